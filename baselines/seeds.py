@@ -1,0 +1,21 @@
+"""The control: the stock, again and again, under fresh training seeds. Any "improvement" it finds is luck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search.strategy import NoiseFloor, TaskFacts
+from search.trial import Candidate, Trial
+
+
+class Seeds:
+    def __init__(self, task: TaskFacts, seed: int, noise_floor: NoiseFloor | None) -> None:
+        self.stock = task.stock
+        self.replicate = 0
+
+    def ask(self, history: Sequence[Trial]) -> Candidate:
+        self.replicate += 1  # replicate 0 is the stock that begins every study
+        return Candidate(self.stock, replicate=self.replicate, parent=0, note=f"training seed {self.replicate}")
+
+    def tell(self, trial: Trial) -> None:
+        """Nothing to learn from luck."""

@@ -1,0 +1,1 @@
+"""fairtrial: a fair trial for automated research on train.py."""

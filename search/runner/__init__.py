@@ -1,0 +1,1 @@
+"""One candidate in, one outcome out: workspace, device, processes, scores, audit."""

@@ -1,0 +1,159 @@
+"""A process that runs candidate code: its environment, its channel, its log, and its end."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from search.paths import ROOT
+from search.runner.device import Device
+from search.task.protocol import CHANNEL_VARIABLE, Channel, Message
+
+# What a candidate's process may inherit of the caller's environment; everything else, keys above all, stays out.
+INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+LOG_HEAD = 65_536  # bytes of output kept from the beginning,
+LOG_TAIL = 262_144  # and from the end; what lies between is only counted
+HANG_UP_SECONDS = 5.0  # a process may live on after it has closed its channel
+
+
+class Ended(Exception):
+    """The process is gone, or hung up, before it said what was waited for."""
+
+    def __init__(self, returncode: int | None) -> None:
+        self.returncode = returncode  # None where it hung up and had to be killed
+        if returncode is None:
+            super().__init__("it hung up on the harness")
+        elif returncode < 0:
+            super().__init__(f"killed by {signal.Signals(-returncode).name}")
+        else:
+            super().__init__(f"ended with exit code {returncode}")
+
+
+class CandidateProcess:
+    """`python -m module` in `folder`, in a process group of its own, with nothing of the caller's but a channel.
+
+    Use as a context manager: leaving it kills the whole group.
+    """
+
+    def __init__(self, module: str, folder: Path, device: Device) -> None:
+        ours, theirs = socket.socketpair()
+        self.channel = Channel(ours)
+        self._events: deque[Message] = deque()
+        self._head, self._tail, self._skipped, self._output_ended = bytearray(), bytearray(), 0, False
+        self.spawned = time.monotonic()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module],
+                cwd=folder,
+                env=_environment(folder, device, theirs.fileno()),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        assert self._process.stdout is not None
+        self._output = self._process.stdout
+        os.set_blocking(self._output.fileno(), False)
+        if device.cores and sys.platform == "linux":
+            os.sched_setaffinity(self._process.pid, device.cores)
+
+    def __enter__(self) -> CandidateProcess:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.kill()
+
+    def next_event(self, deadline: float) -> Message | None:
+        """The next message, or None at the deadline (a `time.monotonic()` value).
+
+        Raises Ended where none will come, and ProtocolError where what came is no message.
+        """
+        while not self._events:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            if self.channel.closed:
+                raise self._end(left)
+            watched = [self.channel] if self._output_ended else [self.channel, self._output]
+            readable, _, _ = select.select(watched, [], [], left)
+            if self._output in readable:
+                self._read_output()
+            if self.channel in readable:
+                self._events.extend(self.channel.pending())
+        return self._events.popleft()
+
+    def wait_for(self, event: str, deadline: float) -> Message | None:
+        """The next message of that name, or None at the deadline; what else arrives is dropped. Raises as `next_event`."""
+        while (message := self.next_event(deadline)) is not None:
+            if message["event"] == event:
+                return message
+        return None
+
+    def kill(self) -> None:
+        """End the process and everything in its group, at once. What it printed stays readable."""
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # already gone, with all its children
+        self._process.wait()
+        if not self._output.closed:
+            self._read_output()
+            self._output.close()
+        self.channel.close()
+
+    def log(self) -> str:
+        """What the process printed, cut in the middle where it is too long."""
+        gap = f"\n[... {self._skipped:,} bytes left out ...]\n".encode() if self._skipped else b""
+        return (bytes(self._head) + gap + bytes(self._tail)).decode("utf-8", "replace")
+
+    def _end(self, seconds: float) -> Ended:
+        """How a process that has hung up ended; one that lingers is killed."""
+        try:
+            return Ended(self._process.wait(min(seconds, HANG_UP_SECONDS)))
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return Ended(None)
+
+    def _read_output(self) -> None:
+        """Read all that is there; keep the beginning and the end."""
+        while not self._output_ended:
+            try:
+                data = os.read(self._output.fileno(), LOG_HEAD)
+            except BlockingIOError:
+                return
+            self._output_ended = not data
+            room = LOG_HEAD - len(self._head)
+            self._head += data[:room]
+            self._tail += data[room:]
+            if len(self._tail) > LOG_TAIL:
+                self._skipped += len(self._tail) - LOG_TAIL
+                del self._tail[: len(self._tail) - LOG_TAIL]
+
+
+def _environment(folder: Path, device: Device, channel: int) -> Mapping[str, str]:
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    threads = str(max(1, len(device.cores)))
+    return {
+        **inherited,
+        **device.environment,
+        CHANNEL_VARIABLE: str(channel),
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "TORCHINDUCTOR_CACHE_DIR": str(folder / "cache"),
+        "TRITON_CACHE_DIR": str(folder / "cache" / "triton"),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+    }

@@ -1,0 +1,209 @@
+"""Drives one training process: start-up under a cap, tokens handed over as the clock starts, the end at the deadline."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from search.config import TaskConfig
+from search.runner.device import Device
+from search.runner.process import CandidateProcess, Ended
+from search.task.protocol import Message, ProtocolError
+from search.trial import LossPoint, Status
+
+OVERRUN_SHARE = 0.02  # a training that is not handed in by then, or
+OVERRUN_SECONDS = 1.0  # by then, whichever is later, is timed out
+MOST_LOSSES = 200  # points of the loss curve that are kept
+REASON_LENGTH = 200  # characters
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the training is doing: `share` of the budget spent; the rest as the process reports it."""
+
+    phase: str
+    share: float = 0.0
+    loss: float | None = None
+    tokens: int = 0
+    train_seconds: float = 0.0
+
+
+Observer = Callable[[Progress], None]
+
+
+@dataclass
+class Training:
+    """What is known of one training. `failure` is None where weights were handed in, in time."""
+
+    failure: Status | None = None
+    reason: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    train_seconds: float = 0.0
+    steps: int = 0
+    tokens: int = 0
+    peak_memory_mb: float = 0.0
+    dropped_share: float = 0.0
+    losses: list[LossPoint] = field(default_factory=list)
+    log: str = ""
+
+    def fail(self, status: Status, reason: str) -> None:
+        self.failure, self.reason = status, reason[:REASON_LENGTH]
+
+    def learn(self, message: Message) -> None:
+        """Take over what the process reports of itself. Raises ProtocolError for anything but finite numbers."""
+        self.steps = int(number(message, "steps"))
+        self.tokens = int(number(message, "tokens"))
+        self.peak_memory_mb = number(message, "peak_memory_mb")
+
+    def add_loss(self, seconds: float, loss: float) -> None:
+        self.losses.append(LossPoint(round(seconds, 3), self.tokens, round(loss, 6)))
+        if len(self.losses) > 2 * MOST_LOSSES:
+            self.losses = self.losses[::2]
+
+
+def train(
+    task: TaskConfig, text: tuple[Path, Path], bos: int, seed: int, folder: Path, device: Device, observe: Observer
+) -> Training:
+    """Run the `train.py` that lies in `folder`; on success its weights lie beside it.
+
+    `text`: the tokens' and the offsets' file of the training split. `seed`: the training seed.
+    """
+    training = Training()
+    with CandidateProcess("search.task.launch", folder, device) as process:
+        try:
+            _start(task, bos, seed, process, training, observe)
+            if training.failure is None:
+                _run(task, text, process, training, observe)
+        except Ended as end:
+            if training.failure is None:
+                killed = end.returncode == -9  # by the kernel, which does that when memory runs out: we never did yet
+                training.fail(Status.OUT_OF_MEMORY if killed else Status.CRASHED, f"training {end}")
+        except (ProtocolError, OSError) as error:
+            training.fail(Status.CRASHED, f"training broke the protocol: {error}")
+    training.log = process.log()
+    if training.failure in (Status.CRASHED, Status.OUT_OF_MEMORY):
+        training.reason = _last_line(training.log) or training.reason
+    return training
+
+
+def number(message: Message, key: str) -> float:
+    """A finite number from untrusted code. Raises ProtocolError."""
+    value = message.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ProtocolError(f"{message['event']}.{key} is {value!r}, not a number")
+    return value
+
+
+def one_line(text: str) -> str:
+    """Untrusted text as one line without control characters."""
+    return "".join(character if character.isprintable() else " " for character in text)[:REASON_LENGTH].strip()
+
+
+def _start(
+    task: TaskConfig, bos: int, seed: int, process: CandidateProcess, training: Training, observe: Observer
+) -> None:
+    """From the spawn to the first moment of the budget: interpreter, imports, building, compiling."""
+    deadline = process.spawned + task.startup_seconds
+    began = process.spawned
+    for phase, event in (("start", "launched"), ("import", "joined"), ("build", "ready")):
+        observe(Progress(phase))
+        message = _next(process, event, deadline, training)
+        if message is None:
+            if training.failure is None:
+                training.fail(Status.TIMED_OUT, f"start-up took more than task.startup_seconds={task.startup_seconds:g}")
+            return
+        now = time.monotonic()
+        training.seconds[phase] = now - began
+        began = now
+        if event == "joined":
+            process.channel.send(
+                {
+                    "event": "settings",
+                    "device": device_of(task),
+                    "threads": task.threads,
+                    "seed": seed,
+                    "vocab_size": task.vocab_size,
+                    "sequence_length": task.sequence_length,
+                    "packing": task.packing,
+                    "bos": bos,
+                    "budget_seconds": task.budget.seconds,
+                    "budget_tokens": task.budget.tokens,
+                }
+            )
+
+
+def device_of(task: TaskConfig) -> str:
+    """Torch's name of the device: the lease leaves a process exactly one to see."""
+    return task.device
+
+
+def _run(
+    task: TaskConfig, text: tuple[Path, Path], process: CandidateProcess, training: Training, observe: Observer
+) -> None:
+    """From handing over the tokens to the weights. The clock is this process's; nothing the other one says moves it."""
+    limit, patience = _limits(task)
+    with ExitStack() as files:
+        opened = [files.enter_context(path.open("rb")) for path in text]
+        began = time.monotonic()
+        process.channel.send({"event": "go"}, [file.fileno() for file in opened])
+    while True:
+        message = _next(process, None, began + patience, training)
+        elapsed = time.monotonic() - began
+        training.train_seconds = elapsed
+        if message is None:
+            if training.failure is None:
+                training.fail(Status.TIMED_OUT, f"no weights {elapsed:.1f} s after the start, with a budget of {limit}")
+            return
+        if message["event"] not in ("progress", "submitted"):
+            raise ProtocolError(f"unexpected event {one_line(message['event'])}")
+        training.learn(message)
+        if message["event"] == "submitted":
+            training.dropped_share = number(message, "dropped_share")
+            training.seconds["save"] = elapsed - training.seconds.get("train", elapsed)
+            return
+        training.seconds["train"] = elapsed
+        loss = message.get("loss")
+        if loss is None:
+            continue
+        if not isinstance(loss, float) or not math.isfinite(loss):
+            training.fail(Status.DIVERGED, f"the training loss became {loss}")
+            return
+        training.add_loss(elapsed, loss)
+        share = elapsed / task.budget.seconds if task.budget.seconds else training.tokens / (task.budget.tokens or 1)
+        observe(Progress("train", min(1.0, share), loss, training.tokens, elapsed))
+
+
+def _limits(task: TaskConfig) -> tuple[str, float]:
+    """The budget in words, and the seconds after which the process is killed."""
+    if task.budget.seconds is not None:
+        seconds = task.budget.seconds
+        return f"{seconds:g} s", seconds + max(OVERRUN_SHARE * seconds, OVERRUN_SECONDS)
+    assert task.budget.cap_seconds is not None
+    return f"{task.budget.tokens:,} tokens within {task.budget.cap_seconds:g} s", task.budget.cap_seconds
+
+
+def _next(process: CandidateProcess, event: str | None, deadline: float, training: Training) -> Message | None:
+    """The next message; None at the deadline or where the process says that it failed.
+
+    Raises ProtocolError where another event than the expected one arrives.
+    """
+    message = process.next_event(deadline)
+    if message is None:
+        return None
+    if message["event"] == "failed":
+        out_of_memory = message.get("kind") == Status.OUT_OF_MEMORY
+        training.fail(Status.OUT_OF_MEMORY if out_of_memory else Status.CRASHED, "training raised an error")
+        process.wait_for("end", time.monotonic() + 5.0)  # lets the traceback arrive; raises Ended when it has
+        return None
+    if event is not None and message["event"] != event:
+        raise ProtocolError(f"expected {event}, got {one_line(message['event'])}")
+    return message
+
+
+def _last_line(log: str) -> str:
+    lines = [line for line in log.splitlines() if line.strip()]
+    return one_line(lines[-1]) if lines else ""

@@ -1,0 +1,193 @@
+"""One candidate to one outcome: train, score, audit."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from search.config import TaskConfig
+from search.runner import audit
+from search.runner.device import Device, lease
+from search.runner.scoring import SOURCE, WEIGHTS, ScoringFailed, Submission, ask_scorer
+from search.runner.training import Observer, Progress, Training, train
+from search.task.loader import PACKINGS, scoring_rows
+from search.task.tokens import Prepared
+from search.trial import Outcome, Status
+
+LOG_TAIL = 4_000  # characters of the training's output that an outcome carries
+
+
+@dataclass(frozen=True)
+class TrialRequest:
+    """What is to be run. `beat`: the score that would make it its study's best (None: any would).
+
+    `is_stock`: its claims become the reference that later challenges are drawn by. `audit_anyway`: challenge it even
+    where it cannot win. `logs`: where its output goes, without a suffix.
+    """
+
+    source: str
+    training_seed: int
+    logs: Path
+    beat: float | None = None
+    is_stock: bool = False
+    audit_anyway: bool = False
+
+
+@dataclass
+class Score:
+    """What scoring says of a trained candidate."""
+
+    status: Status = Status.COMPLETED
+    val_bpb: float | None = None
+    audited: bool = False
+    reason: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def fail(self, status: Status, reason: str) -> None:
+        self.status, self.val_bpb, self.reason = status, None, reason
+
+
+class TrialRunner:
+    """Runs trials of one task, one after the other.
+
+    `split`: the text that is scored. `work`: a folder of its own for the processes' files, emptied for each trial.
+    `reference`: the file that keeps the stock's nats between processes.
+    """
+
+    def __init__(self, task: TaskConfig, prepared: Prepared, split: str, work: Path, reference: Path) -> None:
+        self.task = task
+        self.prepared = prepared
+        self.work = work
+        self.reference = reference
+        tokenizer = prepared.tokenizer()
+        self.bos = tokenizer.bos
+        self.byte_lengths = tokenizer.byte_lengths()
+        packer = PACKINGS[task.packing](task.sequence_length, self.bos)
+        self.rows = scoring_rows(prepared.documents(split), packer, task.scoring_rows)
+
+    def run(self, request: TrialRequest, observe: Observer) -> Outcome:
+        """Train and score a candidate. Raises UserError where the device is not there, OSError where the disk fails."""
+        too_long = len(request.source.encode()) > self.task.source_kb * 1024
+        if too_long:
+            reason = f"the program is longer than task.source_kb={self.task.source_kb:g} kB"
+            return Outcome(Status.DISQUALIFIED, reason=reason)
+        with lease(self.task.device, self.task.threads, lambda: observe(Progress("waiting"))) as device:
+            return self._run_on(device, request, observe)
+
+    def _run_on(self, device: Device, request: TrialRequest, observe: Observer) -> Outcome:
+        shutil.rmtree(self.work, ignore_errors=True)
+        folder = self.work / "train"
+        folder.mkdir(parents=True)
+        (folder / SOURCE).write_text(request.source, encoding="utf-8")
+        text = self.prepared.files("train")
+        training = train(self.task, text, self.bos, request.training_seed, folder, device, observe)
+        request.logs.parent.mkdir(parents=True, exist_ok=True)
+        request.logs.with_suffix(".train.txt").write_text(training.log, encoding="utf-8")
+        if training.failure is not None:
+            score = Score(training.failure, reason=training.reason)
+        else:
+            score = self._score(device, request, folder / WEIGHTS, observe)
+        shutil.rmtree(self.work, ignore_errors=True)
+        return self._outcome(training, score, device)
+
+    def _outcome(self, training: Training, score: Score, device: Device) -> Outcome:
+        return Outcome(
+            status=score.status,
+            val_bpb=score.val_bpb,
+            audited=score.audited,
+            reason=score.reason,
+            seconds={phase: round(seconds, 3) for phase, seconds in {**training.seconds, **score.seconds}.items()},
+            train_seconds=round(training.train_seconds, 3),
+            tokens=training.tokens,
+            steps=training.steps,
+            peak_memory_mb=round(training.peak_memory_mb, 1),
+            dropped_share=training.dropped_share,
+            losses=tuple(training.losses),
+            log_tail=training.log[-LOG_TAIL:],
+            device=device.name,
+        )
+
+    def _score(self, device: Device, request: TrialRequest, weights: Path, observe: Observer) -> Score:
+        score = Score()
+        limit = self.task.weights_gb * 2**30
+        if weights.is_symlink() or not weights.is_file() or weights.stat().st_size > limit:
+            score.fail(Status.DISQUALIFIED, f"no weights file of at most task.weights_gb={self.task.weights_gb:g} GB")
+            return score
+        held = self.work / "held"
+        held.mkdir()
+        submission = Submission(request.source, weights.rename(held / WEIGHTS))
+        try:
+            self._claim_and_challenge(score, submission, device, request, observe)
+        except ScoringFailed as failure:
+            score.fail(failure.status, failure.reason)
+            request.logs.with_suffix(".scoring.txt").write_text(failure.log, encoding="utf-8")
+        return score
+
+    def _claim_and_challenge(
+        self, score: Score, submission: Submission, device: Device, request: TrialRequest, observe: Observer
+    ) -> None:
+        observe(Progress("score"))
+        targets = self.rows[:, 1:]
+        with _timed(score, "score"):
+            rows_file = _write(self.work / "rows.bin", self.rows)
+            claimed = ask_scorer(self.task, submission, "claim", [rows_file], targets.shape, self.work / "claim", device)
+        wrong = audit.malformed(claimed)
+        if wrong is not None:
+            score.fail(Status.DIVERGED if "finite" in wrong else Status.DISQUALIFIED, f"the model's nats are {wrong}")
+            return
+        score.val_bpb = audit.bits_per_byte(claimed, targets, self.byte_lengths)
+        wins = request.beat is None or score.val_bpb < request.beat
+        if wins or request.is_stock or request.audit_anyway:
+            observe(Progress("audit"))
+            with _timed(score, "audit"):
+                reason = self._challenge(claimed, submission, device)
+            if reason is not None:
+                score.fail(Status.DISQUALIFIED, reason)
+                return
+            score.audited = True
+        if request.is_stock:
+            np.save(self.reference, claimed)
+
+    def _challenge(self, claimed: audit.Nats, submission: Submission, device: Device) -> str | None:
+        """Ask a second process what it knows; return why the claim is not believed, or None. Raises ScoringFailed."""
+        task = self.task
+        reference = np.load(self.reference) if self.reference.is_file() else float(np.log(task.vocab_size))
+        secret = np.random.default_rng()  # from the system's entropy: a candidate must not foresee the positions
+        scored = self.byte_lengths[self.rows[:, 1:]] > 0
+        challenge = audit.draw_challenge(
+            claimed, reference, scored, task.audit_gain_positions, task.audit_uniform_positions, secret
+        )
+        order = secret.permutation(len(challenge.rows))
+        filler = -len(order) % task.scoring_batch  # every batch has the one fixed shape
+        order = np.concatenate([order, np.zeros(filler, np.int64)])
+        inputs = audit.challenge_rows(self.rows, challenge, self.bos, secret)[order]
+        files = [
+            _write(self.work / "challenge_rows.bin", inputs),
+            _write(self.work / "challenge_positions.bin", challenge.positions[order]),
+        ]
+        shape = (len(order), task.vocab_size)
+        shuffled = ask_scorer(task, submission, "challenge", files, shape, self.work / "challenge", device)
+        logits = np.empty((len(challenge.rows), task.vocab_size), dtype=np.float32)
+        logits[order] = shuffled
+        tolerance = audit.Tolerance(task.audit_token_tolerance, task.audit_mean_tolerance)
+        return audit.verify(claimed, self.rows, challenge, logits, tolerance)
+
+
+def _write(path: Path, array: np.ndarray) -> Path:  # type: ignore[type-arg]
+    array.tofile(path)
+    return path
+
+
+@contextmanager
+def _timed(score: Score, phase: str) -> Iterator[None]:
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        score.seconds[phase] = time.monotonic() - began

@@ -1,0 +1,23 @@
+"""The frozen part that training code may import: `from search import task`, then `run = task.join()`.
+
+Nothing here imports anything else of the project: it is also what untrusted training code sees.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from search.task.training import Run as Run
+
+__all__ = ["join"]
+
+
+def join() -> Run:
+    """Join the trial this process was started for, and return its settings and services.
+
+    Called by hand (`python train.py`), it becomes a harness that runs one trial of that file, and does not return.
+    """
+    from search.task import training  # imports torch, which the harness itself never needs
+
+    return training.join()

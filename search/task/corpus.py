@@ -1,0 +1,160 @@
+"""Where text comes from. A data set is a class like these and a YAML file in conf/data that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sysconfig
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Protocol
+
+SPLITS = ("train", "validation", "confirmation")
+
+
+class CorpusError(Exception):
+    """The text is not there, or is not what it should be. The message names the remedy."""
+
+
+class Corpus(Protocol):
+    def identity(self) -> str:
+        """Changes when the text may have changed; cheap, since it is asked at every start. Raises CorpusError."""
+        ...
+
+    def documents(self, split: str) -> Iterator[str]:
+        """The documents of one of the SPLITS, in a fixed order. No document is in two splits. Raises CorpusError."""
+        ...
+
+
+class FilesCorpus:
+    """Any folder of UTF-8 text; each file is a document, and a hash of its relative path decides its split.
+
+    `folder`: the folder. `patterns`: names that count, as in a shell. `held_out_percent`: share of the files that
+    validation and confirmation get, each.
+    """
+
+    def __init__(self, folder: str, patterns: Sequence[str], held_out_percent: int) -> None:
+        self.folder = Path(folder).expanduser()
+        self.patterns = list(patterns)
+        self.held_out_percent = held_out_percent
+
+    def identity(self) -> str:
+        return _listing(self.folder, self._paths())
+
+    def documents(self, split: str) -> Iterator[str]:
+        return _read(path for path in self._paths() if self._split(path) == split)
+
+    def _paths(self) -> list[Path]:
+        if not self.folder.is_dir():
+            raise CorpusError(f"data.corpus.folder: {self.folder} is not a folder; name one that holds text files")
+        paths = [path for path in _walk(self.folder) if any(fnmatch(path.name, pattern) for pattern in self.patterns)]
+        if not paths:
+            raise CorpusError(
+                f"data.corpus.folder: {self.folder} holds no file named like {' or '.join(self.patterns)}; "
+                "name another folder or set data.corpus.patterns"
+            )
+        return paths
+
+    def _split(self, path: Path) -> str:
+        digest = hashlib.sha256(path.relative_to(self.folder).as_posix().encode()).digest()
+        bucket = int.from_bytes(digest[:8], "big") % 100
+        if bucket < self.held_out_percent:
+            return "validation"
+        return "confirmation" if bucket < 2 * self.held_out_percent else "train"
+
+
+class PythonCorpus:
+    """Python source text that is on every machine: nothing to download.
+
+    Training text is the interpreter's standard library without its tests; `validation` and `confirmation` name
+    installed packages that training never imports.
+    """
+
+    def __init__(self, validation: Sequence[str], confirmation: Sequence[str], exclude: Sequence[str]) -> None:
+        self.packages = {"validation": list(validation), "confirmation": list(confirmation)}
+        self.exclude = list(exclude)
+
+    def identity(self) -> str:
+        return hashlib.sha256("".join(_listing(root, self._paths(root)) for root in self._roots()).encode()).hexdigest()
+
+    def documents(self, split: str) -> Iterator[str]:
+        roots = [standard_library()] if split == "train" else [package_folder(name) for name in self.packages[split]]
+        for root in roots:
+            yield from _read(self._paths(root))
+
+    def _roots(self) -> list[Path]:
+        held_out = self.packages["validation"] + self.packages["confirmation"]
+        return [standard_library(), *(package_folder(name) for name in held_out)]
+
+    def _paths(self, root: Path) -> list[Path]:
+        paths = [path for path in _walk(root) if path.suffix == ".py"]
+        return [path for path in paths if not self._excluded(path.relative_to(root).as_posix())]
+
+    def _excluded(self, relative: str) -> bool:
+        return any(fnmatch(relative, pattern) or fnmatch(f"/{relative}", pattern) for pattern in self.exclude)
+
+
+class ParquetCorpus:
+    """Numbered parquet shards with a column `text`; each row is a document, and shards belong to one split each."""
+
+    def __init__(
+        self, folder: str, name: str, train: Sequence[int], validation: Sequence[int], confirmation: Sequence[int]
+    ) -> None:
+        self.folder = Path(folder).expanduser()
+        self.name = name
+        self.shards = {"train": list(train), "validation": list(validation), "confirmation": list(confirmation)}
+
+    def identity(self) -> str:
+        return _listing(self.folder, [path for split in SPLITS for path in self._paths(split)])
+
+    def documents(self, split: str) -> Iterator[str]:
+        import pyarrow.parquet
+
+        for path in self._paths(split):
+            for batch in pyarrow.parquet.ParquetFile(path).iter_batches(columns=["text"]):
+                yield from batch.column("text").to_pylist()
+
+    def _paths(self, split: str) -> list[Path]:
+        paths = [self.folder / self.name.format(shard) for shard in self.shards[split]]
+        missing = [path.name for path in paths if not path.is_file()]
+        if missing:
+            raise CorpusError(
+                f"data.corpus.folder: {self.folder} lacks {missing[0]} ({len(missing)} of {len(paths)} {split} shards); "
+                "put the shards there, or choose another data set (data=python)"
+            )
+        return paths
+
+
+def standard_library() -> Path:
+    """The interpreter's own library of Python source."""
+    return Path(sysconfig.get_paths()["stdlib"])
+
+
+def package_folder(name: str) -> Path:
+    """Where an installed package lies, found without importing it. Raises CorpusError."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise CorpusError(f"data.corpus: no package '{name}' is installed; install it or name another")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _walk(root: Path) -> list[Path]:
+    return sorted(path for path in root.rglob("*") if path.is_file())
+
+
+def _read(paths: Iterable[Path]) -> Iterator[str]:
+    """The files' text; one that is empty or is not UTF-8 (a few of the standard library's are not) is left out."""
+    for path in paths:
+        try:
+            text = path.read_bytes().decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+        if text:
+            yield text
+
+
+def _listing(root: Path, paths: Sequence[Path]) -> str:
+    """Hash of names, sizes and times of change: reading every file at every start would take seconds."""
+    lines = [f"{path.relative_to(root)} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths]
+    return hashlib.sha256("\n".join([str(root), *lines]).encode()).hexdigest()

@@ -1,0 +1,48 @@
+"""The training process: runs the candidate's `train.py`, in its own folder, as a program of its own.
+
+    python -m search.task.launch        (started by the harness, with a channel)
+
+It only adds to a plain start that the harness learns when the process began and how a failure is to be called.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import runpy
+import signal
+import sys
+
+from search.task.protocol import Channel
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when the harness is killed, even with -9. Only Linux can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def failure_kind(error: BaseException) -> str:
+    """`out_of_memory` or `crashed`, for the event that tells the harness."""
+    # torch raises a plain RuntimeError when the CPU's allocator fails, and a class of its own on accelerators.
+    out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return "out_of_memory" if out_of_memory or "can't allocate memory" in str(error) else "crashed"
+
+
+def run_candidate(channel: Channel, run_name: str) -> dict[str, object]:
+    """Run `train.py` of this folder under that module name; tell the harness before an error goes on to the log."""
+    try:
+        return runpy.run_path("train.py", run_name=run_name)
+    except Exception as error:
+        channel.send({"event": "failed", "kind": failure_kind(error)})
+        raise
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    inherited = Channel.inherited()
+    if inherited is None:
+        sys.exit("search.task.launch is started by the harness; to run a train.py by hand: python train.py")
+    inherited.send({"event": "launched"})
+    run_candidate(inherited, "__main__")

@@ -1,0 +1,89 @@
+"""Messages between the harness and the processes that run candidate code: JSON lines over a socket, with open files."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+CHANNEL_VARIABLE = "FAIRTRIAL_CHANNEL"  # holds the number of the inherited socket
+LONGEST_MESSAGE = 65_536  # bytes; a longer line is refused, so that a candidate cannot fill the harness's memory
+MOST_FILES = 8  # open files that may travel with one message
+
+Message = dict[str, Any]
+
+
+class ProtocolError(Exception):
+    """The other side sent something that is not a message."""
+
+
+class Channel:
+    """One end of a stream socket. Both sides send `Message`s; the harness may attach open files to its own."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.closed = False
+        self._unread = b""
+
+    @classmethod
+    def inherited(cls) -> Channel | None:
+        """The channel that the harness left for this process, or None where this process was started by hand."""
+        number = os.environ.get(CHANNEL_VARIABLE)
+        if number is None:
+            return None
+        return cls(socket.socket(fileno=os.dup(int(number))))
+
+    def fileno(self) -> int:
+        return self.connection.fileno()
+
+    def send(self, message: Message, files: Sequence[int] = ()) -> None:
+        """Send a message, with open file descriptors if the receiver is to have them.
+
+        Raises OSError where the other side is gone.
+        """
+        line = json.dumps(message).encode() + b"\n"
+        sent = socket.send_fds(self.connection, [line], list(files)) if files else 0
+        self.connection.sendall(line[sent:])
+
+    def receive(self) -> tuple[Message, list[int]]:
+        """Wait for the next message. Raises EOFError where the other side is gone. For candidate processes."""
+        files: list[int] = []
+        while b"\n" not in self._unread:
+            data, descriptors, _, _ = socket.recv_fds(self.connection, LONGEST_MESSAGE, MOST_FILES)
+            files.extend(descriptors)
+            if not data:
+                raise EOFError("the harness is gone")
+            self._unread += data
+        line, _, self._unread = self._unread.partition(b"\n")
+        return _parse(line), files
+
+    def pending(self) -> list[Message]:
+        """What has arrived by now, without waiting beyond the first byte. For the harness, after `select`.
+
+        Sets `closed` where the other side is gone. Raises ProtocolError for anything that is not a message.
+        """
+        try:
+            data = self.connection.recv(LONGEST_MESSAGE)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self.closed = True
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        if len(self._unread) > LONGEST_MESSAGE:
+            raise ProtocolError(f"a message is longer than {LONGEST_MESSAGE} bytes")
+        return [_parse(line) for line in lines]
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def _parse(line: bytes) -> Message:
+    try:
+        message = json.loads(line)
+    except ValueError as error:
+        raise ProtocolError(f"not a message: {line[:80]!r}") from error
+    if not isinstance(message, dict) or not isinstance(message.get("event"), str):
+        raise ProtocolError(f"a message without an event: {line[:80]!r}")
+    return message

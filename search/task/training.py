@@ -1,0 +1,162 @@
+"""What a training process uses of the harness: settings, warm-up, real tokens, the clock, reports, and the hand-in.
+
+Nothing said here is believed by the harness, except that weights lie on disk: it keeps the time itself.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+
+from search.task.loader import PACKINGS, Documents, training_rows
+from search.task.protocol import Channel
+
+WEIGHTS = "weights.pt"  # in the trial's own folder
+WARM_UP_STEPS = 3  # on synthetic tokens; enough for compilation and for an allocator to settle
+REPORT_SECONDS = 0.2  # between reports of the loss: each costs a synchronisation with the device
+
+Tokens = torch.Tensor
+
+
+class Trainer(Protocol):
+    def step(self, tokens: Tokens, targets: Tokens, progress: float) -> torch.Tensor: ...
+
+
+T = TypeVar("T", bound=Trainer)
+
+
+class Run:
+    """One trial, seen from inside.
+
+    `device`: where to train. `vocab_size`, `sequence_length`: what the model must take. `seed`: the training seed, which
+    the harness has already given to torch. `progress`: share of the budget that is spent, 0 to 1.
+    """
+
+    def __init__(self, channel: Channel, settings: dict[str, Any]) -> None:
+        self.device = torch.device(settings["device"])
+        self.vocab_size: int = settings["vocab_size"]
+        self.sequence_length: int = settings["sequence_length"]
+        self.seed: int = settings["seed"]
+        self.progress = 0.0
+        self._channel = channel
+        self._budget_seconds: float | None = settings["budget_seconds"]
+        self._budget_tokens: int | None = settings["budget_tokens"]
+        self._packer = PACKINGS[settings["packing"]](self.sequence_length, settings["bos"])
+        self._steps = 0
+        self._tokens = 0
+        self._loss: torch.Tensor | None = None
+        self._reported = 0.0
+
+    def start(self, build: Callable[[], T], rows: int) -> T:
+        """Build a trainer, warm it up on `rows` rows of synthetic tokens (this compiles), throw it away, and build it anew.
+
+        Nothing that was learned survives: untimed training would be a gift. Start-up is not part of the budget.
+        """
+        generator = torch.Generator().manual_seed(0)
+        trainer = build()
+        for _ in range(WARM_UP_STEPS):
+            synthetic = torch.randint(self.vocab_size, (rows, self.sequence_length + 1), generator=generator)
+            synthetic = synthetic.to(self.device)
+            trainer.step(synthetic[:, :-1].contiguous(), synthetic[:, 1:].contiguous(), 0.0)
+        self._synchronize()
+        del trainer
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        _seed(self.seed)
+        return build()
+
+    def batches(self, rows: int) -> Iterator[tuple[Tokens, Tokens]]:
+        """Batches of real tokens until the budget is spent: tokens and targets, [rows, sequence_length] each.
+
+        The clock starts here, when the harness hands over the tokens, and runs between batches.
+        """
+        self._synchronize()
+        self._channel.send({"event": "ready"})
+        message, files = self._channel.receive()
+        begun = time.monotonic()
+        tokens, offsets = (os.fdopen(file, "rb") for file in files)
+        documents = Documents(np.memmap(tokens, np.uint16, "r"), np.fromfile(offsets, np.int64))
+        source = training_rows(documents, self._packer, self.seed)
+        batch_tokens = rows * self.sequence_length
+        while not self._spent(time.monotonic() - begun, batch_tokens):
+            batch = np.stack([next(source) for _ in range(rows)]).astype(np.int64)
+            moved = torch.from_numpy(batch).to(self.device)
+            yield moved[:, :-1].contiguous(), moved[:, 1:].contiguous()
+            self._steps += 1
+            self._tokens += batch_tokens
+            self._synchronize()  # the clock counts work that is done, not work that is queued
+        self._report(time.monotonic())
+
+    def report(self, loss: torch.Tensor) -> None:
+        """Tell the harness the training loss of this step, in nats per token; cheap, since few are sent."""
+        self._loss = loss
+        now = time.monotonic()
+        if now - self._reported >= REPORT_SECONDS:
+            self._report(now)
+
+    def submit(self, model: torch.nn.Module) -> None:
+        """Hand in the trained weights. They are scored by a process that never ran the training; this one ends."""
+        self._synchronize()
+        torch.save(model.state_dict(), WEIGHTS)
+        self._channel.send({"event": "submitted", "dropped_share": self._packer.dropped_share, **self._facts()})
+
+    def _spent(self, elapsed: float, batch_tokens: int) -> bool:
+        if self._budget_tokens is not None:
+            self.progress = min(1.0, self._tokens / self._budget_tokens)
+            return self._tokens >= self._budget_tokens
+        assert self._budget_seconds is not None
+        self.progress = min(1.0, elapsed / self._budget_seconds)
+        # Half a step early or late: on average the budget is met exactly.
+        half_step = 0.5 * elapsed / self._steps if self._steps else 0.0
+        return elapsed + half_step >= self._budget_seconds
+
+    def _report(self, now: float) -> None:
+        self._reported = now
+        loss = None if self._loss is None else float(self._loss)
+        self._channel.send({"event": "progress", "loss": loss, "progress": self.progress, **self._facts()})
+
+    def _facts(self) -> dict[str, Any]:
+        return {"steps": self._steps, "tokens": self._tokens, "peak_memory_mb": self._peak_memory_mb()}
+
+    def _peak_memory_mb(self) -> float:
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated() / 2**20
+        import resource
+
+        unit = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, kilobytes elsewhere
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+    def _synchronize(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+
+
+def join() -> Run:
+    """See `search.task.join`."""
+    channel = Channel.inherited()
+    if channel is None:
+        program = str(Path(sys.argv[0]).resolve())
+        os.execv(sys.executable, [sys.executable, "-m", "search.once", f"start={program}", *sys.argv[1:]])
+    channel.send({"event": "joined"})
+    settings, _ = channel.receive()
+    if settings["device"] == "cpu":
+        torch.set_num_threads(settings["threads"])
+    _seed(settings["seed"])
+    return Run(channel, settings)
+
+
+def _seed(seed: int) -> None:
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - whatever a candidate draws from must be seeded, the old generator too

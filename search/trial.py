@@ -1,0 +1,147 @@
+"""The values a study is made of: frozen, and such that an impossible one cannot be constructed."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """How a trial ended. Only `completed` has a score."""
+
+    COMPLETED = "completed"
+    CRASHED = "crashed"
+    OUT_OF_MEMORY = "out_of_memory"
+    TIMED_OUT = "timed_out"
+    DIVERGED = "diverged"
+    UNUSABLE = "unusable"  # nothing to train
+    DISQUALIFIED = "disqualified"  # trained, and failed the audit or a limit
+    INTERRUPTED = "interrupted"
+
+
+class Origin(StrEnum):
+    """Who asked for a trial."""
+
+    STOCK = "stock"  # the study, to begin with
+    STRATEGY = "strategy"
+    ANCHOR = "anchor"  # the study, to see whether the machine has drifted
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A complete `train.py`, and where it came from.
+
+    `replicate` numbers the trainings of one program; the harness turns it into a training seed. `params` are the
+    constants that a tuner set, `note` is one line in words.
+    """
+
+    source: str
+    replicate: int = 0
+    parent: int | None = None
+    params: dict[str, Any] | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.replicate < 0:
+            raise ValueError(f"replicate must not be negative, got {self.replicate}")
+        if "\n" in self.note:
+            raise ValueError("a note is one line")
+
+    @property
+    def source_hash(self) -> str:
+        return hashlib.sha256(self.source.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class LossPoint:
+    """Training loss (nats per token) at a moment of a trial."""
+
+    seconds: float
+    tokens: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a candidate.
+
+    `val_bpb`: validation bits per byte, for completed trials only. `audited`: whether the claim was challenged; an
+    unaudited trial cannot win. `reason`: one line for every status but completed. `seconds`: by phase. `train_seconds`:
+    what the trial costs the study's budget. `tokens`, `steps`, `peak_memory_mb`, `losses`, `dropped_share`: as the
+    training process reported them, for information. `log_tail`: the end of what training printed.
+    """
+
+    status: Status
+    val_bpb: float | None = None
+    audited: bool = False
+    reason: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    train_seconds: float = 0.0
+    tokens: int = 0
+    steps: int = 0
+    peak_memory_mb: float = 0.0
+    dropped_share: float = 0.0
+    losses: tuple[LossPoint, ...] = ()
+    log_tail: str = ""
+    device: str = ""
+
+    def __post_init__(self) -> None:
+        if self.status is Status.COMPLETED:
+            if self.val_bpb is None or not math.isfinite(self.val_bpb):
+                raise ValueError(f"a completed trial needs a finite val_bpb, got {self.val_bpb}")
+        else:
+            if self.val_bpb is not None:
+                raise ValueError(f"a trial that is {self.status} cannot have a val_bpb, got {self.val_bpb}")
+            if not self.reason:
+                raise ValueError(f"a trial that is {self.status} needs a reason")
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values, for the journal."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Outcome:
+        losses = tuple(LossPoint(**point) for point in record["losses"])
+        return cls(**{**record, "status": Status(record["status"]), "losses": losses})
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One candidate, trained and scored; `candidate` is None where the strategy's answer could not be used.
+
+    `duplicate_of`: the number of the earlier trial that already trained this program with this seed.
+    """
+
+    number: int
+    origin: Origin
+    candidate: Candidate | None
+    outcome: Outcome
+    duplicate_of: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.candidate is None and self.outcome.status is not Status.UNUSABLE:
+            raise ValueError(f"a trial that is {self.outcome.status} needs a candidate")
+
+    @property
+    def status(self) -> Status:
+        return self.outcome.status
+
+    @property
+    def val_bpb(self) -> float | None:
+        return self.outcome.val_bpb
+
+    @property
+    def score(self) -> float | None:
+        """The val_bpb, where it may win: completed, audited and not an anchor."""
+        return self.outcome.val_bpb if self.outcome.audited and self.origin is not Origin.ANCHOR else None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a strategy made of a trial."""
+
+    kept: bool
+    reason: str
