@@ -23,7 +23,7 @@ ASPECT_RATIO = 64  # width = DEPTH * ASPECT_RATIO, rounded up to whole heads
 HEAD_DIM = 128  # channels per attention head
 WINDOW_PATTERN = "SSSL"  # per layer, repeated: S sees SHORT_WINDOW of the context, L all of it; the last layer is L
 SHORT_WINDOW = 0.5
-SOFTCAP = 15.0  # logits stay within +-SOFTCAP
+SOFTCAP = 15.0  # logits stay within +-SOFTCAP; 0 for no limit
 
 # ---- Batch
 TOTAL_BATCH_SIZE = 524288  # tokens per optimizer step
@@ -182,7 +182,7 @@ class GPT(nn.Module):
             values = self.value_embeddings[str(layer)](tokens).to(dtype) if has_values else None
             x = block(x, values, cos, sin)
         logits = self.head(norm(x)).float()
-        return SOFTCAP * torch.tanh(logits / SOFTCAP)
+        return SOFTCAP * torch.tanh(logits / SOFTCAP) if SOFTCAP else logits
 
 
 def layer_window(layer: int, sequence_length: int) -> int:

@@ -19,7 +19,6 @@ class Status(StrEnum):
     DIVERGED = "diverged"
     UNUSABLE = "unusable"  # nothing to train
     DISQUALIFIED = "disqualified"  # trained, and failed the audit or a limit
-    INTERRUPTED = "interrupted"
 
 
 class Origin(StrEnum):

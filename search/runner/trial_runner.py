@@ -146,7 +146,7 @@ class TrialRunner:
         if wins or request.is_stock or request.audit_anyway:
             observe(Progress("audit"))
             with _timed(score, "audit"):
-                reason = self._challenge(claimed, submission, device)
+                reason = self._challenge(claimed, self._reference(request), submission, device)
             if reason is not None:
                 score.fail(Status.DISQUALIFIED, reason)
                 return
@@ -154,10 +154,15 @@ class TrialRunner:
         if request.is_stock:
             np.save(self.reference, claimed)
 
-    def _challenge(self, claimed: audit.Nats, submission: Submission, device: Device) -> str | None:
+    def _reference(self, request: TrialRequest) -> audit.Nats | float:
+        """The nats that a claim is compared with: the stock's, and for the stock itself a uniform guess."""
+        return float(np.log(self.task.vocab_size)) if request.is_stock else np.load(self.reference)
+
+    def _challenge(
+        self, claimed: audit.Nats, reference: audit.Nats | float, submission: Submission, device: Device
+    ) -> str | None:
         """Ask a second process what it knows; return why the claim is not believed, or None. Raises ScoringFailed."""
         task = self.task
-        reference = np.load(self.reference) if self.reference.is_file() else float(np.log(task.vocab_size))
         secret = np.random.default_rng()  # from the system's entropy: a candidate must not foresee the positions
         scored = self.byte_lengths[self.rows[:, 1:]] > 0
         challenge = audit.draw_challenge(

@@ -1,0 +1,119 @@
+"""Plain tuning: Optuna proposes values for the stock's constants. What an agent has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from hydra.utils import instantiate
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from search import source
+from search.config import DimensionConfig
+from search.errors import UserError
+from search.strategy import NoiseFloor, TaskFacts
+from search.trial import Candidate, Status, Trial
+
+FAILURES = ("worst", "ignore")
+
+
+class OptunaSearch:
+    """Ask and tell through Optuna's own sampler. The stock is its first trial.
+
+    `space`: the constants to set. `sampler`: a `_target_` node of an Optuna sampler, built with the search seed. `failure`:
+    what the sampler is told of a trial without a score: `worst`, the worst score so far (it learns to stay away; a large
+    constant instead would bend every model of the objective), or `ignore` (Optuna's own way: it learns nothing).
+
+    Resuming asks and tells everything again with a sampler of the same seed: exact for every sampler, stateful ones too.
+    """
+
+    def __init__(
+        self,
+        task: TaskFacts,
+        seed: int,
+        noise_floor: NoiseFloor | None,
+        space: Mapping[str, Any],
+        sampler: Mapping[str, Any],
+        failure: str,
+    ) -> None:
+        if failure not in FAILURES:
+            raise UserError(f"strategy.failure={failure}: choose {' or '.join(FAILURES)}")
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.stock = task.stock
+        self.failure = failure
+        self.dimensions = {name: DimensionConfig(**dimension) for name, dimension in space.items()}
+        self.distributions = {name: _distribution(dimension) for name, dimension in self.dimensions.items()}
+        self.study = optuna.create_study(sampler=instantiate(sampler, seed=seed))
+        self.study.enqueue_trial(self._stock_point())
+        self.asked = self.study.ask(self.distributions)
+        self.scores: dict[int, float] = {}
+
+    def ask(self, history: Sequence[Trial]) -> Candidate:
+        self.asked = self.study.ask(self.distributions)
+        params = {name: _value(dimension, self.asked.params[name]) for name, dimension in self.dimensions.items()}
+        text = source.set_constants(self.stock, params)
+        changed = source.change(self.stock, text).constants
+        note = ", ".join(f"{name}={_short(after)}" for name, (_, after) in changed.items())
+        return Candidate(text, parent=0, params=params, note=note or "the stock's own constants")
+
+    def tell(self, trial: Trial) -> None:
+        score = trial.val_bpb
+        if trial.duplicate_of is not None:
+            score = self.scores.get(trial.duplicate_of)
+        if score is not None:
+            self.scores[trial.number] = score
+        elif self.failure == "worst" and trial.status is not Status.UNUSABLE:
+            score = max(self.scores.values(), default=None)
+        if score is None:
+            self.study.tell(self.asked, state=optuna.trial.TrialState.FAIL)
+        else:
+            self.study.tell(self.asked, score)
+
+    def _stock_point(self) -> dict[str, Any]:
+        """Where the stock lies in the space. Raises UserError where the space names a constant that it lacks, or leaves out
+        the value that it has."""
+        values = source.constants(self.stock)
+        point = {}
+        for name, dimension in self.dimensions.items():
+            if name not in values:
+                raise UserError(f"space.{name}: the start file has no constant of that name; it has {', '.join(values)}")
+            point[name] = _coordinate(dimension, values[name])
+            if not _holds(self.distributions[name], point[name]):
+                raise UserError(f"space.{name}: does not hold the stock's own value {values[name]}; widen it")
+        return point
+
+
+def _distribution(dimension: DimensionConfig) -> BaseDistribution:
+    if dimension.kind == "choice":
+        assert dimension.values is not None
+        return CategoricalDistribution(dimension.values)
+    assert dimension.low is not None and dimension.high is not None
+    if dimension.kind == "int":
+        return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
+    if dimension.kind == "power_of_two":
+        return IntDistribution(int(dimension.low).bit_length() - 1, int(dimension.high).bit_length() - 1)
+    return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+
+
+def _holds(distribution: BaseDistribution, coordinate: Any) -> bool:
+    if isinstance(distribution, CategoricalDistribution):
+        return coordinate in distribution.choices
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    return isinstance(coordinate, int | float) and distribution.low <= coordinate <= distribution.high
+
+
+def _value(dimension: DimensionConfig, coordinate: Any) -> Any:
+    """The constant's value at a coordinate: the exponent, for a power of two."""
+    return 2**coordinate if dimension.kind == "power_of_two" else coordinate
+
+
+def _coordinate(dimension: DimensionConfig, value: Any) -> Any:
+    """The inverse of `_value`. None for a number that is no power of two: it has no coordinate."""
+    if dimension.kind != "power_of_two":
+        return value
+    return value.bit_length() - 1 if isinstance(value, int) and value > 0 and value.bit_count() == 1 else None
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

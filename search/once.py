@@ -1,0 +1,56 @@
+"""One trial of a train.py as it is, with the task's budget and score; nothing is recorded. What `python train.py` runs:
+
+    python train.py task=cpu
+    python -m search.once start=other.py task=cpu
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from search import cli
+from search.paths import CONF
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def main(composed: DictConfig) -> None:
+    from rich.console import Console
+
+    from search.build import budget_in_words, check, make_runner, prepare_data, stock_of
+    from search.config import load
+    from search.errors import UserError
+    from search.progress import make_display
+    from search.runner.trial_runner import TrialRequest
+    from search.seeds import training_seed
+    from search.trial import Origin, Status
+
+    config = load(composed)
+    check(config)
+    console = Console()
+    display = make_display(console, trials=1)
+    try:
+        prepared = prepare_data(config, display.say)
+        display.say(f"{config.start}, task={config.task.name}: {budget_in_words(config.task)}")
+        with tempfile.TemporaryDirectory(prefix="fairtrial-") as folder:
+            runner = make_runner(config, prepared, Path(folder) / "work", Path(folder) / "stock_nats.npy")
+            seed = training_seed(config.seed, 0)
+            request = TrialRequest(stock_of(config), seed, Path(folder) / "logs" / "trial", is_stock=True)
+            display.started(0, Origin.STOCK, config.start)
+            outcome = runner.run(request, display.progress)
+    finally:
+        display.close()
+    if outcome.status is not Status.COMPLETED:
+        print(outcome.log_tail, file=sys.stderr)
+        raise UserError(f"{config.start}: {outcome.status}: {outcome.reason}")
+    print(f"val_bpb {outcome.val_bpb:.6f}")
+    phases = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in outcome.seconds.items())
+    print(f"{outcome.steps} steps, {outcome.tokens:,} tokens; seconds: {phases}; peak {outcome.peak_memory_mb:.0f} MB")
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

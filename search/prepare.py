@@ -1,0 +1,32 @@
+"""Prepare a task's token files ahead of time (a study that finds them missing does it too):
+
+    python -m search.prepare task=cpu
+    python -m search.prepare task=cpu data=files data.corpus.folder=~/texts
+"""
+
+from __future__ import annotations
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from search import cli
+from search.paths import CONF
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def main(composed: DictConfig) -> None:
+    from search.build import prepare_data
+    from search.config import load
+
+    config = load(composed)
+    prepared = prepare_data(config, print)
+    for split, facts in prepared.splits.items():
+        ratio = facts.bytes / facts.tokens
+        print(f"{split}: {facts.documents:,} documents, {facts.tokens:,} tokens, {ratio:.2f} bytes per token")
+    print(f"{prepared.folder}")
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

@@ -1,0 +1,229 @@
+"""The only loop and the only budget: one strategy, one search seed, a sequence of trials that begins with the stock."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from search import source
+from search.config import StudyConfig
+from search.errors import UserError
+from search.journal import Entry, Journal
+from search.runner.training import Observer, Progress
+from search.runner.trial_runner import TrialRequest
+from search.seeds import training_seed
+from search.strategy import Done, Strategy, Unusable
+from search.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
+
+MOST_UNUSABLE = 5  # unusable answers in a row, in one start, that end a study
+
+
+class Runner(Protocol):
+    def run(self, request: TrialRequest, observe: Observer) -> Outcome: ...
+
+
+class Publisher(Protocol):
+    def publish(self) -> None:
+        """Bring the published record up to date with the journal, or say that this is not possible now."""
+        ...
+
+
+class Display(Protocol):
+    def started(self, number: int, origin: Origin, note: str) -> None: ...
+    def progress(self, progress: Progress) -> None: ...
+    def finished(self, entry: Entry, best: Trial | None, left: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a study may spend, and what it has. Anchors cost hours, and do not count as trials."""
+
+    limits: StudyConfig
+
+    def spent(self, history: list[Trial]) -> str | None:
+        """Why the study is over, or None."""
+        trials, hours = proposed(history), train_hours(history)
+        if self.limits.trials is not None and trials >= self.limits.trials:
+            return f"all {self.limits.trials} trials are done"
+        if self.limits.train_hours is not None and hours >= self.limits.train_hours:
+            return f"{hours:.2f} of {self.limits.train_hours:g} training hours are used"
+        return None
+
+    def left(self, history: list[Trial]) -> str:
+        """What is left, in words."""
+        parts = []
+        if self.limits.trials is not None:
+            parts.append(f"{max(0, self.limits.trials - proposed(history))} trials")
+        if self.limits.train_hours is not None:
+            parts.append(f"{max(0.0, self.limits.train_hours - train_hours(history)):.2f} h")
+        return " or ".join(parts)
+
+
+@dataclass
+class Study:
+    """Runs a study from wherever its journal stands to the end of its budget.
+
+    Resuming is the same loop: the strategy is asked and told everything again, and what the journal holds is not trained
+    again. `stop` is asked after each trial whether to end early.
+    """
+
+    strategy: Strategy
+    runner: Runner
+    journal: Journal
+    publisher: Publisher
+    display: Display
+    budget: Budget
+    stock: str
+    search_seed: int
+    audit_share: float
+    stop: Callable[[], bool] = lambda: False
+    history: list[Trial] = field(default_factory=list)
+    best: Trial | None = None
+    _programs: dict[tuple[str, int], int] = field(default_factory=dict)  # (program, replicate) -> the trial that trained it
+    _unusable: int = 0
+
+    def run(self) -> str:
+        """Returns why the study ended. Raises UserError where it cannot go on; whatever is finished is in the journal."""
+        recorded = list(self.journal.entries)
+        while True:
+            number = len(self.history)
+            entry = recorded[number] if number < len(recorded) else None
+            if entry is None:
+                reason = self._over()
+                if reason is not None:
+                    return reason
+            asked = self._next(number)
+            if isinstance(asked, Done):
+                return f"the strategy is done: {asked.reason}"
+            origin, answer = asked
+            if entry is None:
+                self._run_trial(number, origin, answer)
+            else:
+                self._replay(entry, origin, answer)
+
+    def _over(self) -> str | None:
+        if self.stop():
+            return "stopped on request"
+        if self._unusable >= MOST_UNUSABLE:
+            return f"{self._unusable} unusable answers in a row, the last one: {self.history[-1].outcome.reason}"
+        return self.budget.spent(self.history)
+
+    def _next(self, number: int) -> tuple[Origin, Candidate | Unusable] | Done:
+        """Who is due, and what they ask for."""
+        if number == 0:
+            return Origin.STOCK, Candidate(self.stock, note="the stock")
+        if self._anchor_due():
+            return Origin.ANCHOR, Candidate(self.stock, parent=0, note="the stock again, same training seed")
+        answer = self.strategy.ask(self.history)
+        return answer if isinstance(answer, Done) else (Origin.STRATEGY, answer)
+
+    def _anchor_due(self) -> bool:
+        every = self.budget.limits.anchor_every
+        if every is None:
+            return False
+        anchors = sum(trial.origin is Origin.ANCHOR for trial in self.history)
+        return proposed(self.history) >= every * (anchors + 1)
+
+    def _run_trial(self, number: int, origin: Origin, answer: Candidate | Unusable) -> None:
+        candidate = answer if isinstance(answer, Candidate) else None
+        seed = training_seed(self.search_seed, candidate.replicate if candidate else 0)
+        self.journal.start(number, origin, candidate, seed)
+        self.display.started(number, origin, candidate.note if candidate else "")
+        try:
+            trial = self._train(number, origin, answer, seed)
+        except KeyboardInterrupt:
+            self.journal.append("interrupted", durable=True, number=number)
+            raise
+        self.journal.finish(trial)
+        self._unusable = self._unusable + 1 if trial.status is Status.UNUSABLE else 0
+        self.journal.judge(self._take(trial))
+        self.publisher.publish()
+        self.display.finished(self.journal.entries[-1], self.best, self.budget.left(self.history))
+        if origin is Origin.STOCK and trial.status is not Status.COMPLETED:
+            raise UserError(
+                f"the stock itself ended {trial.status}: {trial.outcome.reason} (log: {self._logs(number)}.train.txt).\n"
+                f"Mend it, and remove {self.journal.folder} or use another experiment="
+            )
+
+    def _train(self, number: int, origin: Origin, answer: Candidate | Unusable, seed: int) -> Trial:
+        """Have the candidate trained, unless there is nothing to train or it would only repeat an earlier trial."""
+        if isinstance(answer, Unusable):
+            return Trial(number, origin, None, Outcome(Status.UNUSABLE, reason=answer.reason))
+        try:
+            earlier = self._programs.get((source.program_hash(answer.source), answer.replicate))
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # all that ast.parse raises
+            reason = f"the program does not parse: {error}"
+            return Trial(number, origin, answer, Outcome(Status.UNUSABLE, reason=reason))
+        if earlier is not None and origin is not Origin.ANCHOR:
+            outcome = Outcome(Status.UNUSABLE, reason=f"the same program and training seed as trial {earlier}")
+            return Trial(number, origin, answer, outcome, duplicate_of=earlier)
+        request = TrialRequest(
+            source=answer.source,
+            training_seed=seed,
+            logs=self._logs(number),
+            beat=self.best.val_bpb if self.best else None,
+            is_stock=origin is Origin.STOCK,
+            # From the system's entropy: no candidate can foresee whether it will be challenged.
+            audit_anyway=random.SystemRandom().random() < self.audit_share,
+        )
+        return Trial(number, origin, answer, self.runner.run(request, self.display.progress))
+
+    def _replay(self, entry: Entry, origin: Origin, answer: Candidate | Unusable) -> None:
+        """Check that the strategy proposes what it proposed then, and take the outcome from the journal."""
+        then = entry.trial
+        candidate = answer if isinstance(answer, Candidate) else None
+        if (origin, candidate) != (then.origin, then.candidate):
+            raise UserError(
+                f"{self.journal.folder}: asked again, the strategy proposes something else than trial {then.number} of the "
+                "journal; run the version that began this study, or use another experiment="
+            )
+        verdict = self._take(then)
+        if entry.verdict is None:  # the last one, where the harness died at this very place
+            self.journal.judge(verdict)
+
+    def _take(self, trial: Trial) -> Verdict:
+        """Add a finished trial to the history and have it judged, by the strategy or else by best score."""
+        self.history.append(trial)
+        if trial.candidate is not None and trial.status is not Status.UNUSABLE:
+            program = source.program_hash(trial.candidate.source)
+            self._programs.setdefault((program, trial.candidate.replicate), trial.number)
+        verdict = self._by_best_score(trial)
+        if trial.origin is not Origin.ANCHOR:
+            verdict = self.strategy.tell(trial) or verdict
+        if trial.score is not None and (self.best is None or trial.score < self.best_score):
+            self.best = trial
+        return verdict
+
+    @property
+    def best_score(self) -> float:
+        """Of the best trial so far."""
+        assert self.best is not None and self.best.val_bpb is not None
+        return self.best.val_bpb
+
+    def _by_best_score(self, trial: Trial) -> Verdict:
+        if trial.origin is Origin.ANCHOR:
+            return Verdict(False, "an anchor: shows drift, cannot win")
+        if trial.val_bpb is None:
+            return Verdict(False, trial.outcome.reason)
+        if self.best is None:
+            return Verdict(True, "the first score")
+        difference = trial.val_bpb - self.best_score
+        if difference < 0 and trial.outcome.audited:
+            return Verdict(True, f"{-difference:.4f} better than trial {self.best.number}")
+        return Verdict(False, f"{difference:+.4f} against trial {self.best.number}")
+
+    def _logs(self, number: int) -> Path:
+        return self.journal.folder / "logs" / f"{number:04d}"
+
+
+def proposed(history: list[Trial]) -> int:
+    """Trials that count against the budget: all but the anchors."""
+    return sum(trial.origin is not Origin.ANCHOR for trial in history)
+
+
+def train_hours(history: list[Trial]) -> float:
+    """Training hours used, failed trials' too."""
+    return sum(trial.outcome.train_seconds for trial in history) / 3600

@@ -1,0 +1,58 @@
+"""A study as a table: one flat row per trial, which MLflow carries as `trials.jsonl` and which comparisons read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from search import source
+from search.journal import Entry
+
+
+def row(entry: Entry, parent: str | None, stock: str) -> dict[str, Any]:
+    """What is worth comparing of a trial. `parent`: the text it was changed from, if any. `stock`: the study's first text."""
+    trial, outcome = entry.trial, entry.trial.outcome
+    candidate, verdict = trial.candidate, entry.verdict
+    return {
+        "number": trial.number,
+        "origin": trial.origin,
+        "status": trial.status,
+        "val_bpb": outcome.val_bpb,
+        "audited": outcome.audited,
+        "kept": None if verdict is None else verdict.kept,
+        "verdict": None if verdict is None else verdict.reason,
+        "reason": outcome.reason,
+        "duplicate_of": trial.duplicate_of,
+        "replicate": None if candidate is None else candidate.replicate,
+        "training_seed": entry.training_seed,
+        "parent": None if candidate is None else candidate.parent,
+        "note": None if candidate is None else candidate.note,
+        "source": None if candidate is None else candidate.source_hash,
+        **_changes(None if candidate is None else candidate.source, parent, stock),
+        "started": entry.started,
+        "finished": entry.finished,
+        "train_seconds": outcome.train_seconds,
+        "seconds": outcome.seconds,
+        "tokens": outcome.tokens,
+        "steps": outcome.steps,
+        "peak_memory_mb": outcome.peak_memory_mb,
+        "dropped_share": outcome.dropped_share,
+        "device": outcome.device,
+    }
+
+
+def _changes(text: str | None, parent: str | None, stock: str) -> dict[str, Any]:
+    """Kind of change against the parent and against the stock; None where there is nothing that parses."""
+    if text is None:
+        return {"kind": None, "kind_from_stock": None, "constants": None, "lines_added": None, "lines_removed": None}
+    try:
+        from_stock = source.change(stock, text)
+        from_parent = from_stock if parent is None else source.change(parent, text)
+    except (SyntaxError, ValueError):
+        return _changes(None, None, stock)
+    return {
+        "kind": from_parent.kind,
+        "kind_from_stock": from_stock.kind,
+        "constants": {name: after for name, (_, after) in from_stock.constants.items()},
+        "lines_added": from_parent.lines_added,
+        "lines_removed": from_parent.lines_removed,
+    }

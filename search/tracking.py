@@ -1,0 +1,366 @@
+"""Everything MLflow: publishes a study's journal. Nothing else knows MLflow, and MLflow knows nothing that no journal holds.
+
+One parent run per study, one nested run per trial. Publishing twice changes nothing: runs are found again by their tags, and
+every metric carries the journal's own times.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from search import source, table
+from search.errors import UserError
+from search.journal import Entry, Journal
+from search.paths import OUTPUT, resolve
+from search.trial import Origin, Status
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+# One colour per strategy, told apart by the colour-blind too (Okabe and Ito); other strategies get one of MLflow's.
+COLOURS = {"seeds": "#999999", "optuna": "#0072B2", "agent": "#D55E00"}
+LONGEST_VALUE = 500  # characters of a param or tag that are shown
+PARAMS_PER_CALL = 100  # MLflow's limits for one call of log_batch
+METRICS_PER_CALL = 1000
+SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Totals:
+    """A study's running totals, for its curves."""
+
+    best: float | None = None
+    winner: int | None = None
+    train_hours: float = 0.0
+
+    def plus(self, entry: Entry) -> Totals:
+        trial = entry.trial
+        hours = self.train_hours + trial.outcome.train_seconds / 3600
+        if trial.score is not None and (self.best is None or trial.score < self.best):
+            return Totals(trial.score, trial.number, hours)
+        return Totals(self.best, self.winner, hours)
+
+
+class MlflowPublisher:
+    """Publishes one journal. An outage is a UserError at the beginning; later it is reported, and made up for at the next
+    trial or the next start."""
+
+    def __init__(self, uri: str, journal: Journal, report: Callable[[str], None]) -> None:
+        """Raises UserError where the server or the file cannot be used."""
+        assert journal.header is not None
+        self.uri = absolute(uri)
+        self.journal = journal
+        self.report = report
+        self.header: dict[str, Any] = journal.header
+        self.identity: str = self.header["identity"]
+        self.behind = False  # whether a finished trial could not be published
+        self._totals = Totals()
+        self._rows: list[str] = []
+        published = (line for line in journal.lines if line["kind"] == "published")
+        self._done = {line["number"] for line in published if line["uri"] == self.uri}
+        try:
+            self.client = connect(self.uri)
+            self.experiment = _experiment(self.client, self.header["config"]["experiment"], self.uri)
+            self.parent, self._runs = self._open_study()
+        except _outages() as error:
+            raise UserError(
+                f"tracking.uri={uri}: cannot be used ({_first_line(error)}); start that server, or set another tracking.uri"
+            ) from error
+
+    def publish(self) -> None:
+        """Publish what is finished and not published yet; where that fails, say so and leave it for the next time."""
+        self.behind = False
+        while len(self._rows) < len(self.journal.entries):
+            entry = self.journal.entries[len(self._rows)]
+            totals = self._totals.plus(entry)
+            line = json.dumps(table.row(entry, self._parent_text(entry), self._stock()))
+            if entry.trial.number not in self._done:
+                began = time.monotonic()
+                try:
+                    self._publish_trial(entry)
+                    self._publish_curves(entry, totals, [*self._rows, line])
+                except _outages() as error:
+                    self.behind = True
+                    self.report(f"MLflow is out of reach; the study goes on and will catch up ({_first_line(error)})")
+                    return
+                seconds = round(time.monotonic() - began, 4)
+                self.journal.append("published", number=entry.trial.number, uri=self.uri, seconds=seconds)
+            self._totals = totals
+            self._rows.append(line)
+
+    def close(self, status: str) -> None:
+        """End the study's run with MLflow's FINISHED, FAILED or KILLED."""
+        self.publish()
+        try:
+            self.client.set_terminated(self.parent, status=status)
+        except _outages() as error:
+            self.behind = True
+            self.report(f"MLflow is out of reach ({_first_line(error)})")
+
+    def link(self, address: str) -> str:
+        """The page of an MLflow server at `address` that overlays this experiment's studies."""
+        studies = quote("tags.kind='study'")
+        return f"{address}/#/experiments/{self.experiment}/runs?searchFilter={studies}&compareRunsMode=CHART"
+
+    def _open_study(self) -> tuple[str, dict[int, str]]:
+        """The study's run and its trials' runs by number, as far as they exist; the study's run is created if not."""
+        found = self.client.search_runs([self.experiment], f"tags.`fairtrial.study` = '{self.identity}'")
+        if found:
+            parent = found[0].info.run_id
+            children = _all_runs(self.client, self.experiment, f"tags.`mlflow.parentRunId` = '{parent}'")
+            self.client.update_run(parent, status="RUNNING")
+            return parent, {int(run.data.tags["fairtrial.trial"]): run.info.run_id for run in children}
+        config = self.header["config"]
+        strategy = config["strategy"]["name"]
+        tags = {
+            "kind": "study",
+            "strategy": strategy,
+            "fairtrial.study": self.identity,
+            "fairtrial.task": self.header["task_fingerprint"],
+            "mlflow.note.content": _study_description(self.header),
+        }
+        if strategy in COLOURS:
+            tags["mlflow.runColor"] = COLOURS[strategy]
+        name = f"{self.header['strategy']} seed {config['seed']}"
+        started = int(self.header["time"] * 1000)
+        run = self.client.create_run(self.experiment, start_time=started, tags=tags, run_name=name)
+        params = _flat({**config, "strategy_name": strategy, "fingerprint": self.header["task"]})
+        self._log_params(run.info.run_id, params)
+        self.client.log_text(run.info.run_id, json.dumps(self.header, indent=2), "study.json")
+        return run.info.run_id, {}
+
+    def _publish_trial(self, entry: Entry) -> None:
+        trial, outcome, candidate = entry.trial, entry.trial.outcome, entry.trial.candidate
+        run = self._runs.get(trial.number) or self._create_run(entry)
+        self._runs[trial.number] = run
+        if candidate is not None:
+            self._log_params(run, _constants(candidate.source))
+            self._publish_source(run, entry)
+        log = self.journal.folder / "logs" / f"{trial.number:04d}.train.txt"
+        if log.is_file():
+            self.client.log_text(run, log.read_text(encoding="utf-8"), "log.txt")
+        self._log_metrics(run, self._outcome_metrics(entry))
+        status = "FINISHED" if trial.status is Status.COMPLETED else "FAILED"
+        self.client.set_terminated(run, status=status, end_time=int(entry.finished * 1000))
+
+    def _create_run(self, entry: Entry) -> str:
+        trial, outcome, verdict = entry.trial, entry.trial.outcome, entry.verdict
+        candidate = trial.candidate
+        facts = table.row(entry, self._parent_text(entry), self._stock())
+        note = candidate.note if candidate else ""
+        tags = {
+            "kind": "trial",
+            "mlflow.parentRunId": self.parent,
+            "fairtrial.trial": str(trial.number),
+            "trial.strategy": self.header["strategy"],
+            "status": trial.status,
+            "origin": trial.origin,
+            "note": note,
+            "reason": outcome.reason,
+            "audited": str(outcome.audited).lower(),
+            "kind_of_change": str(facts["kind"]),
+            "parent_trial": "" if candidate is None or candidate.parent is None else str(candidate.parent),
+            "training_seed": str(entry.training_seed),
+            "device": outcome.device,
+            "kept": "" if verdict is None else str(verdict.kept).lower(),
+            "verdict": "" if verdict is None else verdict.reason,
+            "mlflow.note.content": _trial_description(entry),
+        }
+        short = {name: value[:LONGEST_VALUE] for name, value in tags.items()}
+        name = f"{trial.number:03d} {note}"[:80].strip()
+        started = int(entry.started * 1000)
+        run = self.client.create_run(self.experiment, start_time=started, tags=short, run_name=name)
+        return str(run.info.run_id)
+
+    def _publish_source(self, run: str, entry: Entry) -> None:
+        candidate = entry.trial.candidate
+        assert candidate is not None
+        self.client.log_text(run, candidate.source, "train.py")
+        # The UI previews .txt, and shows nothing for .diff.
+        from_stock = source.diff(self._stock(), candidate.source, "stock/train.py", "trial/train.py")
+        self.client.log_text(run, from_stock or "no change\n", "change_from_stock.diff.txt")
+        parent = self._parent_text(entry)
+        if parent is not None and candidate.parent != 0:
+            change = source.diff(parent, candidate.source, f"trial {candidate.parent}/train.py", "trial/train.py")
+            self.client.log_text(run, change or "no change\n", "change_from_parent.diff.txt")
+
+    def _outcome_metrics(self, entry: Entry) -> list[Metric]:
+        outcome = entry.trial.outcome
+        at = int(entry.finished * 1000)
+        values = {
+            "train_seconds": outcome.train_seconds,
+            "tokens": outcome.tokens,
+            "steps": outcome.steps,
+            "peak_memory_mb": outcome.peak_memory_mb,
+            "dropped_share": outcome.dropped_share,
+            **{f"seconds/{phase}": seconds for phase, seconds in outcome.seconds.items()},
+        }
+        if outcome.val_bpb is not None:
+            values["val_bpb"] = outcome.val_bpb
+        if outcome.train_seconds > 0:
+            values["tokens_per_second"] = outcome.tokens / outcome.train_seconds
+        started = entry.finished - outcome.train_seconds
+        curve = [_metric("train_loss", p.loss, int((started + p.seconds) * 1000), p.tokens) for p in outcome.losses]
+        return [_metric(name, value, at, 0) for name, value in values.items()] + curve
+
+    def _publish_curves(self, entry: Entry, totals: Totals, rows: list[str]) -> None:
+        """The study's own curves over trials, its table, and its winner so far."""
+        trial = entry.trial
+        values = {"train_hours": totals.train_hours, "best_val_bpb": totals.best}
+        # Anchors have a curve of their own: they are not what the strategy reached.
+        values["anchor_val_bpb" if trial.origin is Origin.ANCHOR else "trial_val_bpb"] = trial.val_bpb
+        at = int(entry.finished * 1000)
+        known = {name: value for name, value in values.items() if value is not None}
+        self._log_metrics(self.parent, [_metric(name, value, at, trial.number) for name, value in known.items()])
+        self.client.log_text(self.parent, "\n".join(rows) + "\n", "trials.jsonl")
+        if totals.winner == trial.number and trial.candidate is not None:
+            change = source.diff(self._stock(), trial.candidate.source, "stock/train.py", "winner/train.py")
+            self.client.log_text(self.parent, trial.candidate.source, "winner/train.py")
+            self.client.log_text(self.parent, change or "no change\n", "winner/change_from_stock.diff.txt")
+            self.client.set_tag(self.parent, "winner_trial", str(trial.number))
+
+    def _log_params(self, run: str, params: Mapping[str, Any]) -> None:
+        from mlflow.entities import Param
+
+        entities = [Param(name, str(value)[:LONGEST_VALUE]) for name, value in params.items()]
+        for at in range(0, len(entities), PARAMS_PER_CALL):
+            self.client.log_batch(run, params=entities[at : at + PARAMS_PER_CALL])
+
+    def _log_metrics(self, run: str, metrics: list[Metric]) -> None:
+        for at in range(0, len(metrics), METRICS_PER_CALL):
+            self.client.log_batch(run, metrics=metrics[at : at + METRICS_PER_CALL])
+
+    def _stock(self) -> str:
+        candidate = self.journal.entries[0].trial.candidate
+        assert candidate is not None
+        return candidate.source
+
+    def _parent_text(self, entry: Entry) -> str | None:
+        candidate = entry.trial.candidate
+        if candidate is None or candidate.parent is None:
+            return None
+        parent = self.journal.entries[candidate.parent].trial.candidate
+        return None if parent is None else parent.source
+
+
+def absolute(uri: str) -> str:
+    """A tracking URI in which a relative sqlite path starts at the repository's root."""
+    return SQLITE + str(resolve(uri.removeprefix(SQLITE))) if uri.startswith(SQLITE) else uri
+
+
+def connect(uri: str) -> MlflowClient:
+    """A client of an MLflow server or file. Creating a new file is guarded: several at once would break each other."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # an outage must not stop the training for minutes
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    from mlflow import MlflowClient
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    OUTPUT.mkdir(exist_ok=True)
+    with (OUTPUT / ".mlflow.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def _experiment(client: MlflowClient, name: str, uri: str) -> str:
+    """The id of the experiment of that name, created where it is missing."""
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        location = str(OUTPUT / "artifacts" / name) if uri.startswith(SQLITE) else None
+        tags = {"mlflow.note.content": EXPERIMENT_DESCRIPTION}
+        try:
+            return client.create_experiment(name, artifact_location=location, tags=tags)
+        except MlflowException:
+            experiment = client.get_experiment_by_name(name)  # another study was faster
+            if experiment is None:
+                raise
+    if experiment.lifecycle_stage != "active":
+        raise UserError(f"experiment={name}: is deleted in MLflow; restore it there, or use another name")
+    return str(experiment.experiment_id)
+
+
+def _all_runs(client: MlflowClient, experiment: str, query: str) -> list[Any]:
+    runs: list[Any] = []
+    token = None
+    while True:
+        page = client.search_runs([experiment], query, max_results=1000, page_token=token)
+        runs.extend(page)
+        token = page.token
+        if not token:
+            return runs
+
+
+def _outages() -> tuple[type[Exception], ...]:
+    """What a server, a file or a disk that is out of reach raises through MLflow."""
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, RequestException, SQLAlchemyError, OSError
+
+
+def _metric(name: str, value: float, at: int, step: int) -> Metric:
+    from mlflow.entities import Metric
+
+    return Metric(name, float(value), at, step)
+
+
+def _constants(text: str) -> dict[str, Any]:
+    try:
+        return source.constants(text)
+    except (SyntaxError, ValueError):
+        return {}  # recorded as unusable; the text itself is an artifact
+
+
+def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as `a.b.c`."""
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return {name: value for name, value in flat.items() if value is not None}
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
+
+
+EXPERIMENT_DESCRIPTION = (
+    "Studies that are compared with each other: each spends the same budget on the same training task, and `seeds` is the "
+    "control, whose gain is luck. Select the studies and press Compare to overlay `best_val_bpb` (validation bits per byte, "
+    "lower is better) over trials. A best of many noisy trials flatters itself: believe differences beyond the control's spread."
+)
+
+
+def _study_description(header: Mapping[str, Any]) -> str:
+    config = header["config"]
+    return (
+        f"**{header['strategy']}**, search seed {config['seed']}, on task {config['task']['name']}. "
+        "`best_val_bpb`: best score so far; `trial_val_bpb`: each trial; `anchor_val_bpb`: the stock again, for drift; "
+        "the step is the trial's number. Artifacts: the winner's `train.py` and its change from the stock, all trials as "
+        "`trials.jsonl`, the study's settings as `study.json`."
+    )
+
+
+def _trial_description(entry: Entry) -> str:
+    outcome = entry.trial.outcome
+    score = "no score" if outcome.val_bpb is None else f"val_bpb {outcome.val_bpb:.4f}"
+    verdict = "" if entry.verdict is None else ("kept: " if entry.verdict.kept else "not kept: ") + entry.verdict.reason
+    return f"Trial {entry.trial.number}, {outcome.status}, {score}. {verdict or outcome.reason}"
+
