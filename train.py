@@ -101,9 +101,7 @@ class Attention(nn.Module):
             gate = 2 * torch.sigmoid(self.gate(x[..., : self.gate.in_features]))
             value = value + gate.unsqueeze(-1) * value_embedding.view(heads)
         mask = None if self.mask is None else self.mask[:length, :length]
-        mixed = F.scaled_dot_product_attention(
-            query, key, value.transpose(1, 2), attn_mask=mask, is_causal=mask is None
-        )
+        mixed = F.scaled_dot_product_attention(query, key, value.transpose(1, 2), attn_mask=mask, is_causal=mask is None)
         return self.output(mixed.transpose(1, 2).reshape(batch, length, width))
 
 
@@ -161,8 +159,8 @@ class GPT(nn.Module):
         bound = math.sqrt(3 / self.width)
         nn.init.normal_(self.embedding.weight, std=1.0)
         nn.init.normal_(self.head.weight, std=0.001)
-        for embedding in self.value_embeddings.values():
-            nn.init.uniform_(embedding.weight, -bound, bound)
+        for table in self.value_embeddings.parameters():
+            nn.init.uniform_(table, -bound, bound)
         for name, parameter in self.blocks.named_parameters():
             if name.endswith(("output.weight", "down.weight", "gate.weight")):
                 nn.init.zeros_(parameter)

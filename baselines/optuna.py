@@ -33,7 +33,7 @@ class OptunaSearch:
         task: TaskFacts,
         seed: int,
         noise_floor: NoiseFloor | None,
-        space: Mapping[str, Any],
+        space: Mapping[str, DimensionConfig],
         sampler: Mapping[str, Any],
         failure: str,
     ) -> None:
@@ -42,7 +42,7 @@ class OptunaSearch:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.stock = task.stock
         self.failure = failure
-        self.dimensions = {name: DimensionConfig(**dimension) for name, dimension in space.items()}
+        self.dimensions = dict(space)
         self.distributions = {name: _distribution(dimension) for name, dimension in self.dimensions.items()}
         self.study = optuna.create_study(sampler=instantiate(sampler, seed=seed))
         self.study.enqueue_trial(self._stock_point())

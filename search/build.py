@@ -137,8 +137,10 @@ def run_study(config: Config) -> None:
 
 
 def open_study(config: Config, journal: Journal, prepared: Prepared) -> dict[str, Any]:
-    """Write the journal's first line, or hold it against what is asked for now. Raises UserError where something differs that
-    may not."""
+    """Write the journal's first line, or hold it against what is asked for now.
+
+    Raises UserError where what differs may not.
+    """
     now = header_of(config, prepared)
     then = journal.header
     if then is None:

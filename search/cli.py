@@ -9,21 +9,40 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 
+import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from search import multirun
-from search.config import Config, describe
+from search.config import Config, describe, load
 from search.errors import UserError
+from search.paths import CONF
 
 INTERRUPTED = 130  # the shell's own exit code after Ctrl-C
 
 
-def run(main: Callable[[], None]) -> int:
-    """Call a `@hydra.main` function; return the exit code."""
+def run(body: Callable[[Config], None]) -> int:
+    """Compose the configuration from the command line, check it, and call `body` (in a multirun once per study). Returns the
+    exit code."""
+    failed: list[UserError] = []
+
+    def job(composed: DictConfig) -> None:
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            body(load(composed))
+            return
+        try:
+            body(load(composed))
+        except UserError as error:  # kept from Hydra, which would add lines of its own
+            failed.append(error)
+
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing its own selection of them
     try:
-        main()
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
+        if failed:
+            raise failed[0]
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
@@ -57,7 +76,7 @@ def explain(error: Exception) -> str:
 
 def unknown_key(key: str) -> str:
     """For a key that the configuration lacks, with the nearest one that it has."""
-    near = difflib.get_close_matches(key, known_keys(Config), n=1)
+    near = difflib.get_close_matches(key, known_keys(Config), n=1, cutoff=0.8)
     meant = f"did you mean {near[0]}?" if near else "python -m search --cfg job shows all keys"
     return f"{key}: no such key; {meant}"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hydra.utils import get_object
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from search.errors import UserError
 from search.paths import resolve
@@ -154,6 +154,8 @@ def describe(error: OmegaConfBaseException) -> str:
     """An OmegaConf error in one line, with the key it is about."""
     message = str(error.msg if error.msg else error).splitlines()[0]
     key = error.full_key
+    if isinstance(error, MissingMandatoryValue):
+        return f"{key}: is not set; give it on the command line, as {key}=..."
     return f"{key}: {message}" if key and key not in message else message
 
 
@@ -167,9 +169,15 @@ def _require(condition: bool, key: str, value: Any, remedy: str) -> None:
 
 
 def _check_names(config: Config) -> None:
-    for key, value in (("experiment", config.experiment), ("task.name", config.task.name), ("data.name", config.data.name)):
+    for key, value in (
+        ("experiment", config.experiment),
+        ("task.name", config.task.name),
+        ("data.name", config.data.name),
+    ):
         _require(NAME.fullmatch(value) is not None, key, value, "use letters, digits, '.', '_' and '-' only")
-    _require("name" in config.strategy and "_target_" in config.strategy, "strategy", "?", "its YAML needs name and _target_")
+    _require(
+        "name" in config.strategy and "_target_" in config.strategy, "strategy", "?", "its YAML needs name and _target_"
+    )
     name = config.strategy_name
     _require(NAME.fullmatch(name) is not None, "strategy", name, "use letters, digits, '.', '_' and '-' only")
     _require(config.seed >= 0, "seed", config.seed, "must be 0 or more")
@@ -181,7 +189,9 @@ def _check_task(task: TaskConfig) -> None:
     _require(task.device in ("cpu", "cuda", "mps"), "task.device", task.device, "choose cpu, cuda or mps")
     _require(task.threads > 0, "task.threads", task.threads, "must be at least 1")
     _require(task.packing in PACKINGS, "task.packing", task.packing, f"choose {' or '.join(PACKINGS)}")
-    _require(256 < task.vocab_size <= 65_536, "task.vocab_size", task.vocab_size, "must be 257 to 65536 (tokens are 16 bits)")
+    _require(
+        256 < task.vocab_size <= 65_536, "task.vocab_size", task.vocab_size, "must be 257 to 65536 (tokens are 16 bits)"
+    )
     _require(task.sequence_length > 1, "task.sequence_length", task.sequence_length, "must be at least 2")
     one = (budget.seconds is None) != (budget.tokens is None)
     both = f"{budget.seconds}, task.budget.tokens={budget.tokens}"
@@ -236,7 +246,12 @@ def _check_factory(key: str, node: dict[str, Any], settings: dict[str, Any], giv
         raise UserError(f"{key}._target_={target}: cannot be imported ({error}); name a class as module.Class") from error
     for name in settings:
         wanted = [parameter for parameter in parameters if parameter not in given]
-        _require(name in wanted, f"{key}.{name}", settings[name], f"no such setting; there are: {', '.join(wanted) or 'none'}")
+        _require(
+            name in wanted,
+            f"{key}.{name}",
+            settings[name],
+            f"no such setting; there are: {', '.join(wanted) or 'none'}",
+        )
     for name, parameter in parameters.items():
         if parameter.default is inspect.Parameter.empty and name not in given and name not in settings:
             raise UserError(f"{key}.{name}: is missing; set it in the YAML file or on the command line")

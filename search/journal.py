@@ -41,8 +41,8 @@ class Journal:
     """Open for writing by exactly one process. Use as a context manager."""
 
     def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
-        """Open or create the journal of a study's folder. Raises UserError where another process writes it, where a line is
-        damaged, or where the folder cannot be written. A torn last line is dropped, and reported."""
+        """Open or create the journal of a study's folder. A torn last line is dropped, and reported. Raises UserError where
+        another process writes it, where a line is damaged, or where the folder cannot be written."""
         self.folder = folder
         try:
             (folder / "sources").mkdir(parents=True, exist_ok=True)
@@ -66,8 +66,8 @@ class Journal:
         return self.lines[0] if self.lines else None
 
     def append(self, kind: str, *, durable: bool = False, **fields: Any) -> None:
-        """Add a line. `durable`: it is on the disk when this returns. Raises UserError where it cannot be written; the journal
-        is then as it was."""
+        """Add a line. `durable`: it is on the disk when this returns. Raises UserError where it cannot be written; the
+        journal is then as it was."""
         line = {"kind": kind, "time": round(time.time(), 3), **fields}
         size = os.fstat(self._file.fileno()).st_size
         data = json.dumps(line, allow_nan=False).encode() + b"\n"
@@ -172,12 +172,12 @@ class Journal:
                 lines.append(json.loads(line))
             except ValueError as error:
                 path = self.folder / FILE
-                raise UserError(f"{path}: line {number} is damaged; restore the file, or use another experiment=") from error
+                raise UserError(f"{path}: line {number} is damaged; restore it or use another experiment=") from error
         return lines
 
 
 def unwritable(path: Path, error: OSError) -> UserError:
     """The message for a disk that is full or may not be written."""
     return UserError(
-        f"{path}: cannot be written ({error.strerror}); free space or change the permissions, and give the same command again"
+        f"{path}: cannot be written ({error.strerror}); free space or change permissions, and give the same command again"
     )

@@ -1,7 +1,7 @@
 """One trial of a train.py as it is, with the task's budget and score; nothing is recorded. What `python train.py` runs:
 
-    python train.py task=cpu
-    python -m search.once start=other.py task=cpu
+python train.py task=cpu
+python -m search.once start=other.py task=cpu
 """
 
 from __future__ import annotations
@@ -10,26 +10,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-import hydra
-from omegaconf import DictConfig
-
 from search import cli
-from search.paths import CONF
+from search.config import Config
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-def main(composed: DictConfig) -> None:
+def main(config: Config) -> None:
     from rich.console import Console
 
     from search.build import budget_in_words, check, make_runner, prepare_data, stock_of
-    from search.config import load
     from search.errors import UserError
     from search.progress import make_display
     from search.runner.trial_runner import TrialRequest
     from search.seeds import training_seed
     from search.trial import Origin, Status
 
-    config = load(composed)
     check(config)
     console = Console()
     display = make_display(console, trials=1)

@@ -1,26 +1,20 @@
 """Prepare a task's token files ahead of time (a study that finds them missing does it too):
 
-    python -m search.prepare task=cpu
-    python -m search.prepare task=cpu data=files data.corpus.folder=~/texts
+python -m search.prepare task=cpu
+python -m search.prepare task=cpu data=files data.corpus.folder=~/texts
 """
 
 from __future__ import annotations
 
 import sys
 
-import hydra
-from omegaconf import DictConfig
-
 from search import cli
-from search.paths import CONF
+from search.config import Config
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-def main(composed: DictConfig) -> None:
+def main(config: Config) -> None:
     from search.build import prepare_data
-    from search.config import load
 
-    config = load(composed)
     prepared = prepare_data(config, print)
     for split, facts in prepared.splits.items():
         ratio = facts.bytes / facts.tokens

@@ -9,7 +9,7 @@ from search.journal import Entry
 
 
 def row(entry: Entry, parent: str | None, stock: str) -> dict[str, Any]:
-    """What is worth comparing of a trial. `parent`: the text it was changed from, if any. `stock`: the study's first text."""
+    """What is worth comparing of a trial. `parent`: the text it was changed from. `stock`: the study's first."""
     trial, outcome = entry.trial, entry.trial.outcome
     candidate, verdict = trial.candidate, entry.verdict
     return {

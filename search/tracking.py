@@ -139,7 +139,7 @@ class MlflowPublisher:
         return run.info.run_id, {}
 
     def _publish_trial(self, entry: Entry) -> None:
-        trial, outcome, candidate = entry.trial, entry.trial.outcome, entry.trial.candidate
+        trial, candidate = entry.trial, entry.trial.candidate
         run = self._runs.get(trial.number) or self._create_run(entry)
         self._runs[trial.number] = run
         if candidate is not None:
@@ -338,13 +338,15 @@ def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _first_line(error: Exception) -> str:
+    if "Max retries exceeded" in str(error):
+        return "no answer"
     return next(iter(str(error).splitlines()), type(error).__name__)[:200]
 
 
 EXPERIMENT_DESCRIPTION = (
     "Studies that are compared with each other: each spends the same budget on the same training task, and `seeds` is the "
     "control, whose gain is luck. Select the studies and press Compare to overlay `best_val_bpb` (validation bits per byte, "
-    "lower is better) over trials. A best of many noisy trials flatters itself: believe differences beyond the control's spread."
+    "lower is better) over trials. A best of many noisy trials flatters itself: hold it against the control's spread."
 )
 
 
@@ -363,4 +365,3 @@ def _trial_description(entry: Entry) -> str:
     score = "no score" if outcome.val_bpb is None else f"val_bpb {outcome.val_bpb:.4f}"
     verdict = "" if entry.verdict is None else ("kept: " if entry.verdict.kept else "not kept: ") + entry.verdict.reason
     return f"Trial {entry.trial.number}, {outcome.status}, {score}. {verdict or outcome.reason}"
-

@@ -55,7 +55,12 @@ def malformed(nats: Nats) -> str | None:
 
 
 def draw_challenge(
-    claimed: Nats, reference: Nats | float, scored: npt.NDArray[np.bool_], gain: int, uniform: int, secret: np.random.Generator
+    claimed: Nats,
+    reference: Nats | float,
+    scored: npt.NDArray[np.bool_],
+    gain: int,
+    uniform: int,
+    secret: np.random.Generator,
 ) -> Challenge:
     """Positions to ask about, at most one per row.
 
@@ -111,7 +116,9 @@ def verify(
     for name, part in (("gain", differences[: challenge.gain]), ("uniform", differences[challenge.gain :])):
         mean = float(part.mean()) if len(part) else 0.0
         if abs(mean) > tolerance.mean:
-            return f"the score is biased: mean difference {mean:.3g} nats over {name} positions (tolerance {tolerance.mean:g})"
+            return (
+                f"the score is biased: mean difference {mean:.3g} nats over {name} positions (tolerance {tolerance.mean:g})"
+            )
     return None
 
 

@@ -45,7 +45,9 @@ def available(kind: str, threads: int) -> list[str]:
         return ["mps"]
     cores = [str(core) for core in sorted(_cores())]
     if len(cores) < threads:
-        raise UserError(f"task.threads={threads}: this process may use {len(cores)} CPU cores; set task.threads={len(cores)}")
+        raise UserError(
+            f"task.threads={threads}: this process may use {len(cores)} CPU cores; set task.threads={len(cores)}"
+        )
     return cores
 
 

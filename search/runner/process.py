@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -19,7 +20,16 @@ from search.runner.device import Device
 from search.task.protocol import CHANNEL_VARIABLE, Channel, Message
 
 # What a candidate's process may inherit of the caller's environment; everything else, keys above all, stays out.
-INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+INHERITED = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "CUDA_HOME",
+    "CUDA_PATH",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+)
 LOG_HEAD = 65_536  # bytes of output kept from the beginning,
 LOG_TAIL = 262_144  # and from the end; what lies between is only counted
 HANG_UP_SECONDS = 5.0  # a process may live on after it has closed its channel
@@ -84,11 +94,11 @@ class CandidateProcess:
                 return None
             if self.channel.closed:
                 raise self._end(left)
-            watched = [self.channel] if self._output_ended else [self.channel, self._output]
+            watched = [self.channel.fileno()] + ([] if self._output_ended else [self._output.fileno()])
             readable, _, _ = select.select(watched, [], [], left)
-            if self._output in readable:
+            if self._output.fileno() in readable:
                 self._read_output()
-            if self.channel in readable:
+            if self.channel.fileno() in readable:
                 self._events.extend(self.channel.pending())
         return self._events.popleft()
 
@@ -101,10 +111,8 @@ class CandidateProcess:
 
     def kill(self) -> None:
         """End the process and everything in its group, at once. What it printed stays readable."""
-        try:
+        with contextlib.suppress(ProcessLookupError):  # already gone, with all its children
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # already gone, with all its children
         self._process.wait()
         if not self._output.closed:
             self._read_output()

@@ -1,4 +1,4 @@
-"""Drives the scoring processes: A claims the nats of every token, B answers a challenge. Each is fresh and sees one folder."""
+"""Drives the scoring processes: A claims the nats of every token, B answers a challenge. Each is fresh."""
 
 from __future__ import annotations
 
@@ -40,7 +40,13 @@ class Submission:
 
 
 def ask_scorer(
-    task: TaskConfig, submission: Submission, mode: str, inputs: Sequence[Path], shape: tuple[int, int], folder: Path, device: Device
+    task: TaskConfig,
+    submission: Submission,
+    mode: str,
+    inputs: Sequence[Path],
+    shape: tuple[int, int],
+    folder: Path,
+    device: Device,
 ) -> npt.NDArray[np.float32]:
     """Let a fresh process score. `mode`: claim or challenge. `inputs`: the files it may read. `shape`: of its answer.
 

@@ -103,9 +103,7 @@ def one_line(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)[:REASON_LENGTH].strip()
 
 
-def _start(
-    task: TaskConfig, bos: int, seed: int, process: CandidateProcess, training: Training, observe: Observer
-) -> None:
+def _start(task: TaskConfig, bos: int, seed: int, process: CandidateProcess, training: Training, observe: Observer) -> None:
     """From the spawn to the first moment of the budget: interpreter, imports, building, compiling."""
     deadline = process.spawned + task.startup_seconds
     began = process.spawned

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from search.config import TaskConfig
 from search.runner import audit
@@ -184,7 +186,7 @@ class TrialRunner:
         return audit.verify(claimed, self.rows, challenge, logits, tolerance)
 
 
-def _write(path: Path, array: np.ndarray) -> Path:  # type: ignore[type-arg]
+def _write(path: Path, array: npt.NDArray[Any]) -> Path:
     array.tofile(path)
     return path
 

@@ -31,7 +31,7 @@ class SplitFacts:
 
 
 class Prepared:
-    """A folder of token files: `manifest.json`, `tokenizer.json`, and per split `.tokens` (uint16) and `.offsets` (int64)."""
+    """A folder of token files: `manifest.json`, `tokenizer.json`, and per split `.tokens` (uint16), `.offsets` (int64)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -82,7 +82,7 @@ class Run:
         """
         self._synchronize()
         self._channel.send({"event": "ready"})
-        message, files = self._channel.receive()
+        _, files = self._channel.receive()
         begun = time.monotonic()
         tokens, offsets = (os.fdopen(file, "rb") for file in files)
         documents = Documents(np.memmap(tokens, np.uint16, "r"), np.fromfile(offsets, np.int64))
@@ -159,4 +159,4 @@ def join() -> Run:
 
 def _seed(seed: int) -> None:
     torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - whatever a candidate draws from must be seeded, the old generator too
+    np.random.seed(seed % 2**32)
