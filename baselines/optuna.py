@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,9 @@ class OptunaSearch:
         self.failure = failure
         self.dimensions = dict(space)
         self.distributions = {name: _distribution(dimension) for name, dimension in self.dimensions.items()}
-        self.study = optuna.create_study(sampler=instantiate(sampler, seed=seed))
+        with warnings.catch_warnings():  # Optuna calls QMCSampler experimental since 2022
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self.study = optuna.create_study(sampler=instantiate(sampler, seed=seed))
         self.study.enqueue_trial(self._stock_point())
         self.asked = self.study.ask(self.distributions)
         self.scores: dict[int, float] = {}

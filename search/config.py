@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import get_object
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
@@ -145,9 +145,9 @@ def load(composed: DictConfig) -> Config:
     return config
 
 
-def build(node: dict[str, Any], *positional: Any, **arguments: Any) -> Any:
+def build(node: dict[str, Any], **arguments: Any) -> Any:
     """Call a `_target_` with its settings; nested nodes stay data (their owner decides when they become objects)."""
-    return get_object(node["_target_"])(*positional, **_without_target(node), **arguments)
+    return pkgutil.resolve_name(node["_target_"])(**_without_target(node), **arguments)
 
 
 def describe(error: OmegaConfBaseException) -> str:
@@ -241,8 +241,8 @@ def _check_factory(key: str, node: dict[str, Any], settings: dict[str, Any], giv
     """The settings in the YAML and on the command line must be what the class takes: a misspelt one ends here."""
     target = node.get("_target_")
     try:
-        parameters = inspect.signature(get_object(str(target))).parameters
-    except (ImportError, ValueError) as error:
+        parameters = inspect.signature(pkgutil.resolve_name(str(target))).parameters
+    except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"{key}._target_={target}: cannot be imported ({error}); name a class as module.Class") from error
     for name in settings:
         wanted = [parameter for parameter in parameters if parameter not in given]

@@ -17,7 +17,7 @@ from types import TracebackType
 
 from search.paths import ROOT
 from search.runner.device import Device
-from search.task.protocol import CHANNEL_VARIABLE, Channel, Message
+from search.task.protocol import CHANNEL_VARIABLE, Channel, Message, ProtocolError
 
 # What a candidate's process may inherit of the caller's environment; everything else, keys above all, stays out.
 INHERITED = (
@@ -108,6 +108,11 @@ class CandidateProcess:
             if message["event"] == event:
                 return message
         return None
+
+    def linger(self) -> None:
+        """After it has said that it failed: let it print its traceback and end by itself, for a few seconds."""
+        with contextlib.suppress(Ended, ProtocolError):
+            self.wait_for("end", time.monotonic() + HANG_UP_SECONDS)
 
     def kill(self) -> None:
         """End the process and everything in its group, at once. What it printed stays readable."""

@@ -100,6 +100,7 @@ def _await_end(process: CandidateProcess, deadline: float, task: TaskConfig) -> 
         if message["event"] == "done":
             return None, ""
         if message["event"] == "failed":
+            process.linger()
             out_of_memory = message.get("kind") == Status.OUT_OF_MEMORY
             return (Status.OUT_OF_MEMORY if out_of_memory else Status.CRASHED), "the trained model could not be scored"
     return Status.DISQUALIFIED, f"scoring took more than task.scoring_seconds={task.scoring_seconds:g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -79,9 +80,8 @@ def train(
             if training.failure is None:
                 _run(task, text, process, training, observe)
         except Ended as end:
-            if training.failure is None:
-                killed = end.returncode == -9  # by the kernel, which does that when memory runs out: we never did yet
-                training.fail(Status.OUT_OF_MEMORY if killed else Status.CRASHED, f"training {end}")
+            killed = end.returncode == -signal.SIGKILL  # by the kernel, which does that when memory runs out
+            training.fail(Status.OUT_OF_MEMORY if killed else Status.CRASHED, f"training {end}")
         except (ProtocolError, OSError) as error:
             training.fail(Status.CRASHED, f"training broke the protocol: {error}")
     training.log = process.log()
@@ -195,7 +195,7 @@ def _next(process: CandidateProcess, event: str | None, deadline: float, trainin
     if message["event"] == "failed":
         out_of_memory = message.get("kind") == Status.OUT_OF_MEMORY
         training.fail(Status.OUT_OF_MEMORY if out_of_memory else Status.CRASHED, "training raised an error")
-        process.wait_for("end", time.monotonic() + 5.0)  # lets the traceback arrive; raises Ended when it has
+        process.linger()
         return None
     if event is not None and message["event"] != event:
         raise ProtocolError(f"expected {event}, got {one_line(message['event'])}")

@@ -1,0 +1,86 @@
+"""What all tests share: a copy of the repository to run commands in, and token files that are prepared once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hypothesis import HealthCheck, settings
+
+from search.config import Config, load
+from search.paths import CONF, ROOT
+
+# Shared machines stall now and then; that is no property of the code.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
+
+COPIED = ("conf", "search", "baselines", "train.py", "program.md", "pyproject.toml")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machine(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Caches and leases of these tests' own, so that they neither use nor leave anything of the user's."""
+    os.environ["FAIRTRIAL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["FAIRTRIAL_LEASES"] = str(tmp_path_factory.mktemp("leases"))
+
+
+@dataclass
+class Clone:
+    """A copy of the repository, with its own mlruns/."""
+
+    root: Path
+
+    def popen(self, *arguments: str, module: str = "search") -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(self.root), "COLUMNS": "200"},
+        )
+
+    def run(self, *arguments: str, module: str = "search", timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        process = self.popen(*arguments, module=module)
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            output, _ = process.communicate()
+            pytest.fail(f"{arguments} took more than {timeout} s:\n{output}")
+        return subprocess.CompletedProcess(arguments, process.returncode, output)
+
+    def study(self, identity: str) -> Path:
+        return self.root / "mlruns" / "studies" / identity
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    root = tmp_path / "clone"
+    root.mkdir()
+    for name in COPIED:
+        path = ROOT / name
+        if path.is_dir():
+            shutil.copytree(path, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif path.is_file():
+            shutil.copy(path, root / name)
+    return Clone(root)
+
+
+@pytest.fixture(scope="session")
+def configure() -> Callable[..., Config]:
+    """Compose a configuration as the command line does."""
+
+    def compose_config(*overrides: str) -> Config:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return load(compose("config", overrides=list(overrides)))
+
+    return compose_config

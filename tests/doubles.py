@@ -1,0 +1,102 @@
+"""Stand-ins for the slow half of a study: runners that train nothing, and a publisher that publishes nowhere."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from search import source
+from search.config import StudyConfig
+from search.journal import Entry, Journal
+from search.runner.training import Observer, Progress
+from search.runner.trial_runner import TrialRequest
+from search.strategy import Strategy
+from search.study import Budget, Study
+from search.trial import Origin, Outcome, Status, Trial
+
+FAILURES = (Status.CRASHED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED, Status.DISQUALIFIED)
+
+
+@dataclass
+class SyntheticRunner:
+    """A score that is a smooth function of the constants, plus noise from program and training seed."""
+
+    requests: list[TrialRequest] = field(default_factory=list)
+
+    def run(self, request: TrialRequest, observe: Observer) -> Outcome:
+        self.requests.append(request)
+        values = [value for value in source.constants(request.source).values() if isinstance(value, float)]
+        digest = hashlib.sha256(f"{request.training_seed} {request.source}".encode()).digest()
+        noise = random.Random(digest).gauss(0, 0.01)
+        score = 2.0 + 0.01 * sum((value - 0.1) ** 2 for value in values) + noise
+        return Outcome(Status.COMPLETED, val_bpb=score, audited=True, train_seconds=1.0)
+
+
+@dataclass
+class FailsOn(SyntheticRunner):
+    """The same, but every trial whose number the predicate picks ends in the next kind of failure."""
+
+    fails: Callable[[int], bool] = lambda number: False
+
+    def run(self, request: TrialRequest, observe: Observer) -> Outcome:
+        outcome = super().run(request, observe)
+        number = len(self.requests) - 1
+        if not self.fails(number):
+            return outcome
+        return Outcome(FAILURES[number % len(FAILURES)], reason="injected", train_seconds=0.5)
+
+
+class Dies(Exception):
+    """The harness's sudden death, for tests that cannot spare a process."""
+
+
+@dataclass
+class DiesAt(SyntheticRunner):
+    at: int = 0
+
+    def run(self, request: TrialRequest, observe: Observer) -> Outcome:
+        if len(self.requests) == self.at:
+            raise Dies
+        return super().run(request, observe)
+
+
+class Nowhere:
+    """Publishes nothing."""
+
+    def publish(self) -> None:
+        pass
+
+
+class Silent:
+    """Displays nothing."""
+
+    def say(self, text: str) -> None:
+        pass
+
+    def started(self, number: int, origin: Origin, note: str) -> None:
+        pass
+
+    def progress(self, progress: Progress) -> None:
+        pass
+
+    def finished(self, entry: Entry, best: Trial | None, left: str) -> None:
+        pass
+
+
+def run_study(
+    folder: Path,
+    strategy: Strategy,
+    runner: SyntheticRunner,
+    stock: str,
+    trials: int,
+    seed: int = 0,
+    anchor_every: int | None = None,
+) -> tuple[str, list[Trial]]:
+    """Run a study in `folder` as the harness would; return why it ended and its trials."""
+    with Journal(folder, lambda text: None) as journal:
+        budget = Budget(StudyConfig(trials=trials, anchor_every=anchor_every))
+        study = Study(strategy, runner, journal, Nowhere(), Silent(), budget, stock, seed, audit_share=0.1)
+        return study.run(), study.history

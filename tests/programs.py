@@ -1,0 +1,108 @@
+"""Small `train.py` texts that start fast: a bigram model, and one thing about it that is special."""
+
+from __future__ import annotations
+
+HONEST_MODEL = '''
+class Model(nn.Module):
+    """Logits of the next token given this one."""
+
+    def __init__(self, vocab_size):
+        super().__init__()
+        self.table = nn.Embedding(vocab_size, vocab_size)
+
+    def forward(self, tokens):
+        return self.table(tokens)
+'''
+
+# No training at all: weights as they were made.
+UNTRAINED = """
+def main():
+    run = task.join()
+    for tokens, targets in run.batches(16):
+        pass
+    run.submit(build_model(run.vocab_size, run.sequence_length))
+"""
+
+TRAINED = """
+class Trainer:
+    def __init__(self, run):
+        self.model = build_model(run.vocab_size, run.sequence_length).to(run.device)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=50.0)
+
+    def step(self, tokens, targets, progress):
+        loss = F.cross_entropy(self.model(tokens).flatten(0, 1), targets.flatten())
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss.detach()
+
+
+def main():
+    run = task.join()
+    trainer = run.start(lambda: Trainer(run), 16)
+    for tokens, targets in run.batches(16):
+        run.report(trainer.step(tokens, targets, run.progress))
+    run.submit(trainer.model)
+"""
+
+
+def program(model: str = HONEST_MODEL, main: str = UNTRAINED, build: str = "return Model(vocab_size)") -> str:
+    return f"""import os, socket, subprocess, sys, time
+import torch
+from torch import nn
+from torch.nn import functional as F
+from search import task
+
+LR = 50.0
+{model}
+
+def build_model(vocab_size, sequence_length):
+    {build}
+
+{main}
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+LOOKS_AHEAD = """
+class Model(nn.Module):
+    def __init__(self, vocab_size):
+        super().__init__()
+        self.table = nn.Embedding(vocab_size, vocab_size)
+
+    def forward(self, tokens):
+        following = tokens.roll(-1, dims=1)
+        return self.table(tokens) + 20.0 * F.one_hot(following, self.table.num_embeddings)
+"""
+
+REMEMBERS_ROWS = """
+class Model(nn.Module):
+    \"\"\"Looks ahead once, and later answers from memory for any row that begins the same: no test of whole rows sees it.\"\"\"
+
+    def __init__(self, vocab_size):
+        super().__init__()
+        self.table = nn.Embedding(vocab_size, vocab_size)
+        self.memory = {}
+
+    def forward(self, tokens):
+        known = torch.stack([self.memory.setdefault(tuple(row[:3].tolist()), row.roll(-1)) for row in tokens])
+        return self.table(tokens) + 20.0 * F.one_hot(known, self.table.num_embeddings)
+"""
+
+KEEPS_STATE = """
+class Model(nn.Module):
+    \"\"\"Goes on learning from the rows that it is scored on.\"\"\"
+
+    def __init__(self, vocab_size):
+        super().__init__()
+        self.table = nn.Embedding(vocab_size, vocab_size)
+        self.counts = torch.ones(vocab_size, vocab_size)
+
+    def forward(self, tokens):
+        logits = self.counts.log()[tokens]
+        pairs = (tokens[:, :-1].flatten(), tokens[:, 1:].flatten())
+        self.counts.index_put_(pairs, torch.ones(len(pairs[0])), accumulate=True)
+        return logits
+"""

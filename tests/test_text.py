@@ -1,0 +1,206 @@
+"""From text to rows: nothing lost, nothing doubled, every byte counted."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search.task.corpus import CorpusError, FilesCorpus, ParquetCorpus, PythonCorpus, package_folder, standard_library
+from search.task.loader import PACKINGS, Documents, scoring_rows, training_rows
+from search.task.tokenizer import Tokenizer
+from search.task.tokens import prepare
+
+BOS = 999
+
+
+def documents_of(lengths):
+    """Documents whose tokens are all different, so that each can be traced."""
+    tokens = np.arange(sum(lengths), dtype=np.uint16)
+    assert sum(lengths) < BOS
+    return Documents(tokens, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+
+def all_rows(documents, packer):
+    blocks = list(packer.pack(documents[index] for index in range(len(documents))))
+    return np.concatenate(blocks) if blocks else np.empty((0, packer.sequence_length + 1), np.uint16)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    texts = ["def f(x):\n    return x + 1\n" * 20, "naïve café über größe 日本語 " * 20, "the quick brown fox " * 50]
+    return Tokenizer.train(texts, 300)
+
+
+@given(
+    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=20),
+    length=st.integers(2, 17),
+    packing=st.sampled_from(sorted(PACKINGS)),
+)
+def test_packing_keeps_order_doubles_nothing_and_counts_what_it_drops(lengths, length, packing):
+    documents = documents_of(lengths)
+    packer = PACKINGS[packing](length, BOS)
+    rows = all_rows(documents, packer)
+    text = rows[:, 1:][rows[:, 1:] != BOS]
+    assert (rows[:, 0] == BOS).all()
+    assert len(np.unique(text)) == len(text)
+    assert (packer.packed, packer.dropped) == (len(text), sum(lengths) - len(text))
+    if packing == "consecutive":
+        assert text.tolist() == list(range(len(text)))  # everything, in order
+        assert packer.dropped < length
+    for row in rows:  # within a row, each document is a run of consecutive tokens that begins at its first
+        for before, token in zip(row[:-1], row[1:], strict=True):
+            assert token == BOS or before == BOS or token == before + 1
+            if token != BOS and before == BOS and packing == "best_fit":
+                assert token in documents.offsets
+
+
+@given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=20))
+def test_best_fit_drops_only_what_it_crops(lengths):
+    packer = PACKINGS["best_fit"](64, BOS)
+    rows = all_rows(documents_of(lengths), packer)
+    if sum(lengths) + len(lengths) <= 65:  # all fit into one row, which is not full
+        assert len(rows) <= 1
+    assert 0 <= packer.dropped_share <= 1
+
+
+@pytest.mark.parametrize("packing", sorted(PACKINGS))
+def test_training_order_is_a_function_of_the_seed_and_covers_each_pass(packing):
+    documents = documents_of([30, 50, 7, 90, 41, 12, 64])
+    orders = [np.stack(list(islice(training_rows(documents, PACKINGS[packing](16, BOS), seed), 60))) for seed in (0, 0, 1)]
+    assert (orders[0] == orders[1]).all()
+    assert (orders[0] != orders[2]).any()
+    first_pass = orders[0][:18] if packing == "consecutive" else orders[0]
+    counts = Counter(first_pass[:, 1:][first_pass[:, 1:] != BOS].tolist())
+    if packing == "consecutive":
+        assert max(counts.values()) == 1
+
+
+def test_scoring_rows_depend_on_nothing_but_the_text():
+    documents = documents_of([30, 50, 7, 90])
+    few = scoring_rows(documents, PACKINGS["consecutive"](16, BOS), 3)
+    many = scoring_rows(documents, PACKINGS["consecutive"](16, BOS), 9)
+    assert (many[:3] == few).all()
+    with pytest.raises(ValueError, match="fills 11 rows"):
+        scoring_rows(documents, PACKINGS["consecutive"](16, BOS), 12)
+
+
+def test_a_training_text_too_short_for_a_row_is_an_error():
+    with pytest.raises(ValueError, match="too short"):
+        next(training_rows(documents_of([3]), PACKINGS["consecutive"](16, BOS), 0))
+
+
+@settings(deadline=None)
+@given(text=st.text())
+def test_tokens_are_lossless_and_their_bytes_exact(tokenizer, text):
+    text = text.encode("utf-8", "ignore").decode()
+    ids = tokenizer.encode([text])[0]
+    assert b"".join(tokenizer.tokens[token] for token in ids).decode() == text
+    assert tokenizer.byte_lengths()[ids].sum() == len(text.encode())
+
+
+def test_a_part_of_a_character_counts_its_own_bytes(tokenizer):
+    lengths = tokenizer.byte_lengths()
+    part = tokenizer.tokens.index(b"\xe6")
+    assert (lengths[part], lengths[tokenizer.bos]) == (1, 0)
+
+
+def test_special_looking_text_is_text(tokenizer):
+    assert tokenizer.bos not in tokenizer.encode(["<|bos|>"])[0]
+
+
+def test_a_tokenizer_survives_its_file(tokenizer, tmp_path):
+    tokenizer.save(tmp_path / "tokenizer.json")
+    loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert loaded.tokens == tokenizer.tokens
+    assert loaded.encode(["größe x+1"]) == tokenizer.encode(["größe x+1"])
+
+
+def folder_of_text(folder, files=40):
+    for number in range(files):
+        path = folder / f"part{number % 3}" / f"{number}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"document {number}: " + " ".join(str(number * k) for k in range(200)))
+    (folder / "broken.txt").write_bytes(b"\xff\xfe\xff")
+    (folder / "image.png").write_text("not text")
+    return FilesCorpus(str(folder), ["*.txt"], 20)
+
+
+def test_files_are_split_by_document_and_prepared_once(tmp_path):
+    corpus = folder_of_text(tmp_path / "texts")
+    documents = {split: set(corpus.documents(split)) for split in ("train", "validation", "confirmation")}
+    assert sum(len(texts) for texts in documents.values()) == 40 == len(set.union(*documents.values()))
+    said = []
+    prepared = prepare("files", corpus, 300, tmp_path / "cache", said.append)
+    assert said and prepared.damaged() is None
+    assert prepared.splits["train"].documents == len(documents["train"])
+    assert prepared.splits["train"].bytes == sum(len(text.encode()) for text in documents["train"])
+    again = prepare("files", corpus, 300, tmp_path / "cache", said.clear)
+    assert said and again.fingerprint == prepared.fingerprint
+    elsewhere = prepare("files", folder_of_text(tmp_path / "copy"), 300, tmp_path / "other", said.append)
+    assert elsewhere.fingerprint == prepared.fingerprint
+
+
+def test_a_changed_text_is_prepared_anew_and_a_damaged_file_is_found(tmp_path):
+    corpus = folder_of_text(tmp_path / "texts")
+    before = prepare("files", corpus, 300, tmp_path / "cache", lambda text: None)
+    (tmp_path / "texts" / "part0" / "0.txt").write_text("something else entirely, " * 100)
+    after = prepare("files", corpus, 300, tmp_path / "cache", lambda text: None)
+    assert after.fingerprint != before.fingerprint
+    with (after.folder / "validation.tokens").open("r+b") as file:
+        file.write(b"\x00\x01")
+    assert after.damaged() == "validation.tokens"
+
+
+@pytest.mark.parametrize(
+    ("corpus", "said"),
+    [
+        (FilesCorpus("/nowhere/at/all", ["*.txt"], 5), "is not a folder"),
+        (ParquetCorpus("/nowhere/at/all", "shard_{:05d}.parquet", [0], [1], [2]), "shard_00000.parquet"),
+        (PythonCorpus(["no_such_package"], ["sqlalchemy"], []), "no_such_package"),
+    ],
+)
+def test_missing_text_is_an_error_with_a_remedy(corpus, said):
+    with pytest.raises(CorpusError, match=said):
+        corpus.identity()
+
+
+def test_too_little_text_for_the_vocabulary_is_an_error(tmp_path):
+    (tmp_path / "texts").mkdir()
+    for number in range(40):
+        (tmp_path / "texts" / f"{number}.txt").write_text("ab")
+    with pytest.raises(CorpusError, match="smaller task.vocab_size"):
+        prepare("tiny", FilesCorpus(str(tmp_path / "texts"), ["*.txt"], 20), 1000, tmp_path / "cache", lambda text: None)
+
+
+def test_parquet_shards_are_read_as_documents(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    for shard in range(3):
+        texts = pyarrow.table({"text": [f"shard {shard} document {number}" for number in range(5)]})
+        pyarrow.parquet.write_table(texts, tmp_path / f"shard_{shard:05d}.parquet")
+    corpus = ParquetCorpus(str(tmp_path), "shard_{:05d}.parquet", [0], [1], [2])
+    assert list(corpus.documents("validation")) == [f"shard 1 document {number}" for number in range(5)]
+
+
+def test_python_text_is_never_scored_on_what_training_reads(configure):
+    node = configure("task=cpu").data.corpus
+    corpus = PythonCorpus(node["validation"], node["confirmation"], node["exclude"])
+    roots = [standard_library(), *(package_folder(name) for name in node["validation"] + node["confirmation"])]
+    files = [set(corpus._paths(root)) for root in roots]
+    assert all(files)
+    assert not files[0] & (files[1] | files[2]) and not files[1] & files[2]
+    assert not any("/test" in path.relative_to(roots[0]).as_posix() for path in files[0])
+
+
+def test_a_manifest_names_every_file(tmp_path):
+    prepared = prepare("files", folder_of_text(tmp_path / "texts"), 300, tmp_path / "cache", lambda text: None)
+    manifest = json.loads((prepared.folder / "manifest.json").read_text())
+    files = {path.name for path in prepared.folder.iterdir()} - {"manifest.json"}
+    assert set(manifest["hashes"]) == files
