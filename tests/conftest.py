@@ -27,9 +27,13 @@ COPIED = ("conf", "search", "baselines", "train.py", "program.md", "pyproject.to
 
 @pytest.fixture(scope="session", autouse=True)
 def machine(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Caches and leases of these tests' own, so that they neither use nor leave anything of the user's."""
-    os.environ["FAIRTRIAL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    os.environ["FAIRTRIAL_LEASES"] = str(tmp_path_factory.mktemp("leases"))
+    """Caches and leases of these tests' own, so that they neither use nor leave anything of the user's. All workers of a
+    parallel run share them: two must not pin one core."""
+    parallel = "PYTEST_XDIST_WORKER" in os.environ
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if parallel else base
+    os.environ["FAIRTRIAL_CACHE"] = str(shared / "cache")
+    os.environ["FAIRTRIAL_LEASES"] = str(shared / "leases")
 
 
 @dataclass

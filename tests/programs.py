@@ -79,7 +79,7 @@ class Model(nn.Module):
 
 REMEMBERS_ROWS = """
 class Model(nn.Module):
-    \"\"\"Looks ahead once, and later answers from memory for any row that begins the same: no test of whole rows sees it.\"\"\"
+    \"\"\"Looks ahead once, and later answers from memory for any row that begins the same.\"\"\"
 
     def __init__(self, vocab_size):
         super().__init__()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -102,8 +102,8 @@ ENDS = {
     ),
     "no weights": (
         MAIN
-        + "    for _ in run.batches(16): pass\n    run._channel.send({'event': 'submitted', 'dropped_share': 0, **run._facts()})"
-        "\n    time.sleep(5)",
+        + "    for _ in run.batches(16): pass\n"
+        + "    run._channel.send({'event': 'submitted', 'dropped_share': 0, **run._facts()})\n    time.sleep(5)",
         Status.DISQUALIFIED,
         "weights",
     ),
@@ -227,8 +227,8 @@ def test_a_device_is_held_by_one_trial_at_a_time(monkeypatch, tmp_path):
 
 
 def test_devices_that_are_not_there_are_named():
-    with pytest.raises(UserError, match="task.threads=9999"):
+    with pytest.raises(UserError, match=r"task\.threads=9999"):
         available("cpu", 9999)
-    if not os.path.exists("/dev/nvidiactl"):
+    if not Path("/dev/nvidiactl").exists():
         with pytest.raises(UserError, match="task=cpu"):
             available("cuda", 1)

@@ -52,7 +52,7 @@ def test_a_seed_decides_and_seed_zero_is_a_seed(make, tmp_path):
     for number, seed in enumerate((0, 0, 1)):
         strategy, stock = make(seed)
         runner = SyntheticRunner()
-        _, trials = run_study(tmp_path / str(number), strategy, runner, stock, TRIALS, seed)
+        run_study(tmp_path / str(number), strategy, runner, stock, TRIALS, seed)
         runs.append([(request.source, request.training_seed) for request in runner.requests])
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]

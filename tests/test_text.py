@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_packing_keeps_order_doubles_nothing_and_counts_what_it_drops(lengths, l
         assert text.tolist() == list(range(len(text)))  # everything, in order
         assert packer.dropped < length
     for row in rows:  # within a row, each document is a run of consecutive tokens that begins at its first
-        for before, token in zip(row[:-1], row[1:], strict=True):
+        for before, token in pairwise(row):
             assert token == BOS or before == BOS or token == before + 1
             if token != BOS and before == BOS and packing == "best_fit":
                 assert token in documents.offsets
@@ -174,7 +174,7 @@ def test_too_little_text_for_the_vocabulary_is_an_error(tmp_path):
     (tmp_path / "texts").mkdir()
     for number in range(40):
         (tmp_path / "texts" / f"{number}.txt").write_text("ab")
-    with pytest.raises(CorpusError, match="smaller task.vocab_size"):
+    with pytest.raises(CorpusError, match=r"smaller task\.vocab_size"):
         prepare("tiny", FilesCorpus(str(tmp_path / "texts"), ["*.txt"], 20), 1000, tmp_path / "cache", lambda text: None)
 
 

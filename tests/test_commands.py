@@ -1,0 +1,172 @@
+"""The commands as a user gives them: real processes in a copy of the repository."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from search.journal import FILE
+from search.paths import ROOT
+
+ERRORS = [
+    (["strategy=agnet"], "strategy/agnet"),
+    (["study.trails=3"], "did you mean study.trials?"),
+    (["+foo=1"], "foo"),
+    (["study.trials=abc"], "study.trials: Value 'abc'"),
+    (["task=gpu"], "task=cpu"),
+    (["task=smoke", "strategy=optuna", "space=gpu"], "space.DEPTH"),
+    (
+        ["task=smoke", "strategy=optuna", "+space.WIDTH={kind: int, low: 1, high: 2}"],
+        "space.WIDTH: the start file has no constant",
+    ),
+    (["task=smoke", "data=files"], "data.corpus.folder"),
+    (["task=smoke", "tracking.uri=http://127.0.0.1:9"], "tracking.uri=http://127.0.0.1:9"),
+    (["task=smoke", "start=nothing.py"], "start=nothing.py"),
+    (["task=smoke", "task.constants.WIDTH=3"], "WIDTH"),
+    (["task=smoke", "cache=/proc/nowhere"], "cache=/proc/nowhere"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), ERRORS, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_a_user_gets_wrong_is_told_in_two_lines(clone, arguments, said):
+    done = clone.run(*arguments)
+    assert done.returncode == 1
+    told = [line for line in done.stdout.splitlines() if line.strip()]
+    error = next(number for number, line in enumerate(told) if line.startswith("error: "))
+    assert said in done.stdout
+    assert len(told) - error <= 2 and "Traceback" not in done.stdout
+
+
+def test_help_needs_no_heavy_import(clone):
+    code = (
+        "import sys, runpy\nsys.argv = ['search', '--help']\n"
+        "try:\n    runpy.run_module('search', run_name='__main__')\nexcept SystemExit as end:\n    assert not end.code\n"
+        "heavy = {'torch', 'mlflow', 'optuna', 'pandas', 'openai'} & set(sys.modules)\nassert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=clone.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for choice in ("strategy: ", "task: cpu, gpu, smoke", "python -m search strategy=optuna", "experiment: autoresearch"):
+        assert choice in done.stdout
+
+
+def test_the_harness_never_imports_torch():
+    code = "import sys, search.build, search.once, search.prepare\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def scores(folder):
+    lines = [json.loads(line) for line in (folder / FILE).read_text().splitlines()]
+    started = {line["number"]: line["candidate"]["source"] for line in lines if line["kind"] == "started"}
+    finished = [line for line in lines if line["kind"] == "finished"]
+    return [(line["number"], started[line["number"]], line["outcome"]["val_bpb"]) for line in finished]
+
+
+def test_a_study_killed_in_the_middle_goes_on_as_if_nothing_had_been(clone):
+    command = ["strategy=optuna", "task=smoke", "study.trials=4"]
+    whole = clone.run(*command, "experiment=whole")
+    assert whole.returncode == 0, whole.stdout
+    process = clone.popen(*command, "experiment=cut")
+    journal = clone.study("cut/smoke/optuna-tpe/0") / FILE
+    while not (journal.exists() and journal.read_text().count('"started"') == 3):
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(1.0)  # into the third trial
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert journal.read_text().count('"finished"') == 2
+    resumed = clone.run(*command, "experiment=cut")
+    assert resumed.returncode == 0, resumed.stdout
+    assert scores(journal.parent) == scores(clone.study("whole/smoke/optuna-tpe/0"))
+    assert len(scores(journal.parent)) == 4
+    again = clone.run(*command, "experiment=cut")
+    assert again.returncode == 0 and "nothing was trained" in again.stdout
+    assert "mlflow server --backend-store-uri" in again.stdout and "searchFilter=" in again.stdout
+
+
+def test_a_changed_stock_is_refused_on_resuming(clone):
+    command = ["strategy=seeds", "task=smoke", "study.trials=1"]
+    assert clone.run(*command).returncode == 0
+    train = clone.root / "train.py"
+    train.write_text(train.read_text().replace("MUON_MOMENTUM = 0.95", "MUON_MOMENTUM = 0.9"))
+    refused = clone.run(*command)
+    assert refused.returncode == 1 and "began with stock=" in refused.stdout and "experiment=" in refused.stdout
+
+
+def test_control_c_once_finishes_the_trial_and_twice_stops_now(clone):
+    command = ["strategy=seeds", "task=smoke", "study.trials=50"]
+    journal = clone.study("autoresearch/smoke/seeds/0") / FILE
+
+    def wait_for(kind, count, process):
+        while not (journal.exists() and journal.read_text().count(f'"{kind}"') >= count):
+            assert process.poll() is None
+            time.sleep(0.05)
+
+    process = clone.popen(*command)
+    wait_for("started", 1, process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130 and "stopping after the running trial" in output
+    assert journal.read_text().count('"finished"') == 1
+
+    process = clone.popen(*command)
+    wait_for("started", 2, process)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130 and "Traceback" not in output
+    assert journal.read_text().count('"finished"') == 1 and '"interrupted"' in journal.read_text()
+
+
+def test_a_multirun_checks_all_before_the_first_and_survives_a_failure(clone):
+    refused = clone.run("-m", "strategy=seeds,optuna", "task=smoke", "space=smoke,gpu", "experiment=many")
+    assert refused.returncode == 1 and "nothing was started" in refused.stdout and "space.DEPTH" in refused.stdout
+    assert not clone.study("many").exists()
+    assert clone.run("strategy=optuna", "task=smoke", "seed=1", "study.trials=1", "experiment=many").returncode == 0
+    text = clone.study("many/smoke/optuna-tpe/1") / FILE
+    text.write_text(text.read_text().replace('"audit_share": 0.1', '"audit_share": 0.9'))
+    done = clone.run("-m", "strategy=seeds,optuna", "seed=0,1", "task=smoke", "study.trials=2", "experiment=many")
+    assert done.returncode == 1 and "Traceback" not in done.stdout
+    last = done.stdout.strip().splitlines()[-1]
+    assert "strategy=optuna" in last and "seed=1" in last and "audit_share" in last
+    for study in ("seeds/0", "seeds/1", "optuna-tpe/0"):
+        assert len(scores(clone.study(f"many/smoke/{study}"))) == 2
+
+
+def test_train_py_by_hand_scores_like_a_trial(clone):
+    done = subprocess.run(
+        [sys.executable, "train.py", "task=smoke"],
+        cwd=clone.root,
+        env={**__import__("os").environ, "PYTHONPATH": str(clone.root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    by_hand = float(re.search(r"^val_bpb (\S+)", done.stdout, re.M).group(1))
+    assert clone.run("strategy=seeds", "task=smoke", "study.trials=1").returncode == 0
+    assert scores(clone.study("autoresearch/smoke/seeds/0"))[0][2] == pytest.approx(by_hand, abs=1e-6)
+
+
+def test_text_can_be_any_folder(clone, tmp_path):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for number, path in enumerate(sorted((ROOT / "search").rglob("*.py"))):
+        (texts / f"{number}.txt").write_text(path.read_text() * 3)
+    settings = ["task=smoke", "data=files", f"data.corpus.folder={texts}", "data.corpus.held_out_percent=20"]
+    prepared = clone.run(*settings, module="search.prepare")
+    assert prepared.returncode == 0 and "bytes per token" in prepared.stdout, prepared.stdout
+    done = clone.run(*settings, "study.trials=1", "strategy=seeds")
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_cpu_task_runs(clone):
+    done = clone.run("task=cpu", "task.budget.seconds=3", "strategy=optuna", "study.trials=2")
+    assert done.returncode == 0, done.stdout
+    assert len(scores(clone.study("autoresearch/cpu/optuna-tpe/0"))) == 2
