@@ -17,7 +17,7 @@ from search import source
 from search.config import Config, TaskConfig, build
 from search.errors import UserError
 from search.interrupt import Interrupts
-from search.journal import Journal
+from search.journal import ATTACHMENTS, Journal
 from search.noise import control_noise
 from search.paths import ROOT, STUDIES
 from search.progress import PlainDisplay, make_display, summary
@@ -60,10 +60,11 @@ def check(config: Config) -> None:
     """All that can be found wrong before anything is spent. Raises UserError."""
     stock = stock_of(config)
     available(config.task.device, config.task.threads)
-    make_strategy(config, stock, None)
+    make_strategy(config, stock, None, STUDIES / identity(config))
 
 
-def make_strategy(config: Config, stock: str, noise_floor: NoiseFloor | None) -> Strategy:
+def make_strategy(config: Config, stock: str, noise_floor: NoiseFloor | None, folder: Path) -> Strategy:
+    """`folder`: the study's. Raises UserError where the strategy's settings or surroundings do not do."""
     task = config.task
     facts = TaskFacts(
         name=task.name,
@@ -73,6 +74,7 @@ def make_strategy(config: Config, stock: str, noise_floor: NoiseFloor | None) ->
         sequence_length=task.sequence_length,
         vocab_size=task.vocab_size,
         budget=budget_in_words(task),
+        folder=folder / ATTACHMENTS,
     )
     settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}
     strategy: Strategy = build(settings, task=facts, seed=config.seed, noise_floor=noise_floor)
@@ -218,7 +220,7 @@ def make_study(
     stock = stock_of(config)
     work, reference = journal.folder / "work", journal.folder / "stock_nats.npy"
     return Study(
-        strategy=make_strategy(config, stock, NoiseFloor(**noise_floor) if noise_floor else None),
+        strategy=make_strategy(config, stock, NoiseFloor(**noise_floor) if noise_floor else None, journal.folder),
         runner=make_runner(config, prepared, work, reference),
         journal=journal,
         publisher=publisher,

@@ -17,9 +17,10 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from search import multirun
-from search.config import Config, describe, load
+from search.config import Config, describe
 from search.errors import UserError
 from search.paths import CONF
+from search.validate import load
 
 INTERRUPTED = 130  # the shell's own exit code after Ctrl-C
 

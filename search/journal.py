@@ -19,9 +19,10 @@ from types import TracebackType
 from typing import Any
 
 from search.errors import UserError
-from search.trial import Candidate, Origin, Outcome, Trial, Verdict
+from search.trial import Candidate, Cost, Origin, Outcome, Trial, Unusable, Verdict
 
 FILE = "journal.jsonl"
+ATTACHMENTS = "attachments"  # what a strategy keeps beside its trials
 
 Line = dict[str, Any]
 
@@ -93,13 +94,13 @@ class Journal:
         except OSError as error:
             raise unwritable(path, error) from error
 
-    def start(self, number: int, origin: Origin, candidate: Candidate | None, training_seed: int) -> None:
-        """Note that a trial begins."""
-        fields: Line | None = None
-        if candidate is not None:
-            self.store(candidate)
-            fields = {**asdict(candidate), "source": candidate.source_hash}
-        self.append("started", number=number, origin=origin, candidate=fields, training_seed=training_seed)
+    def start(self, number: int, origin: Origin, answer: Candidate | Unusable, training_seed: int) -> None:
+        """Note that a trial begins. The text of a candidate is kept beside the journal."""
+        fields = asdict(answer)
+        if isinstance(answer, Candidate):
+            self.store(answer)
+            fields["source"] = answer.source_hash
+        self.append("started", number=number, origin=origin, answer=fields, training_seed=training_seed)
 
     def finish(self, trial: Trial) -> None:
         """Record the trial that was started last."""
@@ -131,7 +132,7 @@ class Journal:
                 trial = Trial(
                     number=line["number"],
                     origin=Origin(began["origin"]),
-                    candidate=self._candidate(began["candidate"]),
+                    answer=self._answer(began["answer"]),
                     outcome=Outcome.from_record(line["outcome"]),
                     duplicate_of=line["duplicate_of"],
                 )
@@ -140,10 +141,12 @@ class Journal:
                 entries[-1] = replace(entries[-1], verdict=Verdict(**line["verdict"]))
         return entries
 
-    def _candidate(self, fields: Line | None) -> Candidate | None:
-        if fields is None:
-            return None
-        return Candidate(**{**fields, "source": self._source(fields["source"]).read_text(encoding="utf-8")})
+    def _answer(self, fields: Line) -> Candidate | Unusable:
+        cost = Cost(**fields["cost"]) if fields["cost"] else None
+        if "source" not in fields:
+            return Unusable(**{**fields, "cost": cost})
+        text = self._source(fields["source"]).read_text(encoding="utf-8")
+        return Candidate(**{**fields, "cost": cost, "source": text})
 
     def _source(self, digest: str) -> Path:
         return self.folder / "sources" / f"{digest[:16]}.py"

@@ -65,7 +65,7 @@ def _wrong(overrides: list[str]) -> Iterator[str]:
     """A line for each study of the sweep that could not run."""
     from search.build import check, identity
     from search.cli import explain
-    from search.config import load
+    from search.validate import load
 
     seen: dict[str, str] = {}
     for combination in _combinations(overrides):

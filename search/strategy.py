@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-from search.trial import Candidate, Trial, Verdict
+from search.trial import Candidate, Trial, Unusable, Verdict
 
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """What a strategy may know of the task. `stock`: the `train.py` text that every study of the experiment starts from."""
+    """What a strategy may know of the task.
+
+    `stock`: the `train.py` text that the study starts from. `folder`: where a strategy keeps what must not be paid for
+    twice; what it puts into `folder / "0007"` is published beside trial 7. A strategy creates it when it needs it.
+    """
 
     name: str
     stock: str
@@ -20,6 +25,7 @@ class TaskFacts:
     sequence_length: int
     vocab_size: int
     budget: str  # in words, such as "300 seconds of training"
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -29,13 +35,6 @@ class NoiseFloor:
     mean: float
     sd: float
     trials: int
-
-
-@dataclass(frozen=True)
-class Unusable:
-    """An answer that is no program. Recorded as a trial of that status; costs no device time."""
-
-    reason: str
 
 
 @dataclass(frozen=True)

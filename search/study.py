@@ -15,8 +15,8 @@ from search.journal import Entry, Journal
 from search.runner.training import Observer, Progress
 from search.runner.trial_runner import TrialRequest
 from search.seeds import training_seed
-from search.strategy import Done, Strategy, Unusable
-from search.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
+from search.strategy import Done, Strategy
+from search.trial import Candidate, Origin, Outcome, Status, Trial, Unusable, Verdict
 
 MOST_UNUSABLE = 5  # unusable answers in a row, in one start, that end a study
 
@@ -48,6 +48,9 @@ class Budget:
         trials, hours = proposed(history), train_hours(history)
         if self.limits.trials is not None and trials >= self.limits.trials:
             return f"all {self.limits.trials} trials are done"
+        usd = dollars(history)
+        if self.limits.usd is not None and usd is not None and usd >= self.limits.usd:
+            return f"{usd:.2f} of {self.limits.usd:g} dollars are used"
         if self.limits.train_hours is not None and hours >= self.limits.train_hours:
             return f"{hours:.2f} of {self.limits.train_hours:g} training hours are used"
         return None
@@ -59,6 +62,8 @@ class Budget:
             parts.append(f"{max(0, self.limits.trials - proposed(history))} trials")
         if self.limits.train_hours is not None:
             parts.append(f"{max(0.0, self.limits.train_hours - train_hours(history)):.2f} h")
+        if self.limits.usd is not None:
+            parts.append(f"${max(0.0, self.limits.usd - (dollars(history) or 0.0)):.2f}")
         return " or ".join(parts)
 
 
@@ -128,10 +133,9 @@ class Study:
         return proposed(self.history) >= every * (anchors + 1)
 
     def _run_trial(self, number: int, origin: Origin, answer: Candidate | Unusable) -> None:
-        candidate = answer if isinstance(answer, Candidate) else None
-        seed = training_seed(self.search_seed, candidate.replicate if candidate else 0)
-        self.journal.start(number, origin, candidate, seed)
-        self.display.started(number, origin, candidate.note if candidate else "")
+        seed = training_seed(self.search_seed, answer.replicate if isinstance(answer, Candidate) else 0)
+        self.journal.start(number, origin, answer, seed)
+        self.display.started(number, origin, answer.note)
         try:
             trial = self._train(number, origin, answer, seed)
         except KeyboardInterrupt:
@@ -151,7 +155,7 @@ class Study:
     def _train(self, number: int, origin: Origin, answer: Candidate | Unusable, seed: int) -> Trial:
         """Have the candidate trained, unless there is nothing to train or it would only repeat an earlier trial."""
         if isinstance(answer, Unusable):
-            return Trial(number, origin, None, Outcome(Status.UNUSABLE, reason=answer.reason))
+            return Trial(number, origin, answer, Outcome(Status.UNUSABLE, reason=answer.reason))
         try:
             earlier = self._programs.get((source.program_hash(answer.source), answer.replicate))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # all that ast.parse raises
@@ -174,8 +178,7 @@ class Study:
     def _replay(self, entry: Entry, origin: Origin, answer: Candidate | Unusable) -> None:
         """Check that the strategy proposes what it proposed then, and take the outcome from the journal."""
         then = entry.trial
-        candidate = answer if isinstance(answer, Candidate) else None
-        if (origin, candidate) != (then.origin, then.candidate):
+        if (origin, answer) != (then.origin, then.answer):
             raise UserError(
                 f"{self.journal.folder}: asked again, the strategy proposes something else than trial {then.number} of the "
                 "journal; run the version that began this study, or use another experiment="
@@ -227,3 +230,9 @@ def proposed(history: list[Trial]) -> int:
 def train_hours(history: list[Trial]) -> float:
     """Training hours used, failed trials' too."""
     return sum(trial.outcome.train_seconds for trial in history) / 3600
+
+
+def dollars(history: list[Trial]) -> float | None:
+    """LLM dollars used, or None where a price is unknown."""
+    costs = [trial.answer.cost.usd for trial in history if trial.answer.cost is not None]
+    return None if any(usd is None for usd in costs) else sum(usd for usd in costs if usd is not None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from search import source
+from search.flags import flags
 from search.journal import Entry
 
 
@@ -25,9 +27,11 @@ def row(entry: Entry, parent: str | None, stock: str) -> dict[str, Any]:
         "replicate": None if candidate is None else candidate.replicate,
         "training_seed": entry.training_seed,
         "parent": None if candidate is None else candidate.parent,
-        "note": None if candidate is None else candidate.note,
+        "note": trial.answer.note,
         "source": None if candidate is None else candidate.source_hash,
         **_changes(None if candidate is None else candidate.source, parent, stock),
+        "facts": trial.answer.facts,
+        "cost": None if trial.answer.cost is None else asdict(trial.answer.cost),
         "started": entry.started,
         "finished": entry.finished,
         "train_seconds": outcome.train_seconds,
@@ -43,7 +47,8 @@ def row(entry: Entry, parent: str | None, stock: str) -> dict[str, Any]:
 def _changes(text: str | None, parent: str | None, stock: str) -> dict[str, Any]:
     """Kind of change against the parent and against the stock; None where there is nothing that parses."""
     if text is None:
-        return {"kind": None, "kind_from_stock": None, "constants": None, "lines_added": None, "lines_removed": None}
+        names = ("kind", "kind_from_stock", "constants", "lines_added", "lines_removed", "flags")
+        return dict.fromkeys(names)
     try:
         from_stock = source.change(stock, text)
         from_parent = from_stock if parent is None else source.change(parent, text)
@@ -55,4 +60,5 @@ def _changes(text: str | None, parent: str | None, stock: str) -> dict[str, Any]
         "constants": {name: after for name, (_, after) in from_stock.constants.items()},
         "lines_added": from_parent.lines_added,
         "lines_removed": from_parent.lines_removed,
+        "flags": list(flags(text)),
     }

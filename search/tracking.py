@@ -12,13 +12,13 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from search import source, table
 from search.errors import UserError
-from search.journal import Entry, Journal
+from search.journal import ATTACHMENTS, Entry, Journal
 from search.paths import OUTPUT, resolve
 from search.trial import Origin, Status
 
@@ -41,13 +41,17 @@ class Totals:
     best: float | None = None
     winner: int | None = None
     train_hours: float = 0.0
+    usd: float | None = None  # of an LLM; None where none was asked, or where its price is unknown
 
     def plus(self, entry: Entry) -> Totals:
-        trial = entry.trial
-        hours = self.train_hours + trial.outcome.train_seconds / 3600
-        if trial.score is not None and (self.best is None or trial.score < self.best):
-            return Totals(trial.score, trial.number, hours)
-        return Totals(self.best, self.winner, hours)
+        trial, cost = entry.trial, entry.trial.answer.cost
+        better = trial.score is not None and (self.best is None or trial.score < self.best)
+        return Totals(
+            best=trial.score if better else self.best,
+            winner=trial.number if better else self.winner,
+            train_hours=self.train_hours + trial.outcome.train_seconds / 3600,
+            usd=self.usd if cost is None or cost.usd is None else (self.usd or 0.0) + cost.usd,
+        )
 
 
 class MlflowPublisher:
@@ -130,7 +134,7 @@ class MlflowPublisher:
         }
         if strategy in COLOURS:
             tags["mlflow.runColor"] = COLOURS[strategy]
-        name = f"{self.header['strategy']} seed {config['seed']}"
+        name = f"{self.header['strategy']}, search seed {config['seed']}"
         started = int(self.header["time"] * 1000)
         run = self.client.create_run(self.experiment, start_time=started, tags=tags, run_name=name)
         params = _flat({**config, "strategy_name": strategy, "fingerprint": self.header["task"]})
@@ -148,6 +152,9 @@ class MlflowPublisher:
         log = self.journal.folder / "logs" / f"{trial.number:04d}.train.txt"
         if log.is_file():
             self.client.log_text(run, log.read_text(encoding="utf-8"), "log.txt")
+        attached = self.journal.folder / ATTACHMENTS / f"{trial.number:04d}"
+        if attached.is_dir():
+            self.client.log_artifacts(run, str(attached), "conversation")
         self._log_metrics(run, self._outcome_metrics(entry))
         status = "FINISHED" if trial.status is Status.COMPLETED else "FAILED"
         self.client.set_terminated(run, status=status, end_time=int(entry.finished * 1000))
@@ -156,7 +163,7 @@ class MlflowPublisher:
         trial, outcome, verdict = entry.trial, entry.trial.outcome, entry.verdict
         candidate = trial.candidate
         facts = table.row(entry, self._parent_text(entry), self._stock())
-        note = candidate.note if candidate else ""
+        note = trial.answer.note
         tags = {
             "kind": "trial",
             "mlflow.parentRunId": self.parent,
@@ -168,13 +175,17 @@ class MlflowPublisher:
             "reason": outcome.reason,
             "audited": str(outcome.audited).lower(),
             "kind_of_change": str(facts["kind"]),
+            "flags": ", ".join(facts["flags"] or []),
             "parent_trial": "" if candidate is None or candidate.parent is None else str(candidate.parent),
             "training_seed": str(entry.training_seed),
             "device": outcome.device,
             "kept": "" if verdict is None else str(verdict.kept).lower(),
             "verdict": "" if verdict is None else verdict.reason,
             "mlflow.note.content": _trial_description(entry),
+            **trial.answer.facts,
         }
+        if trial.answer.cost is not None and trial.answer.cost.usd is None:
+            tags["llm_usd"] = "unknown"
         short = {name: value[:LONGEST_VALUE] for name, value in tags.items()}
         name = f"{trial.number:03d} {note}"[:80].strip()
         started = int(entry.started * 1000)
@@ -204,6 +215,9 @@ class MlflowPublisher:
             "dropped_share": outcome.dropped_share,
             **{f"seconds/{phase}": seconds for phase, seconds in outcome.seconds.items()},
         }
+        if entry.trial.answer.cost is not None:
+            costs = asdict(entry.trial.answer.cost).items()
+            values |= {f"llm_{name}": value for name, value in costs if value is not None}
         if outcome.val_bpb is not None:
             values["val_bpb"] = outcome.val_bpb
         if outcome.train_seconds > 0:
@@ -215,13 +229,17 @@ class MlflowPublisher:
     def _publish_curves(self, entry: Entry, totals: Totals, rows: list[str]) -> None:
         """The study's own curves over trials, its table, and its winner so far."""
         trial = entry.trial
-        values = {"train_hours": totals.train_hours, "best_val_bpb": totals.best}
+        values = {"train_hours": totals.train_hours, "best_val_bpb": totals.best, "llm_usd": totals.usd}
         # Anchors have a curve of their own: they are not what the strategy reached.
         values["anchor_val_bpb" if trial.origin is Origin.ANCHOR else "trial_val_bpb"] = trial.val_bpb
         at = int(entry.finished * 1000)
         known = {name: value for name, value in values.items() if value is not None}
         self._log_metrics(self.parent, [_metric(name, value, at, trial.number) for name, value in known.items()])
         self.client.log_text(self.parent, "\n".join(rows) + "\n", "trials.jsonl")
+        if entry.verdict is not None and entry.verdict.kept:
+            self.client.log_text(self.parent, _kept_chain(rows), "kept.md")
+        for path in sorted((self.journal.folder / ATTACHMENTS).glob("*.md")):  # such as the program.md that an agent read
+            self.client.log_artifact(self.parent, str(path))
         if totals.winner == trial.number and trial.candidate is not None:
             change = source.diff(self._stock(), trial.candidate.source, "stock/train.py", "winner/train.py")
             self.client.log_text(self.parent, trial.candidate.source, "winner/train.py")
@@ -360,8 +378,19 @@ def _study_description(header: Mapping[str, Any]) -> str:
     )
 
 
+def _kept_chain(rows: list[str]) -> str:
+    """The kept trials, one after the other, as Markdown."""
+    lines = ["| trial | val_bpb | edit | why it was kept |", "|---|---|---|---|"]
+    for row in map(json.loads, rows):
+        if row["kept"]:
+            cells = [str(row["number"]), f"{row['val_bpb']:.4f}", row["note"], row["verdict"]]
+            lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def _trial_description(entry: Entry) -> str:
-    outcome = entry.trial.outcome
+    outcome, hypothesis = entry.trial.outcome, entry.trial.answer.facts.get("hypothesis", "")
     score = "no score" if outcome.val_bpb is None else f"val_bpb {outcome.val_bpb:.4f}"
     verdict = "" if entry.verdict is None else ("kept: " if entry.verdict.kept else "not kept: ") + entry.verdict.reason
-    return f"Trial {entry.trial.number}, {outcome.status}, {score}. {verdict or outcome.reason}"
+    idea = f"\n\n{entry.trial.answer.note}. Hypothesis: {hypothesis}" if hypothesis else ""
+    return f"Trial {entry.trial.number}, {outcome.status}, {score}. {verdict or outcome.reason}{idea}"

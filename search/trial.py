@@ -30,11 +30,26 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What an answer cost beside device time. `usd` and token counts are None where they are unknown, never 0 for that.
+
+    `seconds`: spent waiting for an LLM. `tokens_cached`: of `tokens_in`, those that were cheaper.
+    """
+
+    usd: float | None
+    tokens_in: int | None
+    tokens_out: int | None
+    tokens_cached: int | None
+    seconds: float
+    calls: int
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A complete `train.py`, and where it came from.
 
     `replicate` numbers the trainings of one program; the harness turns it into a training seed. `params` are the
-    constants that a tuner set, `note` is one line in words.
+    constants that a tuner set, `note` is one line in words. `facts`: short texts that the strategy wants on record.
     """
 
     source: str
@@ -42,6 +57,8 @@ class Candidate:
     parent: int | None = None
     params: dict[str, Any] | None = None
     note: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
+    cost: Cost | None = None
 
     def __post_init__(self) -> None:
         if self.replicate < 0:
@@ -52,6 +69,16 @@ class Candidate:
     @property
     def source_hash(self) -> str:
         return hashlib.sha256(self.source.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """An answer that is no program. Recorded as a trial of that status; costs no device time."""
+
+    reason: str
+    note: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True)
@@ -109,20 +136,25 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Trial:
-    """One candidate, trained and scored; `candidate` is None where the strategy's answer could not be used.
+    """One answer of a strategy (or the stock), trained and scored where it was a program.
 
     `duplicate_of`: the number of the earlier trial that already trained this program with this seed.
     """
 
     number: int
     origin: Origin
-    candidate: Candidate | None
+    answer: Candidate | Unusable
     outcome: Outcome
     duplicate_of: int | None = None
 
     def __post_init__(self) -> None:
-        if self.candidate is None and self.outcome.status is not Status.UNUSABLE:
+        if isinstance(self.answer, Unusable) and self.outcome.status is not Status.UNUSABLE:
             raise ValueError(f"a trial that is {self.outcome.status} needs a candidate")
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """The program, where there is one."""
+        return self.answer if isinstance(self.answer, Candidate) else None
 
     @property
     def status(self) -> Status:

@@ -15,8 +15,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hypothesis import HealthCheck, settings
 
-from search.config import Config, load
+from search.config import Config
 from search.paths import CONF, ROOT
+from search.validate import load
 
 # Shared machines stall now and then; that is no property of the code.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])

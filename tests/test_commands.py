@@ -62,7 +62,7 @@ def test_the_harness_never_imports_torch():
 
 def scores(folder):
     lines = [json.loads(line) for line in (folder / FILE).read_text().splitlines()]
-    started = {line["number"]: line["candidate"]["source"] for line in lines if line["kind"] == "started"}
+    started = {line["number"]: line["answer"]["source"] for line in lines if line["kind"] == "started"}
     finished = [line for line in lines if line["kind"] == "finished"]
     return [(line["number"], started[line["number"]], line["outcome"]["val_bpb"]) for line in finished]
 

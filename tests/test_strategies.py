@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,29 +18,30 @@ from tests.doubles import FAILURES, Dies, DiesAt, FailsOn, SyntheticRunner, run_
 
 STRATEGIES = sorted(path.stem for path in (CONF / "strategy").glob("*.yaml"))
 SAMPLERS = sorted(path.stem for path in (CONF / "sampler").glob("*.yaml"))
-CASES = [(name,) for name in STRATEGIES if name != "optuna"] + [("optuna", f"sampler={name}") for name in SAMPLERS]
+VARIANTS = {"optuna": [f"sampler={name}" for name in SAMPLERS], "agent": ["llm=playbook"]}
+CASES = [(name, *([variant] if variant else [])) for name in STRATEGIES for variant in VARIANTS.get(name, [""])]
 TRIALS = 13
 
 
-@pytest.fixture(params=CASES, ids=lambda case: "-".join(case).replace("sampler=", ""))
+@pytest.fixture(params=CASES, ids=lambda case: "-".join(case).partition("=")[2] or case[0])
 def make(request, configure):
-    """Strategy and stock of one case, for a seed."""
+    """Strategy and stock of one case, for a seed and a study's folder."""
     name, *overrides = request.param
 
-    def make_for(seed: int):
+    def make_for(seed: int, folder: Path):
         config = configure(f"strategy={name}", "task=cpu", f"seed={seed}", *overrides)
         stock = stock_of(config)
-        return make_strategy(config, stock, None), stock
+        return make_strategy(config, stock, None, folder), stock
 
     return make_for
 
 
 def proposals(trials):
-    return [(trial.candidate.source, trial.candidate.replicate) for trial in trials]
+    return [trial.answer for trial in trials]
 
 
 def test_the_first_trial_is_the_stock_and_no_program_is_trained_twice(make, tmp_path):
-    strategy, stock = make(0)
+    strategy, stock = make(0, tmp_path)
     runner = SyntheticRunner()
     _, trials = run_study(tmp_path, strategy, runner, stock, TRIALS)
     assert len(trials) == TRIALS and trials[0].origin is Origin.STOCK and trials[0].candidate.source == stock
@@ -50,7 +52,7 @@ def test_the_first_trial_is_the_stock_and_no_program_is_trained_twice(make, tmp_
 def test_a_seed_decides_and_seed_zero_is_a_seed(make, tmp_path):
     runs = []
     for number, seed in enumerate((0, 0, 1)):
-        strategy, stock = make(seed)
+        strategy, stock = make(seed, tmp_path / str(number))
         runner = SyntheticRunner()
         run_study(tmp_path / str(number), strategy, runner, stock, TRIALS, seed)
         runs.append([(request.source, request.training_seed) for request in runner.requests])
@@ -59,7 +61,7 @@ def test_a_seed_decides_and_seed_zero_is_a_seed(make, tmp_path):
 
 
 def test_every_failure_is_survived_and_recorded(make, tmp_path):
-    strategy, stock = make(0)
+    strategy, stock = make(0, tmp_path)
     runner = FailsOn(fails=lambda number: number % 2 == 1)
     reason, trials = run_study(tmp_path, strategy, runner, stock, TRIALS)
     assert len(trials) == TRIALS, reason
@@ -69,12 +71,12 @@ def test_every_failure_is_survived_and_recorded(make, tmp_path):
 
 @pytest.mark.parametrize("dies_at", [1, 2, 11])
 def test_resumed_it_proposes_what_it_would_have(make, tmp_path, dies_at):
-    strategy, stock = make(0)
+    strategy, stock = make(0, tmp_path / "whole")
     _, undisturbed = run_study(tmp_path / "whole", strategy, SyntheticRunner(), stock, TRIALS)
-    strategy, stock = make(0)
+    strategy, stock = make(0, tmp_path / "cut")
     with pytest.raises(Dies):
         run_study(tmp_path / "cut", strategy, DiesAt(at=dies_at), stock, TRIALS)
-    strategy, stock = make(0)
+    strategy, stock = make(0, tmp_path / "cut")
     runner = SyntheticRunner()
     _, resumed = run_study(tmp_path / "cut", strategy, runner, stock, TRIALS)
     assert proposals(resumed) == proposals(undisturbed)
@@ -83,10 +85,10 @@ def test_resumed_it_proposes_what_it_would_have(make, tmp_path, dies_at):
 
 
 def test_an_extended_study_is_the_longer_study(make, tmp_path):
-    strategy, stock = make(3)
+    strategy, stock = make(3, tmp_path / "whole")
     _, whole = run_study(tmp_path / "whole", strategy, SyntheticRunner(), stock, TRIALS, 3, anchor_every=4)
     for trials in (5, TRIALS):
-        strategy, stock = make(3)
+        strategy, stock = make(3, tmp_path / "extended")
         _, extended = run_study(tmp_path / "extended", strategy, SyntheticRunner(), stock, trials, 3, anchor_every=4)
     assert proposals(extended) == proposals(whole)
     assert [trial.origin for trial in extended] == [trial.origin for trial in whole]
@@ -97,18 +99,20 @@ import json, sys
 from pathlib import Path
 from hydra import compose, initialize_config_dir
 from search.build import make_strategy, stock_of
-from search.config import load
+from search.validate import load
 from search.paths import CONF
 from tests.doubles import SyntheticRunner, run_study
 with initialize_config_dir(str(CONF), version_base="1.3"):
     config = load(compose("config", overrides=sys.argv[2:]))
 stock = stock_of(config)
-_, trials = run_study(Path(sys.argv[1]), make_strategy(config, stock, None), SyntheticRunner(), stock, 12, config.seed)
-print(json.dumps([(trial.candidate.source, trial.candidate.replicate) for trial in trials]))
+folder = Path(sys.argv[1])
+strategy = make_strategy(config, stock, None, folder)
+_, trials = run_study(folder, strategy, SyntheticRunner(), stock, 12, config.seed)
+print(json.dumps([repr(trial.answer) for trial in trials]))
 """
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(case).replace("sampler=", ""))
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(case).partition("=")[2] or case[0])
 def test_another_process_proposes_the_same(case, tmp_path):
     name, *overrides = case
     outputs = []
@@ -123,8 +127,8 @@ def test_the_samplers_differ(configure, tmp_path):
     for name in SAMPLERS:
         config = configure("strategy=optuna", f"sampler={name}", "task=cpu")
         stock = stock_of(config)
-        _, trials = run_study(tmp_path / name, make_strategy(config, stock, None), SyntheticRunner(), stock, 14)
-        seen.add(json.dumps(proposals(trials[1:])))
+        _, trials = run_study(tmp_path / name, make_strategy(config, stock, None, tmp_path), SyntheticRunner(), stock, 14)
+        seen.add(repr(proposals(trials[1:])))
     assert len(seen) == len(SAMPLERS)
 
 
@@ -132,7 +136,7 @@ def test_the_samplers_differ(configure, tmp_path):
 def test_what_a_sampler_is_told_of_a_failure_is_a_setting(configure, tmp_path, failure):
     config = configure("strategy=optuna", "task=cpu", f"strategy.failure={failure}")
     stock = stock_of(config)
-    strategy = make_strategy(config, stock, None)
+    strategy = make_strategy(config, stock, None, tmp_path)
     _, trials = run_study(tmp_path, strategy, FailsOn(fails=lambda number: number == 3), stock, 6)
     told = [trial.value for trial in strategy.study.get_trials(deepcopy=False)[:6]]
     scores = [trial.val_bpb for trial in trials]
@@ -143,7 +147,7 @@ def test_what_a_sampler_is_told_of_a_failure_is_a_setting(configure, tmp_path, f
 def test_pairs_of_batch_sizes_always_fit_together(configure, tmp_path):
     config = configure("strategy=optuna", "sampler=random", "task=cpu")
     stock = stock_of(config)
-    _, trials = run_study(tmp_path, make_strategy(config, stock, None), SyntheticRunner(), stock, 40)
+    _, trials = run_study(tmp_path, make_strategy(config, stock, None, tmp_path), SyntheticRunner(), stock, 40)
     for trial in trials:
         values = source.constants(trial.candidate.source)
         rows = values["TOTAL_BATCH_SIZE"] // config.task.sequence_length

@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -16,12 +17,12 @@ from search.errors import UserError
 from search.journal import FILE, Journal
 from search.noise import control_noise
 from search.seeds import CONFIRMATION, confirmation_seed, training_seed
-from search.strategy import Done, TaskFacts, Unusable
-from search.trial import Candidate, LossPoint, Origin, Outcome, Status, Trial, Verdict
+from search.strategy import Done, TaskFacts
+from search.trial import Candidate, LossPoint, Origin, Outcome, Status, Trial, Unusable, Verdict
 from tests.doubles import Dies, DiesAt, FailsOn, SyntheticRunner, run_study
 
 STOCK = "LR = 0.1\n"
-FACTS = TaskFacts("test", STOCK, "cpu", 1, 8, 300, "1 second")
+FACTS = TaskFacts("test", STOCK, "cpu", 1, 8, 300, "1 second", Path("nowhere"))
 
 
 class Scripted:
@@ -56,7 +57,7 @@ def test_illegal_values_cannot_be_constructed():
         lambda: Outcome(Status.CRASHED),
         lambda: Candidate(STOCK, replicate=-1),
         lambda: Candidate(STOCK, note="two\nlines"),
-        lambda: Trial(0, Origin.STOCK, None, Outcome(Status.CRASHED, reason="x")),
+        lambda: Trial(0, Origin.STOCK, Unusable("x"), Outcome(Status.CRASHED, reason="x")),
     ):
         with pytest.raises(ValueError):
             impossible()

@@ -35,7 +35,15 @@ def publish(configure, machine, tmp_path, monkeypatch):
             stock = stock_of(config)
             runner = FailsOn(fails=lambda number: number == 2)
             study = Study(
-                make_strategy(config, stock, None), runner, journal, publisher, Silent(), Budget(config.study), stock, 0, 0.0
+                make_strategy(config, stock, None, tmp_path),
+                runner,
+                journal,
+                publisher,
+                Silent(),
+                Budget(config.study),
+                stock,
+                0,
+                0.0,
             )
             study.run()
             publisher.close("FINISHED")

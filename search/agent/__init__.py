@@ -1,0 +1,1 @@
+"""The strategy that the project is about: an LLM that edits train.py."""

@@ -1,0 +1,153 @@
+"""What the LLM is told: titled sections, the unchanging ones first (servers cache a common beginning), bounded in size."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from search import source
+from search.agent.keep import Program
+from search.strategy import NoiseFloor, TaskFacts
+from search.trial import Origin, Status, Trial, Verdict
+
+RECENT = 20  # trials told one by one; older ones are counted, and the best of them named
+OLDER_NAMED = 10
+BEST_DIFFS = 5  # edits shown in full,
+DIFF_LINES = 40  # cut to so many lines
+TRACEBACK_CHARACTERS = 2_000
+NOTE_CHARACTERS = 120
+
+INSTRUCTIONS = """\
+You improve one program, train.py, by proposing one edit at a time. Each edit is trained and scored by a harness, and \
+you are told the result. Reply in plain text with these parts:
+
+NOTE: the edit in a few words
+HYPOTHESIS: why it should lower val_bpb
+
+<<<<<<< SEARCH
+lines of the current train.py, quoted exactly
+=======
+the lines to put in their place
+>>>>>>> REPLACE
+
+Use as many blocks as the edit needs. Each SEARCH must match exactly one place. Instead of blocks you may give the whole \
+new file in one ```python fence. Propose one idea, complete and ready to run."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the agent knows of its study. `verdicts`: by trial number."""
+
+    history: Sequence[Trial]
+    verdicts: Mapping[int, Verdict]
+    incumbent: Program
+
+
+def compose(program: str, task: TaskFacts, noise: NoiseFloor | None, memory: Memory) -> list[dict[str, str]]:
+    """The messages of a proposal. `program`: the human's program.md, whole.
+
+    Beside program.md and the current train.py the size is bounded, however long the study: see the constants above.
+    """
+    sections = {
+        "What the human wants (program.md)": program.strip(),
+        "Task": _task(task, noise),
+        "Edits that were kept, the largest gains first": _best_diffs(memory),
+        "Earlier trials, condensed": _older(memory),
+        f"The last {RECENT} trials": _recent(memory, noise),
+        "End of the last failed training's output": _last_failure(memory),
+        f"Current train.py (trial {memory.incumbent.trial}, val_bpb {memory.incumbent.score:.4f})": (
+            f"```python\n{memory.incumbent.source.rstrip()}\n```"
+        ),
+    }
+    body = "\n\n".join(f"# {title}\n\n{text}" for title, text in sections.items() if text)
+    return [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": body}]
+
+
+def repair(reply: str, problem: str) -> list[dict[str, str]]:
+    """What to add after a reply that could not be used."""
+    request = f"Nothing was trained: {problem}\n\nReply again, in full, with the corrected edit."
+    return [{"role": "assistant", "content": reply}, {"role": "user", "content": request}]
+
+
+def _task(task: TaskFacts, noise: NoiseFloor | None) -> str:
+    floor = "not measured yet"
+    if noise is not None:
+        floor = f"standard deviation {noise.sd:.4f} ({noise.trials} trainings of the stock with different seeds)"
+    cores = f", {task.threads} thread(s)" if task.device == "cpu" else ""
+    return (
+        f"- Budget: {task.budget}. Device: {task.device}{cores}. Sequence length {task.sequence_length}, "
+        f"vocabulary {task.vocab_size}.\n"
+        f"- Noise of val_bpb: {floor}. Smaller differences are luck.\n"
+        "- Training seeds are the harness's; a program that sets seeds is flagged, and confirmed under other seeds."
+    )
+
+
+def _best_diffs(memory: Memory) -> str:
+    by_number = {trial.number: trial for trial in memory.history}
+    gains = []
+    for trial in memory.history:
+        parent = by_number.get(_parent(trial))
+        kept = trial.number in memory.verdicts and memory.verdicts[trial.number].kept and trial.number > 0
+        if kept and parent is not None and trial.val_bpb is not None and parent.val_bpb is not None:
+            gains.append((trial.val_bpb - parent.val_bpb, trial, parent))
+    gains.sort(key=lambda gain: (gain[0], gain[1].number))
+    return "\n\n".join(
+        f"Trial {trial.number} ({difference:+.4f} against {parent.number}): {trial.answer.note}\n{_diff(parent, trial)}"
+        for difference, trial, parent in gains[:BEST_DIFFS]
+    )
+
+
+def _diff(parent: Trial, trial: Trial) -> str:
+    assert parent.candidate is not None and trial.candidate is not None
+    lines = source.diff(parent.candidate.source, trial.candidate.source, "before", "after").splitlines()[2:]
+    cut = [*lines[:DIFF_LINES], f"[... {len(lines) - DIFF_LINES} more lines]"] if len(lines) > DIFF_LINES else lines
+    return "```diff\n" + "\n".join(cut) + "\n```"
+
+
+def _older(memory: Memory) -> str:
+    older = memory.history[:-RECENT]
+    if not older:
+        return ""
+    counts = Counter(trial.status for trial in older)
+    kept = sum(memory.verdicts[trial.number].kept for trial in older if trial.number in memory.verdicts)
+    counted = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    scored = sorted((trial.val_bpb, trial.number, trial.answer.note) for trial in older if trial.val_bpb is not None)
+    named = [f"- trial {number}: {score:.4f} {note[:NOTE_CHARACTERS]}" for score, number, note in scored[:OLDER_NAMED]]
+    return f"{len(older)} trials: {counted}; {kept} kept. The best of them:\n" + "\n".join(named)
+
+
+def _recent(memory: Memory, noise: NoiseFloor | None) -> str:
+    lines = ["| trial | val_bpb | difference to current | status | edit | verdict |", "|---|---|---|---|---|---|"]
+    for trial in memory.history[-RECENT:]:
+        score = "" if trial.val_bpb is None else f"{trial.val_bpb:.4f}"
+        verdict = memory.verdicts.get(trial.number)
+        judged = "" if verdict is None else ("kept: " if verdict.kept else "discarded: ") + verdict.reason
+        note = "the stock again, to see drift" if trial.origin is Origin.ANCHOR else trial.answer.note
+        status = trial.status + (", sets seeds" if "sets_seed" in trial.answer.facts.get("flags", "") else "")
+        cells = [str(trial.number), score, _difference(trial, memory, noise), status, note, judged]
+        lines.append("| " + " | ".join(cell.replace("|", "/")[: 2 * NOTE_CHARACTERS] for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def _difference(trial: Trial, memory: Memory, noise: NoiseFloor | None) -> str:
+    """To the current program: in bits per byte, and in standard deviations of a difference of two trials."""
+    if trial.val_bpb is None:
+        return ""
+    difference = trial.val_bpb - memory.incumbent.score
+    units = f" ({difference / (noise.sd * 2**0.5):+.1f} sd)" if noise is not None and noise.sd > 0 else ""
+    return f"{difference:+.4f}{units}"
+
+
+def _last_failure(memory: Memory) -> str:
+    """Of training only: what scoring printed may hold the scored text, and is nobody's business."""
+    for trial in reversed(memory.history[-RECENT:]):
+        if trial.status in (Status.CRASHED, Status.OUT_OF_MEMORY) and trial.outcome.log_tail.strip():
+            return (
+                f"Trial {trial.number} ({trial.status}):\n```\n{trial.outcome.log_tail[-TRACEBACK_CHARACTERS:].strip()}\n```"
+            )
+    return ""
+
+
+def _parent(trial: Trial) -> int:
+    return -1 if trial.candidate is None or trial.candidate.parent is None else trial.candidate.parent

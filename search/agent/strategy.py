@@ -1,0 +1,192 @@
+"""The agent: reads program.md and what has been tried, asks an LLM for an edit, and builds on what its keep rule keeps."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from search import source
+from search.agent import edits, prompt
+from search.agent.client import TOKENS_PER_PRICE, Client, Exhausted, Recorder, Reply
+from search.agent.keep import RULES, Program
+from search.config import LLM_KEYS, build, settings_of
+from search.errors import UserError
+from search.flags import flags
+from search.paths import resolve
+from search.strategy import Done, NoiseFloor, TaskFacts
+from search.trial import Candidate, Cost, Status, Trial, Unusable, Verdict
+
+TRUNCATED = "length"  # the finish reason of a reply that ran out of room
+
+
+@dataclass
+class Conversation:
+    """The calls of one proposal."""
+
+    replies: list[Reply] = field(default_factory=list)
+    problem: str = ""
+
+
+class Agent:
+    """An LLM that edits the best program so far.
+
+    `llm`: who answers. `program`: the human's Markdown file, read at each proposal. `repairs`: how often an unusable reply
+    is sent back with the reason. `keep`: greedy, margin or replicate. `margin`: of the latter two, in standard deviations.
+    """
+
+    def __init__(
+        self,
+        task: TaskFacts,
+        seed: int,
+        noise_floor: NoiseFloor | None,
+        llm: Mapping[str, Any],
+        program: str,
+        repairs: int,
+        keep: str,
+        margin: float,
+    ) -> None:
+        if keep not in RULES:
+            raise UserError(f"strategy.keep={keep}: choose {', '.join(RULES)}")
+        if repairs < 0 or margin < 0:
+            raise UserError(f"strategy.repairs={repairs}, strategy.margin={margin}: must be 0 or more")
+        self.task = task
+        self.noise_floor = noise_floor
+        self.price: Mapping[str, float | None] = llm["price"]
+        self.program = program
+        self.repairs = repairs
+        self.rule = RULES[keep](noise_floor, margin)
+        client: Client = build({"_target_": llm["_target_"], **settings_of(dict(llm), LLM_KEYS)})
+        self.recorder = Recorder(client, task.folder)
+        self.incumbent = Program(0, task.stock)
+        self.verdicts: dict[int, Verdict] = {}
+        self._asks = 0
+        self._program_text()  # a missing file is found before anything is spent
+
+    def ask(self, history: Sequence[Trial]) -> Candidate | Unusable | Done:
+        due = self.rule.pending()
+        if due is not None:
+            return due
+        ask, self._asks = self._asks, self._asks + 1
+        memory = prompt.Memory(history, self.verdicts, self.incumbent)
+        program = self._program_text()
+        self.recorder.keep_program(f"program-{_hash(program)}.md", program)
+        messages = prompt.compose(program, self.task, self.noise_floor, memory)
+        talk = Conversation()
+        edited: str | None = None
+        try:
+            edited = self._converse(talk, messages, ask, len(history), self._known(history))
+        except Exhausted as end:
+            if not talk.replies:
+                return Done(str(end))
+        self.recorder.end(len(history), ask, "" if edited is not None else talk.problem)
+        note, facts = self._facts(talk, program, edited)
+        if edited is None:
+            return Unusable(f"after {len(talk.replies)} replies: {talk.problem}", note, facts, self._cost(talk))
+        return Candidate(edited, parent=self.incumbent.trial, note=note, facts=facts, cost=self._cost(talk))
+
+    def tell(self, trial: Trial) -> Verdict:
+        verdict = self._judge(trial)
+        self.verdicts[trial.number] = verdict
+        return verdict
+
+    def _judge(self, trial: Trial) -> Verdict:
+        if trial.val_bpb is None:
+            self.rule.failed()
+            return Verdict(False, f"no score: {trial.status}")
+        if trial.number == 0:
+            self.incumbent.scores[0] = trial.val_bpb
+            return Verdict(True, "the stock, to begin with")
+        verdict, self.incumbent = self.rule.judge(trial, self.incumbent)
+        return verdict
+
+    def _converse(
+        self, talk: Conversation, messages: list[dict[str, str]], ask: int, number: int, known: Mapping[str, int]
+    ) -> str | None:
+        """Ask until a reply is a program that is worth training, or until the repairs are used up. Raises Exhausted."""
+        for call in range(self.repairs + 1):
+            reply = self.recorder.recorded(number, call) or self.recorder.complete(number, messages, ask, call)
+            talk.replies.append(reply)
+            try:
+                return self._usable(reply, known)
+            except edits.EditError as error:
+                talk.problem = str(error)
+                messages = [*messages, *prompt.repair(reply.text, talk.problem)]
+        return None
+
+    def _usable(self, reply: Reply, known: Mapping[str, int]) -> str:
+        """The program that a reply makes. Raises EditError for one that there is no point in training."""
+        if reply.finish_reason == TRUNCATED:
+            raise edits.EditError("the reply was cut off (finish reason 'length'); make it shorter, with fewer lines quoted")
+        edited = edits.new_program(reply.text, self.incumbent.source)
+        program = source.program_hash(edited)
+        if program == source.program_hash(self.incumbent.source):
+            raise edits.EditError("the edit changes nothing but comments or formatting")
+        if program in known:
+            raise edits.EditError(f"this is the program of trial {known[program]} again, which is tried already")
+        return edited
+
+    def _known(self, history: Sequence[Trial]) -> dict[str, int]:
+        """The programs that were tried, and the first trial of each."""
+        known: dict[str, int] = {}
+        for trial in history:
+            if trial.candidate is not None and trial.status is not Status.UNUSABLE:
+                known.setdefault(source.program_hash(trial.candidate.source), trial.number)
+        return known
+
+    def _facts(self, talk: Conversation, program: str, edited: str | None) -> tuple[str, dict[str, str]]:
+        """The note, and what else goes on record: the hypothesis, which program.md was read, what stands out."""
+        last = talk.replies[-1]
+        facts: dict[str, Any] = {
+            "hypothesis": edits.field(last.text, "hypothesis"),
+            "program_md": _hash(program),
+            "model": last.model,
+            "calls": str(len(talk.replies)),
+        }
+        found = flags(edited) if edited is not None else ()
+        if found:
+            facts["flags"] = ",".join(found)
+        return edits.field(last.text, "note") or "no note", facts
+
+    def _cost(self, talk: Conversation) -> Cost:
+        return Cost(
+            usd=dollars(talk.replies, self.price),
+            tokens_in=_total([reply.tokens_in for reply in talk.replies]),
+            tokens_out=_total([reply.tokens_out for reply in talk.replies]),
+            tokens_cached=_total([reply.tokens_cached for reply in talk.replies]),
+            seconds=round(sum(reply.seconds for reply in talk.replies), 3),
+            calls=len(talk.replies),
+        )
+
+    def _program_text(self) -> str:
+        try:
+            return resolve(self.program).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"strategy.program={self.program}: cannot be read ({error}); name a Markdown file") from error
+
+
+def dollars(replies: Sequence[Reply], price: Mapping[str, float | None]) -> float | None:
+    """What replies cost, or None where the price or the counts are unknown.
+
+    `price`: dollars per million tokens, for `input`, `cached` (a part of the input) and `output`.
+    """
+    input_price, output_price = price["input"], price["output"]
+    if input_price is None or output_price is None:
+        return None
+    cached_price = input_price if price["cached"] is None else price["cached"]
+    total = 0.0
+    for reply in replies:
+        if reply.tokens_in is None or reply.tokens_out is None:
+            return None
+        cached = reply.tokens_cached or 0
+        total += (reply.tokens_in - cached) * input_price + cached * cached_price + reply.tokens_out * output_price
+    return total / TOKENS_PER_PRICE
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _total(counts: Sequence[int | None]) -> int | None:
+    return None if any(count is None for count in counts) else sum(count for count in counts if count is not None)
