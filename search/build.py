@@ -246,8 +246,10 @@ def opening(config: Config, folder: Path, header: dict[str, Any]) -> str:
     floor = "unknown (run strategy=seeds first)"
     if noise is not None:
         floor = f"standard deviation {noise['sd']:.4f} over {noise['trials']} trials"
+    about = config.llm.get("about") if "llm" in config.strategy_settings else None
+    remark = f"llm={config.llm['name']}: {about}\n" if about else ""
     return (
-        f"study {identity(config)}: {budget_in_words(config.task)} a trial, text {config.data.name}\n"
+        f"study {identity(config)}: {budget_in_words(config.task)} a trial, text {config.data.name}\n{remark}"
         f"noise floor of the experiment's control: {floor}\n"
         f"journal: {folder}"
     )

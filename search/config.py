@@ -13,7 +13,10 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from search.errors import UserError
-from search.paths import resolve
+from search.paths import ROOT, resolve
+
+# For Hydra's own folders: `${root:}` is the repository's root, wherever the command is called.
+OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
 
 
 @dataclass
@@ -123,7 +126,7 @@ class Config:
 
 
 STRATEGY_KEYS = ("_target_", "name", "variant", "trials")  # of a strategy's YAML: what its factory is not given
-LLM_KEYS = ("_target_", "name", "price")  # of an llm's YAML: what its client is not given
+LLM_KEYS = ("_target_", "name", "about", "price")  # of an llm's YAML: what its client is not given
 
 
 def typed(composed: DictConfig) -> Config:

@@ -48,9 +48,12 @@ class Budget:
         trials, hours = proposed(history), train_hours(history)
         if self.limits.trials is not None and trials >= self.limits.trials:
             return f"all {self.limits.trials} trials are done"
-        usd = dollars(history)
-        if self.limits.usd is not None and usd is not None and usd >= self.limits.usd:
-            return f"{usd:.2f} of {self.limits.usd:g} dollars are used"
+        if self.limits.usd is not None:
+            usd = dollars(history)
+            if usd is None:
+                return "study.usd is set, and what the last replies cost is unknown: the server does not count tokens"
+            if usd >= self.limits.usd:
+                return f"{usd:.4g} of {self.limits.usd:g} dollars are used"
         if self.limits.train_hours is not None and hours >= self.limits.train_hours:
             return f"{hours:.2f} of {self.limits.train_hours:g} training hours are used"
         return None

@@ -370,8 +370,10 @@ EXPERIMENT_DESCRIPTION = (
 
 def _study_description(header: Mapping[str, Any]) -> str:
     config = header["config"]
+    about = config["llm"]["about"] if "llm" in config["strategy"] else None
+    remark = f"**{config['llm']['name']}: {about}.**\n\n" if about else ""
     return (
-        f"**{header['strategy']}**, search seed {config['seed']}, on task {config['task']['name']}. "
+        f"{remark}**{header['strategy']}**, search seed {config['seed']}, on task {config['task']['name']}. "
         "`best_val_bpb`: best score so far; `trial_val_bpb`: each trial; `anchor_val_bpb`: the stock again, for drift; "
         "the step is the trial's number. Artifacts: the winner's `train.py` and its change from the stock, all trials as "
         "`trials.jsonl`, the study's settings as `study.json`."

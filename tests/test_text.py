@@ -81,11 +81,13 @@ def test_training_order_is_a_function_of_the_seed_and_covers_each_pass(packing):
         assert max(counts.values()) == 1
 
 
-def test_scoring_rows_depend_on_nothing_but_the_text():
+def test_scoring_rows_are_spread_over_the_text_and_depend_on_nothing_else():
     documents = documents_of([30, 50, 7, 90])
-    few = scoring_rows(documents, PACKINGS["consecutive"](16, BOS), 3)
-    many = scoring_rows(documents, PACKINGS["consecutive"](16, BOS), 9)
-    assert (many[:3] == few).all()
+    everything = all_rows(documents, PACKINGS["consecutive"](16, BOS))
+    rows = scoring_rows(documents, PACKINGS["consecutive"](16, BOS), 3)
+    assert len(everything) == 11
+    assert (rows == everything[[0, 3, 7]]).all()
+    assert (scoring_rows(documents, PACKINGS["consecutive"](16, BOS), 11) == everything).all()
     with pytest.raises(ValueError, match="fills 11 rows"):
         scoring_rows(documents, PACKINGS["consecutive"](16, BOS), 12)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -33,6 +34,14 @@ class Reply:
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A reply, and the hash of the program.md that was read for it: a human may have changed it since."""
+
+    reply: Reply
+    program_md: str
 
 
 class Exhausted(Exception):
@@ -188,29 +197,30 @@ class Recorder:
         self.client = client
         self.folder = folder
 
-    def recorded(self, number: int, call: int) -> Reply | None:
+    def recorded(self, number: int, call: int) -> Call | None:
+        """A call that was made before this process began."""
         path = self.folder / f"{number:04d}" / f"{CALL}{call + 1}.json"
-        return Reply(**json.loads(path.read_text(encoding="utf-8"))["reply"]) if path.is_file() else None
+        if not path.is_file():
+            return None
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        return Call(Reply(**whole["reply"]), whole["program_md"])
 
-    def complete(self, number: int, messages: Messages, ask: int, call: int) -> Reply:
-        """Raises as Client.complete."""
+    def complete(self, number: int, messages: Messages, program: str, ask: int, call: int) -> Call:
+        """Make a call. `program`: the text of program.md that its messages hold. Raises as Client.complete."""
         reply = self.client.complete(messages, ask, call)
+        program_md = hashlib.sha256(program.encode()).hexdigest()[:12]
         prompt = "\n\n".join(f"# {message['role']}\n\n{message['content']}" for message in messages)
-        whole = {"ask": ask, "call": call, "messages": list(messages), "reply": reply.record()}
+        whole = {"ask": ask, "call": call, "program_md": program_md, "messages": list(messages), "reply": reply.record()}
         self._keep(number, f"prompt-{call + 1}.md", prompt)
         self._keep(number, f"reply-{call + 1}.md", reply.text)
-        self._keep(number, f"{CALL}{call + 1}.json", json.dumps(whole, indent=1))
-        return reply
+        if not (self.folder / f"program-{program_md}.md").is_file():
+            _write(self.folder / f"program-{program_md}.md", program)
+        self._keep(number, f"{CALL}{call + 1}.json", json.dumps(whole, indent=1))  # last: what it says is then complete
+        return Call(reply, program_md)
 
     def end(self, number: int, ask: int, problem: str) -> None:
         """Note how a conversation ended; `problem` is empty where it made a program."""
         self._keep(number, PROPOSAL, json.dumps({"ask": ask, "usable": not problem, "problem": problem}, indent=1))
-
-    def keep_program(self, name: str, text: str) -> None:
-        """Keep a version of program.md with the study."""
-        path = self.folder / name
-        if not path.is_file():
-            _write(path, text)
 
     def _keep(self, number: int, name: str, text: str) -> None:
         _write(self.folder / f"{number:04d}" / name, text)

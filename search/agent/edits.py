@@ -56,7 +56,7 @@ def check(program: str) -> None:
 
 def field(reply: str, name: str) -> str:
     """The rest of the first line that begins with `NAME:`, as one plain line; empty where there is none."""
-    found = re.search(rf"^\W*{name}\W*?:\W*?[ \t]*(.+)$", reply, re.MULTILINE | re.IGNORECASE)
+    found = re.search(rf"^\W*{name}\W*?:[ \t*_]*(.+)$", reply, re.MULTILINE | re.IGNORECASE)
     words = found.group(1) if found else ""
     plain = "".join(character if character.isprintable() else " " for character in words)
     return " ".join(plain.split())[:LONGEST_NOTE]

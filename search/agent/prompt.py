@@ -43,6 +43,11 @@ class Memory:
     verdicts: Mapping[int, Verdict]
     incumbent: Program
 
+    @property
+    def peak_memory_mb(self) -> float:
+        """Of the current program's training."""
+        return self.history[self.incumbent.trial].outcome.peak_memory_mb
+
 
 def compose(program: str, task: TaskFacts, noise: NoiseFloor | None, memory: Memory) -> list[dict[str, str]]:
     """The messages of a proposal. `program`: the human's program.md, whole.
@@ -51,7 +56,7 @@ def compose(program: str, task: TaskFacts, noise: NoiseFloor | None, memory: Mem
     """
     sections = {
         "What the human wants (program.md)": program.strip(),
-        "Task": _task(task, noise),
+        "Task": _task(task, noise, memory),
         "Edits that were kept, the largest gains first": _best_diffs(memory),
         "Earlier trials, condensed": _older(memory),
         f"The last {RECENT} trials": _recent(memory, noise),
@@ -70,14 +75,14 @@ def repair(reply: str, problem: str) -> list[dict[str, str]]:
     return [{"role": "assistant", "content": reply}, {"role": "user", "content": request}]
 
 
-def _task(task: TaskFacts, noise: NoiseFloor | None) -> str:
+def _task(task: TaskFacts, noise: NoiseFloor | None, memory: Memory) -> str:
     floor = "not measured yet"
     if noise is not None:
         floor = f"standard deviation {noise.sd:.4f} ({noise.trials} trainings of the stock with different seeds)"
     cores = f", {task.threads} thread(s)" if task.device == "cpu" else ""
     return (
         f"- Budget: {task.budget}. Device: {task.device}{cores}. Sequence length {task.sequence_length}, "
-        f"vocabulary {task.vocab_size}.\n"
+        f"vocabulary {task.vocab_size}. The current train.py peaks at {memory.peak_memory_mb:,.0f} MB.\n"
         f"- Noise of val_bpb: {floor}. Smaller differences are luck.\n"
         "- Training seeds are the harness's; a program that sets seeds is flagged, and confirmed under other seeds."
     )

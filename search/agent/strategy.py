@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from search import source
 from search.agent import edits, prompt
-from search.agent.client import TOKENS_PER_PRICE, Client, Exhausted, Recorder, Reply
+from search.agent.client import TOKENS_PER_PRICE, Call, Client, Exhausted, Recorder, Reply
 from search.agent.keep import RULES, Program
 from search.config import LLM_KEYS, build, settings_of
 from search.errors import UserError
@@ -25,8 +24,12 @@ TRUNCATED = "length"  # the finish reason of a reply that ran out of room
 class Conversation:
     """The calls of one proposal."""
 
-    replies: list[Reply] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     problem: str = ""
+
+    @property
+    def replies(self) -> list[Reply]:
+        return [call.reply for call in self.calls]
 
 
 class Agent:
@@ -71,19 +74,18 @@ class Agent:
         ask, self._asks = self._asks, self._asks + 1
         memory = prompt.Memory(history, self.verdicts, self.incumbent)
         program = self._program_text()
-        self.recorder.keep_program(f"program-{_hash(program)}.md", program)
         messages = prompt.compose(program, self.task, self.noise_floor, memory)
         talk = Conversation()
         edited: str | None = None
         try:
-            edited = self._converse(talk, messages, ask, len(history), self._known(history))
+            edited = self._converse(talk, messages, program, ask, len(history), self._known(history))
         except Exhausted as end:
-            if not talk.replies:
+            if not talk.calls:
                 return Done(str(end))
         self.recorder.end(len(history), ask, "" if edited is not None else talk.problem)
-        note, facts = self._facts(talk, program, edited)
+        note, facts = self._facts(talk, edited)
         if edited is None:
-            return Unusable(f"after {len(talk.replies)} replies: {talk.problem}", note, facts, self._cost(talk))
+            return Unusable(f"after {len(talk.calls)} replies: {talk.problem}", note, facts, self._cost(talk))
         return Candidate(edited, parent=self.incumbent.trial, note=note, facts=facts, cost=self._cost(talk))
 
     def tell(self, trial: Trial) -> Verdict:
@@ -102,17 +104,24 @@ class Agent:
         return verdict
 
     def _converse(
-        self, talk: Conversation, messages: list[dict[str, str]], ask: int, number: int, known: Mapping[str, int]
+        self,
+        talk: Conversation,
+        messages: list[dict[str, str]],
+        program: str,
+        ask: int,
+        number: int,
+        known: Mapping[str, int],
     ) -> str | None:
         """Ask until a reply is a program that is worth training, or until the repairs are used up. Raises Exhausted."""
         for call in range(self.repairs + 1):
-            reply = self.recorder.recorded(number, call) or self.recorder.complete(number, messages, ask, call)
-            talk.replies.append(reply)
+            made = self.recorder.recorded(number, call)
+            made = made or self.recorder.complete(number, messages, program, ask, call)
+            talk.calls.append(made)
             try:
-                return self._usable(reply, known)
+                return self._usable(made.reply, known)
             except edits.EditError as error:
                 talk.problem = str(error)
-                messages = [*messages, *prompt.repair(reply.text, talk.problem)]
+                messages = [*messages, *prompt.repair(made.reply.text, talk.problem)]
         return None
 
     def _usable(self, reply: Reply, known: Mapping[str, int]) -> str:
@@ -135,14 +144,14 @@ class Agent:
                 known.setdefault(source.program_hash(trial.candidate.source), trial.number)
         return known
 
-    def _facts(self, talk: Conversation, program: str, edited: str | None) -> tuple[str, dict[str, str]]:
+    def _facts(self, talk: Conversation, edited: str | None) -> tuple[str, dict[str, str]]:
         """The note, and what else goes on record: the hypothesis, which program.md was read, what stands out."""
-        last = talk.replies[-1]
+        last = talk.calls[-1].reply
         facts: dict[str, Any] = {
             "hypothesis": edits.field(last.text, "hypothesis"),
-            "program_md": _hash(program),
+            "program_md": talk.calls[0].program_md,
             "model": last.model,
-            "calls": str(len(talk.replies)),
+            "calls": str(len(talk.calls)),
         }
         found = flags(edited) if edited is not None else ()
         if found:
@@ -182,10 +191,6 @@ def dollars(replies: Sequence[Reply], price: Mapping[str, float | None]) -> floa
         cached = reply.tokens_cached or 0
         total += (reply.tokens_in - cached) * input_price + cached * cached_price + reply.tokens_out * output_price
     return total / TOKENS_PER_PRICE
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _total(counts: Sequence[int | None]) -> int | None:

@@ -148,6 +148,7 @@ def _run(
         opened = [files.enter_context(path.open("rb")) for path in text]
         began = time.monotonic()
         process.channel.send({"event": "go"}, [file.fileno() for file in opened])
+    phase, phase_began = "data", 0.0  # then train, then save
     while True:
         message = _next(process, None, began + patience, training)
         elapsed = time.monotonic() - began
@@ -156,23 +157,36 @@ def _run(
             if training.failure is None:
                 training.fail(Status.TIMED_OUT, f"no weights {elapsed:.1f} s after the start, with a budget of {limit}")
             return
-        if message["event"] not in ("progress", "submitted"):
-            raise ProtocolError(f"unexpected event {one_line(message['event'])}")
-        training.learn(message)
-        if message["event"] == "submitted":
+        event = message["event"]
+        if event == "data" and phase == "data":
+            training.seconds[phase] = elapsed
+            phase, phase_began = "train", elapsed
+        elif event == "progress":
+            training.learn(message)
+            training.seconds["train"] = elapsed - phase_began
+            if not _take_loss(message, elapsed, task, training, observe):
+                return
+        elif event == "submitted":
+            training.learn(message)
             training.dropped_share = number(message, "dropped_share")
-            training.seconds["save"] = elapsed - training.seconds.get("train", elapsed)
+            training.seconds["save"] = elapsed - phase_began - training.seconds.get("train", 0.0)
             return
-        training.seconds["train"] = elapsed
-        loss = message.get("loss")
-        if loss is None:
-            continue
-        if not isinstance(loss, float) or not math.isfinite(loss):
-            training.fail(Status.DIVERGED, f"the training loss became {loss}")
-            return
-        training.add_loss(elapsed, loss)
-        share = elapsed / task.budget.seconds if task.budget.seconds else training.tokens / (task.budget.tokens or 1)
-        observe(Progress("train", min(1.0, share), loss, training.tokens, elapsed))
+        else:
+            raise ProtocolError(f"unexpected event {one_line(event)}")
+
+
+def _take_loss(message: Message, elapsed: float, task: TaskConfig, training: Training, observe: Observer) -> bool:
+    """Note a reported loss; False where it is no number, which ends the training."""
+    loss = message.get("loss")
+    if loss is None:
+        return True
+    if not isinstance(loss, float) or not math.isfinite(loss):
+        training.fail(Status.DIVERGED, f"the training loss became {one_line(str(loss))}")
+        return False
+    training.add_loss(elapsed, loss)
+    share = elapsed / task.budget.seconds if task.budget.seconds else training.tokens / (task.budget.tokens or 1)
+    observe(Progress("train", min(1.0, share), loss, training.tokens, elapsed))
+    return True
 
 
 def _limits(task: TaskConfig) -> tuple[str, float]:

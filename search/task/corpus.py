@@ -10,6 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Protocol
 
+ROOT = Path(__file__).resolve().parents[2]  # relative folders mean the repository's root, wherever the command is called
 SPLITS = ("train", "validation", "confirmation")
 
 
@@ -35,7 +36,7 @@ class FilesCorpus:
     """
 
     def __init__(self, folder: str, patterns: Sequence[str], held_out_percent: int) -> None:
-        self.folder = Path(folder).expanduser()
+        self.folder = ROOT / Path(folder).expanduser()
         self.patterns = list(patterns)
         self.held_out_percent = held_out_percent
 
@@ -101,7 +102,7 @@ class ParquetCorpus:
     def __init__(
         self, folder: str, name: str, train: Sequence[int], validation: Sequence[int], confirmation: Sequence[int]
     ) -> None:
-        self.folder = Path(folder).expanduser()
+        self.folder = ROOT / Path(folder).expanduser()
         self.name = name
         self.shards = {"train": list(train), "validation": list(validation), "confirmation": list(confirmation)}
 

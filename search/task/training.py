@@ -91,6 +91,8 @@ class Run:
         while not self._spent(time.monotonic() - begun, batch_tokens):
             batch = np.stack([next(source) for _ in range(rows)]).astype(np.int64)
             moved = torch.from_numpy(batch).to(self.device)
+            if self._steps == 0:
+                self._channel.send({"event": "data"})
             yield moved[:, :-1].contiguous(), moved[:, 1:].contiguous()
             self._steps += 1
             self._tokens += batch_tokens
