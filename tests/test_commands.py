@@ -10,9 +10,11 @@ import sys
 import time
 
 import pytest
+from mlflow import MlflowClient
 
 from search.journal import FILE
 from search.paths import ROOT
+from tests.llm_server import Answer, serve
 
 ERRORS = [
     (["strategy=agnet"], "strategy/agnet"),
@@ -170,3 +172,76 @@ def test_the_cpu_task_runs(clone):
     done = clone.run("task=cpu", "task.budget.seconds=3", "strategy=optuna", "study.trials=2")
     assert done.returncode == 0, done.stdout
     assert len(scores(clone.study("autoresearch/cpu/optuna-tpe/0"))) == 2
+
+
+CANARY = "sk-canary-5d1f0c"
+
+
+def everything_written(root):
+    """All that a study left, but for the sources it was given."""
+    return b"".join(path.read_bytes() for path in (root / "mlruns").rglob("*") if path.is_file())
+
+
+def test_the_agents_study_shows_its_work_and_never_its_key(clone, monkeypatch):
+    monkeypatch.setenv("TEST_KEY", CANARY)
+    agent = [
+        "strategy=agent",
+        "llm=openai",
+        "llm.model=org/model",
+        "llm.api_key_env=TEST_KEY",
+        "task=smoke",
+        "llm.retries=0",
+    ]
+    line = next(line for line in (clone.root / "train.py").read_text().splitlines() if line.startswith("MUON_MOMENTUM"))
+    text = f"NOTE: calmer ({CANARY})\nHYPOTHESIS: less noise\n"
+    text += f"<<<<<<< SEARCH\n{line}\n=======\nMUON_MOMENTUM = 0.9\n>>>>>>> REPLACE"
+    with serve(Answer(text), Answer(status=401, error=f"Incorrect API key provided: {CANARY}")) as server:
+        done = clone.run(*agent, f"llm.base_url={server.url}", "study.trials=3")
+    assert server.keys[0] == f"Bearer {CANARY}"
+    told = done.stdout[done.stdout.index("error: ") :].strip().splitlines()
+    assert done.returncode == 1 and len(told) == 2 and "[key]" in told[0] and "same command" in told[1]
+    journal = clone.study("autoresearch/smoke/agent-org-model/0")
+    assert len(scores(journal)) == 2  # nothing lost
+    assert CANARY.encode() not in everything_written(clone.root) and CANARY not in done.stdout
+
+    client = MlflowClient(f"sqlite:///{clone.root}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("autoresearch").experiment_id
+    (study,) = client.search_runs([experiment], "tags.kind = 'study'")
+    (trial,) = client.search_runs([experiment], "tags.`fairtrial.trial` = '1'")
+    assert trial.data.tags["note"] == "calmer ([key])" and trial.data.tags["hypothesis"] == "less noise"
+    assert trial.data.tags["llm_usd"] == "unknown" and trial.data.metrics["llm_tokens_in"] == 1000
+    artifacts = {file.path for file in client.list_artifacts(trial.info.run_id)}
+    assert {"train.py", "change_from_stock.diff.txt", "conversation", "log.txt"} <= artifacts | {"log.txt"}
+    conversation = {file.path for file in client.list_artifacts(trial.info.run_id, "conversation")}
+    assert {"conversation/prompt-1.md", "conversation/reply-1.md", "conversation/call-1.json"} <= conversation
+    shown = {file.path for file in client.list_artifacts(study.info.run_id)}
+    assert "kept.md" in shown and any(re.fullmatch(r"program-\w+\.md", path) for path in shown)
+
+
+def test_an_agent_without_a_key_is_offered_three_ways(clone, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    refused = clone.run("strategy=agent", "task=smoke")
+    assert refused.returncode == 1
+    for way in ("OPENAI_API_KEY", "llm=local", "llm=playbook"):
+        assert way in refused.stdout
+
+
+def test_the_playbook_killed_in_the_middle_goes_on(clone):
+    command = ["strategy=agent", "llm=playbook", "task=cpu", "task.budget.seconds=null", "task.budget.tokens=8192"]
+    command += ["task.budget.cap_seconds=60", "study.trials=6"]
+    whole = clone.run(*command, "experiment=whole")
+    assert whole.returncode == 0 and "proves nothing about LLMs" in whole.stdout, whole.stdout
+    process = clone.popen(*command, "experiment=cut")
+    journal = clone.study("cut/cpu/agent-playbook/0") / FILE
+    while not (journal.exists() and journal.read_text().count('"started"') == 4):
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    resumed = clone.run(*command, "experiment=cut")
+    assert resumed.returncode == 0, resumed.stdout
+    assert scores(journal.parent) == scores(clone.study("whole/cpu/agent-playbook/0"))
+    outcomes = [json.loads(line)["outcome"] for line in journal.read_text().splitlines() if '"finished"' in line]
+    assert [outcome["status"] for outcome in outcomes][3] == "disqualified"  # the model that looks ahead
+    assert [outcome["status"] for outcome in outcomes][5] == "crashed"  # the tied head
