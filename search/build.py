@@ -28,6 +28,7 @@ from search.study import Budget, Study
 from search.task.corpus import CorpusError
 from search.task.tokens import Prepared, prepare
 from search.tracking import MlflowPublisher
+from search.trial import Origin
 
 METRIC = "bits per UTF-8 byte of text, from float32 logits"
 EXTENDABLE = ("config.study.trials", "config.study.train_hours", "config.study.usd")
@@ -111,7 +112,8 @@ def run_study(config: Config) -> None:
         header = open_study(config, journal, prepared)
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
         plain.say(opening(config, folder, header))
-        display = make_display(console, config.study.trials)
+        done = sum(entry.trial.origin is not Origin.ANCHOR for entry in journal.entries)
+        display = make_display(console, config.study.trials, done)
         publisher.report = display.say
         try:
             with Interrupts(display.say) as interrupts:

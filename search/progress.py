@@ -15,6 +15,7 @@ from search.runner.training import Progress as TrialProgress
 from search.runner.training import one_line
 from search.trial import Origin, Trial
 
+NOTE_WIDTH = 50  # characters of a trial's note beside its bar
 LINE_SECONDS = 30.0  # between two plain lines about one running trial
 
 
@@ -28,6 +29,9 @@ class PlainDisplay:
 
     def say(self, text: str) -> None:
         self.console.print(escape(text), soft_wrap=True, highlight=False)
+
+    def asking(self, number: int) -> None:
+        """The strategy is asked for a trial, which an LLM may take minutes to answer."""
 
     def started(self, number: int, origin: Origin, note: str) -> None:
         self._label = f"trial {number}"
@@ -51,7 +55,7 @@ class PlainDisplay:
 class BarDisplay(PlainDisplay):
     """Above, a line per finished trial; below, a bar for the study and one for the running trial."""
 
-    def __init__(self, console: Console, trials: int | None) -> None:
+    def __init__(self, console: Console, trials: int | None, done: int) -> None:
         super().__init__(console)
         self._bars = Progress(
             SpinnerColumn(),
@@ -61,13 +65,16 @@ class BarDisplay(PlainDisplay):
             TimeElapsedColumn(),
             console=console,
         )
-        self._study = self._bars.add_task("study", total=trials, text="")
+        self._study = self._bars.add_task("study", total=trials, completed=done, text="")
         self._trial = self._bars.add_task("trial", total=1.0, text="")
         self._bars.start()
 
+    def asking(self, number: int) -> None:
+        self._bars.reset(self._trial, description=f"trial {number}", text="asking the strategy")
+
     def started(self, number: int, origin: Origin, note: str) -> None:
         self._label = f"trial {number}"
-        self._bars.reset(self._trial, description=self._label, text=escape(one_line(note)))
+        self._bars.reset(self._trial, description=escape(f"{self._label}: {one_line(note)[:NOTE_WIDTH]}"), text="")
 
     def progress(self, progress: TrialProgress) -> None:
         self._bars.update(self._trial, completed=progress.share, text=escape(describe(progress)))
@@ -82,9 +89,9 @@ class BarDisplay(PlainDisplay):
         self._bars.stop()
 
 
-def make_display(console: Console, trials: int | None) -> PlainDisplay:
-    """Bars where somebody watches, lines where not."""
-    return BarDisplay(console, trials) if console.is_terminal else PlainDisplay(console)
+def make_display(console: Console, trials: int | None, done: int = 0) -> PlainDisplay:
+    """Bars where somebody watches, lines where not. `done`: how many of the `trials` are finished already."""
+    return BarDisplay(console, trials, done) if console.is_terminal else PlainDisplay(console)
 
 
 def describe(progress: TrialProgress) -> str:

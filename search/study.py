@@ -32,6 +32,7 @@ class Publisher(Protocol):
 
 
 class Display(Protocol):
+    def asking(self, number: int) -> None: ...
     def started(self, number: int, origin: Origin, note: str) -> None: ...
     def progress(self, progress: Progress) -> None: ...
     def finished(self, entry: Entry, best: Trial | None, left: str) -> None: ...
@@ -125,6 +126,7 @@ class Study:
             return Origin.STOCK, Candidate(self.stock, note="the stock")
         if self._anchor_due():
             return Origin.ANCHOR, Candidate(self.stock, parent=0, note="the stock again, same training seed")
+        self.display.asking(number)
         answer = self.strategy.ask(self.history)
         return answer if isinstance(answer, Done) else (Origin.STRATEGY, answer)
 

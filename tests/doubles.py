@@ -76,6 +76,9 @@ class Silent:
     def say(self, text: str) -> None:
         pass
 
+    def asking(self, number: int) -> None:
+        pass
+
     def started(self, number: int, origin: Origin, note: str) -> None:
         pass
 
