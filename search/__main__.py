@@ -20,4 +20,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    sys.exit(cli.run(main, "stopped; the same command goes on from here"))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import platform
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -24,15 +26,23 @@ from search.progress import PlainDisplay, make_display, summary
 from search.runner.device import available
 from search.runner.trial_runner import TrialRunner
 from search.strategy import NoiseFloor, Strategy, TaskFacts
-from search.study import Budget, Study
+from search.study import STOPPED, Budget, Study
 from search.task.corpus import CorpusError
 from search.task.tokens import Prepared, prepare
-from search.tracking import MlflowPublisher
+from search.tracking import MlflowPublisher, check_store
 from search.trial import Origin
 
+AUDITED_DEVIATIONS = 4.0  # standard deviations from the best score within which every trial is audited
 METRIC = "bits per UTF-8 byte of text, from float32 logits"
 EXTENDABLE = ("config.study.trials", "config.study.train_hours", "config.study.usd")
-ELSEWHERE = ("config.cache", "config.tracking.uri")  # where things lie does not change what a study is
+UNCOMPARED = ("id", "noise_floor", "time", "kind", "machine")  # written once, when the study began
+# Where things lie, and how patient a client is, does not change what a study is.
+ELSEWHERE = ("config.cache", "config.tracking.uri")
+PATIENCE = tuple(f"config.strategy.llm.{name}" for name in ("api_key_env", "retries", "timeout_seconds"))
+# Groups that only count where the strategy uses them, as part of its own settings.
+GROUPS = ("llm", "sampler", "space")
+# Modules that only show or start something: a change there is no reason to refuse a study.
+SHOWING = ("cli.py", "multirun.py", "once.py", "prepare.py", "progress.py", "table.py", "tracking.py")
 # Libraries whose version can change a proposal or a score.
 ENVIRONMENT = ("torch", "numpy", "optuna")
 
@@ -52,7 +62,7 @@ def stock_of(config: Config) -> str:
         raise UserError(
             f"task.constants.{error.args[0]}: {config.start} has no constant of that name; correct one of them"
         ) from error
-    except (SyntaxError, ValueError) as error:  # ValueError: not UTF-8 too
+    except (SyntaxError, ValueError, OSError) as error:  # ValueError: not UTF-8 too
         raise UserError(f"start={config.start}: {error}") from error
     return stock
 
@@ -75,6 +85,7 @@ def make_strategy(config: Config, stock: str, noise_floor: NoiseFloor | None, fo
         sequence_length=task.sequence_length,
         vocab_size=task.vocab_size,
         budget=budget_in_words(task),
+        limits=f"start-up {task.startup_seconds:g} s, weights {task.weights_gb:g} GB, program {task.source_kb:g} kB",
         folder=folder / ATTACHMENTS,
     )
     settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}
@@ -91,14 +102,11 @@ def budget_in_words(task: TaskConfig) -> str:
 def prepare_data(config: Config, report: Callable[[str], None]) -> Prepared:
     """The task's token files, made if they are missing. Raises UserError."""
     try:
-        corpus = build(config.data.corpus)
-        return prepare(config.data.name, corpus, config.task.vocab_size, config.cache_folder, report)
+        return prepare(config.data.name, build(config.data.corpus), config.task.vocab_size, config.cache_folder, report)
     except CorpusError as error:
         raise UserError(str(error)) from error
     except OSError as error:
-        raise UserError(
-            f"cache={config.cache_folder}: cannot be used ({error.strerror}); free space or set another cache="
-        ) from error
+        raise UserError(f"cache={config.cache}: cannot be used ({error}); free space or set another cache=") from error
 
 
 def run_study(config: Config) -> None:
@@ -108,7 +116,9 @@ def run_study(config: Config) -> None:
     plain = PlainDisplay(console)
     prepared = prepare_data(config, plain.say)
     folder = STUDIES / identity(config)
-    with Journal(folder, plain.say) as journal:
+    runner = make_runner(config, prepared, folder / "work", folder / "stock_nats.npy")
+    check_store(config.tracking.uri)
+    with Journal(folder, plain.say) as journal:  # from here on there is a study
         header = open_study(config, journal, prepared)
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
         plain.say(opening(config, folder, header))
@@ -117,7 +127,7 @@ def run_study(config: Config) -> None:
         publisher.report = display.say
         try:
             with Interrupts(display.say) as interrupts:
-                study = make_study(config, journal, prepared, publisher, display, header["noise_floor"], interrupts)
+                study = make_study(config, journal, runner, publisher, display, header["noise_floor"], interrupts)
                 done_before = len(journal.entries)
                 reason = study.run()
         except BaseException as error:
@@ -127,8 +137,7 @@ def run_study(config: Config) -> None:
             display.close()
         journal.append("ended", reason=reason)
         publisher.close("KILLED" if interrupts.requested else "FINISHED")
-        new = len(journal.entries) - done_before
-        plain.say(f"{reason}; {new} trained now" if new else f"the study is complete: {reason}; nothing was trained")
+        plain.say(closing(reason, len(journal.entries) - done_before))
         console.print(summary(identity(config), journal.entries, study.best))
         say_where(plain, publisher)
     if interrupts.requested:
@@ -140,6 +149,13 @@ def run_study(config: Config) -> None:
         )
 
 
+def closing(reason: str, new: int) -> str:
+    """How a start ended. `new`: trials of this start, anchors too."""
+    if new or reason == STOPPED:
+        return f"{reason}; {new} trials in this start"
+    return f"the study is complete: {reason}; nothing was trained"
+
+
 def open_study(config: Config, journal: Journal, prepared: Prepared) -> dict[str, Any]:
     """Write the journal's first line, or hold it against what is asked for now.
 
@@ -148,13 +164,14 @@ def open_study(config: Config, journal: Journal, prepared: Prepared) -> dict[str
     now = header_of(config, prepared)
     then = journal.header
     if then is None:
-        noise = control_noise(STUDIES / config.experiment / config.task.name, now["task_fingerprint"])
+        noise = control_noise(STUDIES / config.experiment / config.task.name, now["task_fingerprint"], now["stock"])
+        now["id"] = uuid.uuid4().hex
         now["noise_floor"] = None if noise is None else asdict(noise)
         journal.append("study", durable=True, **now)
         return journal.lines[0]
     then_values, now_values = flat(then), flat(now)
     for key in sorted(now_values.keys() | then_values.keys()):
-        if key in (*EXTENDABLE, *ELSEWHERE) or key.partition(".")[0] in ("noise_floor", "time", "kind", "machine"):
+        if key in (*EXTENDABLE, *ELSEWHERE, *PATIENCE) or key.partition(".")[0] in UNCOMPARED:
             continue
         before, after = then_values.get(key), now_values.get(key)
         if before != after:
@@ -173,11 +190,11 @@ def header_of(config: Config, prepared: Prepared) -> dict[str, Any]:
     return {
         "identity": identity(config),
         "strategy": config.strategy_name,
-        "config": asdict(config),
+        "config": {key: value for key, value in asdict(config).items() if key not in GROUPS},
         "task": task,
         "task_fingerprint": hashlib.sha256(json.dumps(task, sort_keys=True).encode()).hexdigest(),
         "stock": hashlib.sha256(stock_of(config).encode()).hexdigest(),
-        "harness": harness_hash(),
+        "harness": harness_hash(config.strategy["_target_"]),
         "environment": {
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in ENVIRONMENT},
@@ -201,29 +218,31 @@ def task_facts(task: TaskConfig, prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def harness_hash() -> str:
-    """Of the harness's and the baselines' own code."""
+def harness_hash(strategy: str) -> str:
+    """Of all code that can change a proposal or a score: the harness's, and the strategy's own module."""
+    module = importlib.util.find_spec(strategy.rpartition(".")[0])
+    own = [Path(module.origin)] if module is not None and module.origin is not None else []
+    harness = [path for path in (ROOT / "search").rglob("*.py") if path.name not in SHOWING]
     digest = hashlib.sha256()
-    for package in ("search", "baselines"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    for path in sorted({*harness, *own}):
+        digest.update(f"{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 
 
 def make_study(
     config: Config,
     journal: Journal,
-    prepared: Prepared,
+    runner: TrialRunner,
     publisher: MlflowPublisher,
     display: PlainDisplay,
     noise_floor: dict[str, Any] | None,
     interrupts: Interrupts,
 ) -> Study:
     stock = stock_of(config)
-    work, reference = journal.folder / "work", journal.folder / "stock_nats.npy"
+    floor = NoiseFloor(**noise_floor) if noise_floor else None
     return Study(
-        strategy=make_strategy(config, stock, NoiseFloor(**noise_floor) if noise_floor else None, journal.folder),
-        runner=make_runner(config, prepared, work, reference),
+        strategy=make_strategy(config, stock, floor, journal.folder),
+        runner=runner,
         journal=journal,
         publisher=publisher,
         display=display,
@@ -231,6 +250,7 @@ def make_study(
         stock=stock,
         search_seed=config.seed,
         audit_share=config.task.audit_share,
+        audit_within=0.0 if floor is None else AUDITED_DEVIATIONS * floor.sd,
         stop=lambda: interrupts.requested,
     )
 

@@ -19,15 +19,16 @@ from omegaconf.errors import OmegaConfBaseException
 from search import multirun
 from search.config import Config, describe
 from search.errors import UserError
-from search.paths import CONF
+from search.files import unwritable
+from search.paths import CONF, OUTPUT
 from search.validate import load
 
 INTERRUPTED = 130  # the shell's own exit code after Ctrl-C
 
 
-def run(body: Callable[[Config], None]) -> int:
+def run(body: Callable[[Config], None], stopped: str) -> int:
     """Compose the configuration from the command line, check it, and call `body` (in a multirun once per study). Returns the
-    exit code."""
+    exit code. `stopped`: what to say after Ctrl-C."""
     failed: list[UserError] = []
 
     def job(composed: DictConfig) -> None:
@@ -45,11 +46,13 @@ def run(body: Callable[[Config], None]) -> int:
         if failed:
             raise failed[0]
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        print(stopped, file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         if multirun.report_failures():
             return 1
+        if isinstance(error, OSError):  # Hydra's own folder, before any study begins
+            error = unwritable(error.filename or OUTPUT, error)
         if isinstance(error, UserError | HydraException | OmegaConfBaseException):
             print(f"error: {explain(error)}", file=sys.stderr)
             return 1
@@ -67,6 +70,8 @@ def explain(error: Exception) -> str:
     key = re.search(r"Could not override '([^']*)'", text)
     if key:
         return unknown_key(key.group(1))
+    if "--multirun" in text:
+        return f"{text.splitlines()[0].rstrip('.')}: for one study each, add -m"
     lines = [line.strip() for line in text.split("Config search path")[0].splitlines() if line.strip()]
     if len(lines) > 1 and "Available options" in lines[1]:
         return f"{lines[0]}; choose one of {', '.join(lines[2:])}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+GENERATORS = {"default_rng", "Random", "RandomState"}  # seeded where they are given an argument
 SEEDING = {"manual_seed", "manual_seed_all", "seed", "seed_all", "set_rng_state"}
 
 
@@ -12,8 +13,9 @@ def flags(source: str) -> tuple[str, ...]:
 
     `sets_seed`: it seeds a random generator itself. That can be chance hunting: confirmation uses other seeds.
     """
-    calls = {_called(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)}
-    return ("sets_seed",) if calls & SEEDING else ()
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    seeds = any(_called(node) in SEEDING or (_called(node) in GENERATORS and node.args) for node in calls)
+    return ("sets_seed",) if seeds else ()
 
 
 def _called(node: ast.Call) -> str:

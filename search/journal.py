@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from search.errors import UserError
+from search.files import unwritable, write_whole
 from search.trial import Candidate, Cost, Origin, Outcome, Trial, Unusable, Verdict
 
 FILE = "journal.jsonl"
@@ -87,10 +88,8 @@ class Journal:
         path = self._source(candidate.source_hash)
         if path.exists():
             return
-        unfinished = path.with_suffix(".unfinished")
         try:
-            unfinished.write_text(candidate.source, encoding="utf-8")
-            unfinished.rename(path)
+            write_whole(path, candidate.source.encode())
         except OSError as error:
             raise unwritable(path, error) from error
 
@@ -145,7 +144,11 @@ class Journal:
         cost = Cost(**fields["cost"]) if fields["cost"] else None
         if "source" not in fields:
             return Unusable(**{**fields, "cost": cost})
-        text = self._source(fields["source"]).read_text(encoding="utf-8")
+        path = self._source(fields["source"])
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{path}: is missing; restore it, or use another experiment=") from error
         return Candidate(**{**fields, "cost": cost, "source": text})
 
     def _source(self, digest: str) -> Path:
@@ -177,10 +180,3 @@ class Journal:
                 path = self.folder / FILE
                 raise UserError(f"{path}: line {number} is damaged; restore it or use another experiment=") from error
         return lines
-
-
-def unwritable(path: Path, error: OSError) -> UserError:
-    """The message for a disk that is full or may not be written."""
-    return UserError(
-        f"{path}: cannot be written ({error.strerror}); free space or change permissions, and give the same command again"
-    )

@@ -6,6 +6,7 @@ import json
 import statistics
 from pathlib import Path
 
+from search.errors import UserError
 from search.journal import FILE
 from search.strategy import NoiseFloor
 from search.trial import Origin, Status
@@ -14,21 +15,24 @@ CONTROL = "seeds"  # the strategy that is the control
 FEWEST = 2  # scores that have a spread
 
 
-def control_noise(folder: Path, task_fingerprint: str) -> NoiseFloor | None:
+def control_noise(folder: Path, task_fingerprint: str, stock: str) -> NoiseFloor | None:
     """Spread of val_bpb in the control's studies that lie in `folder`, all search seeds together, or None where it has too
-    few scores. A study of a task with another fingerprint does not count."""
+    few scores. Studies of a task with another fingerprint, or of another stock, do not count. Raises UserError."""
     scores: list[float] = []
     for path in sorted((folder / CONTROL).glob(f"*/{FILE}")):
-        scores += _scores(path, task_fingerprint)
+        try:
+            scores += _scores(path, task_fingerprint, stock)
+        except (ValueError, KeyError) as error:
+            raise UserError(f"{path}: is damaged ({error}); restore it, or move that study away") from error
     if len(scores) < FEWEST:
         return None
     return NoiseFloor(mean=statistics.mean(scores), sd=statistics.stdev(scores), trials=len(scores))
 
 
-def _scores(journal: Path, task_fingerprint: str) -> list[float]:
+def _scores(journal: Path, task_fingerprint: str, stock: str) -> list[float]:
     """The scores in a journal that another process may be writing: a torn last line does not count."""
     lines = [json.loads(line) for line in journal.read_bytes().split(b"\n")[:-1]]
-    if not lines or lines[0]["task_fingerprint"] != task_fingerprint:
+    if not lines or (lines[0]["task_fingerprint"], lines[0]["stock"]) != (task_fingerprint, stock):
         return []
     anchors = {line["number"] for line in lines if line["kind"] == "started" and line["origin"] == Origin.ANCHOR}
     finished = [line for line in lines if line["kind"] == "finished" and line["number"] not in anchors]

@@ -13,6 +13,7 @@ from rich.table import Table
 from search.journal import Entry
 from search.runner.training import Progress as TrialProgress
 from search.runner.training import one_line
+from search.study import dollars, train_hours
 from search.trial import Origin, Trial
 
 NOTE_WIDTH = 50  # characters of a trial's note beside its bar
@@ -114,21 +115,24 @@ def result(entry: Entry) -> str:
 
 def summary(name: str, entries: Sequence[Entry], best: Trial | None) -> Table:
     """The study in one short table."""
-    trials = [entry.trial for entry in entries if entry.trial.origin is not Origin.ANCHOR]
-    scored = [trial for trial in trials if trial.val_bpb is not None]
-    table = Table(title=escape(name), title_justify="left")
-    for column in ("trials", "completed", "stock val_bpb", "best val_bpb", "best trial", "training hours"):
-        table.add_column(column, justify="right")
+    history = [entry.trial for entry in entries]
+    trials = [trial for trial in history if trial.origin is not Origin.ANCHOR]
     stock = trials[0].val_bpb if trials else None
-    hours = sum(entry.trial.outcome.train_seconds for entry in entries) / 3600
-    table.add_row(
-        str(len(trials)),
-        str(len(scored)),
-        "-" if stock is None else f"{stock:.4f}",
-        "-" if best is None else f"{best.val_bpb:.4f}",
-        "-" if best is None else str(best.number),
-        f"{hours:.3f}",
-    )
+    cells = {
+        "trials": str(len(trials)),
+        "completed": str(sum(trial.val_bpb is not None for trial in trials)),
+        "stock val_bpb": "-" if stock is None else f"{stock:.4f}",
+        "best val_bpb": "-" if best is None else f"{best.val_bpb:.4f}",
+        "best trial": "-" if best is None else str(best.number),
+        "training hours": f"{train_hours(history):.3f}",
+    }
+    if any(trial.answer.cost is not None for trial in trials):
+        spent = dollars(history)
+        cells["LLM dollars"] = "unknown" if spent is None else f"{spent:.2f}"
+    table = Table(title=escape(name), title_justify="left")
+    for column in cells:
+        table.add_column(column, justify="right")
+    table.add_row(*cells.values())
     return table
 
 

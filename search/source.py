@@ -38,14 +38,14 @@ def set_constants(source: str, values: Mapping[str, Any]) -> str:
     for name in values:
         if name not in literals:
             raise UnknownConstant(name)
-    lines = [line.encode() for line in source.splitlines(keepends=True)]  # ast counts columns in bytes
-    for name in sorted(values, key=lambda name: literals[name].lineno, reverse=True):
+    lines = [line.encode() for line in source.split("\n")]  # ast counts columns in bytes
+    for name in sorted(values, key=lambda name: (literals[name].lineno, literals[name].col_offset), reverse=True):
         node = literals[name]
         assert node.end_lineno is not None and node.end_col_offset is not None
         first, last = node.lineno - 1, node.end_lineno - 1
         head, tail = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
         lines[first : last + 1] = [head + _literal(values[name]).encode() + tail]
-    return b"".join(lines).decode()
+    return b"\n".join(lines).decode()
 
 
 def fit_to_task(source: str, task: str, values: Mapping[str, Any]) -> str:
@@ -60,9 +60,12 @@ def fit_to_task(source: str, task: str, values: Mapping[str, Any]) -> str:
         if fitted != task:
             raise ValueError(f"it is fitted to task={fitted}; remove its first line to fit it to task={task}")
         return source
-    if not values:
-        return source
-    return f"{MARK}{task}\n" + set_constants(source, values)
+    return marked(set_constants(source, values), task) if values else source
+
+
+def marked(source: str, task: str) -> str:
+    """The text with the mark of a task, which an edit may have dropped."""
+    return source if source.startswith(f"{MARK}{task}\n") else f"{MARK}{task}\n{source}"
 
 
 def program_hash(source: str) -> str:
@@ -119,4 +122,4 @@ def _without_values(source: str) -> str:
 
 
 def _literal(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, str) else repr(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

@@ -25,6 +25,7 @@ class TaskFacts:
     sequence_length: int
     vocab_size: int
     budget: str  # in words, such as "300 seconds of training"
+    limits: str  # in words
     folder: Path
 
 

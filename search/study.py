@@ -11,6 +11,7 @@ from typing import Protocol
 from search import source
 from search.config import StudyConfig
 from search.errors import UserError
+from search.files import unwritable
 from search.journal import Entry, Journal
 from search.runner.training import Observer, Progress
 from search.runner.trial_runner import TrialRequest
@@ -19,6 +20,8 @@ from search.strategy import Done, Strategy
 from search.trial import Candidate, Origin, Outcome, Status, Trial, Unusable, Verdict
 
 MOST_UNUSABLE = 5  # unusable answers in a row, in one start, that end a study
+CRASHES_BEFORE_ANCHOR = 3  # in a row, that make the study try the stock again
+STOPPED = "stopped on request"
 
 
 class Runner(Protocol):
@@ -88,6 +91,7 @@ class Study:
     stock: str
     search_seed: int
     audit_share: float
+    audit_within: float = 0.0  # of the best score: what a keep rule may call equal to it must be audited too
     stop: Callable[[], bool] = lambda: False
     history: list[Trial] = field(default_factory=list)
     best: Trial | None = None
@@ -108,14 +112,16 @@ class Study:
             if isinstance(asked, Done):
                 return f"the strategy is done: {asked.reason}"
             origin, answer = asked
-            if entry is None:
-                self._run_trial(number, origin, answer)
-            else:
+            if entry is not None:
                 self._replay(entry, origin, answer)
+            elif self.stop():  # asked for while an LLM was thinking
+                return STOPPED
+            else:
+                self._run_trial(number, origin, answer)
 
     def _over(self) -> str | None:
         if self.stop():
-            return "stopped on request"
+            return STOPPED
         if self._unusable >= MOST_UNUSABLE:
             return f"{self._unusable} unusable answers in a row, the last one: {self.history[-1].outcome.reason}"
         return self.budget.spent(self.history)
@@ -131,11 +137,21 @@ class Study:
         return answer if isinstance(answer, Done) else (Origin.STRATEGY, answer)
 
     def _anchor_due(self) -> bool:
+        """After every so many trials; after several crashes in a row, which may be the machine's fault; and again after an
+        anchor that failed."""
         every = self.budget.limits.anchor_every
         if every is None:
             return False
-        anchors = sum(trial.origin is Origin.ANCHOR for trial in self.history)
-        return proposed(self.history) >= every * (anchors + 1)
+        if self.history[-1].origin is Origin.ANCHOR:
+            return self.history[-1].status is not Status.COMPLETED
+        since = 0
+        for trial in reversed(self.history):
+            if trial.origin is Origin.ANCHOR:
+                break
+            since += 1
+        last = self.history[-CRASHES_BEFORE_ANCHOR:]
+        crashing = len(last) == CRASHES_BEFORE_ANCHOR and all(trial.status is Status.CRASHED for trial in last)
+        return since >= every or crashing
 
     def _run_trial(self, number: int, origin: Origin, answer: Candidate | Unusable) -> None:
         seed = training_seed(self.search_seed, answer.replicate if isinstance(answer, Candidate) else 0)
@@ -146,16 +162,15 @@ class Study:
         except KeyboardInterrupt:
             self.journal.append("interrupted", durable=True, number=number)
             raise
+        except OSError as error:  # the harness's own files: a full disk, a token file that is gone
+            raise unwritable(error.filename or self.journal.folder, error) from error
         self.journal.finish(trial)
         self._unusable = self._unusable + 1 if trial.status is Status.UNUSABLE else 0
         self.journal.judge(self._take(trial))
         self.publisher.publish()
         self.display.finished(self.journal.entries[-1], self.best, self.budget.left(self.history))
-        if origin is Origin.STOCK and trial.status is not Status.COMPLETED:
-            raise UserError(
-                f"the stock itself ended {trial.status}: {trial.outcome.reason} (log: {self._logs(number)}.train.txt).\n"
-                f"Mend it, and remove {self.journal.folder} or use another experiment="
-            )
+        if self._stock_is_broken():
+            raise UserError(self._stock_failed(trial))
 
     def _train(self, number: int, origin: Origin, answer: Candidate | Unusable, seed: int) -> Trial:
         """Have the candidate trained, unless there is nothing to train or it would only repeat an earlier trial."""
@@ -173,10 +188,10 @@ class Study:
             source=answer.source,
             training_seed=seed,
             logs=self._logs(number),
-            beat=self.best.val_bpb if self.best else None,
+            beat=None if self.best is None else self.best_score + self.audit_within,
             is_stock=origin is Origin.STOCK,
-            # From the system's entropy: no candidate can foresee whether it will be challenged.
-            audit_anyway=random.SystemRandom().random() < self.audit_share,
+            # Replicates decide what is kept. The draw is from the system's entropy: no candidate can foresee it.
+            audit_anyway=answer.replicate > 0 or random.SystemRandom().random() < self.audit_share,
         )
         return Trial(number, origin, answer, self.runner.run(request, self.display.progress))
 
@@ -222,6 +237,20 @@ class Study:
         if difference < 0 and trial.outcome.audited:
             return Verdict(True, f"{-difference:.4f} better than trial {self.best.number}")
         return Verdict(False, f"{difference:+.4f} against trial {self.best.number}")
+
+    def _stock_is_broken(self) -> bool:
+        """The stock failed to begin with, or as an anchor twice in a row: a single stall must not end a night's study."""
+        last = self.history[-2:] if self.history[-1].origin is Origin.ANCHOR else self.history[-1:]
+        return all(trial.origin is not Origin.STRATEGY and trial.status is not Status.COMPLETED for trial in last)
+
+    def _stock_failed(self, trial: Trial) -> str:
+        what = f"ended {trial.status}: {trial.outcome.reason} (log: {self._logs(trial.number)}.train.txt)"
+        if trial.origin is Origin.STOCK:
+            return f"the stock itself {what}.\nMend it, and remove {self.journal.folder} or use another experiment="
+        return (
+            f"the stock, which trained well before, failed twice in a row; it {what}.\n"
+            "The machine is not what it was: mend it, and give the same command again"
+        )
 
     def _logs(self, number: int) -> Path:
         return self.journal.folder / "logs" / f"{number:04d}"

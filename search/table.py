@@ -47,7 +47,7 @@ def row(entry: Entry, parent: str | None, stock: str) -> dict[str, Any]:
 def _changes(text: str | None, parent: str | None, stock: str) -> dict[str, Any]:
     """Kind of change against the parent and against the stock; None where there is nothing that parses."""
     if text is None:
-        names = ("kind", "kind_from_stock", "constants", "lines_added", "lines_removed", "flags")
+        names = ("kind", "kind_from_stock", "changed", "constants", "lines_added", "lines_removed", "flags")
         return dict.fromkeys(names)
     try:
         from_stock = source.change(stock, text)
@@ -57,6 +57,7 @@ def _changes(text: str | None, parent: str | None, stock: str) -> dict[str, Any]
     return {
         "kind": from_parent.kind,
         "kind_from_stock": from_stock.kind,
+        "changed": {name: after for name, (_, after) in from_parent.constants.items()},
         "constants": {name: after for name, (_, after) in from_stock.constants.items()},
         "lines_added": from_parent.lines_added,
         "lines_removed": from_parent.lines_removed,

@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -41,16 +41,21 @@ class Totals:
     best: float | None = None
     winner: int | None = None
     train_hours: float = 0.0
-    usd: float | None = None  # of an LLM; None where none was asked, or where its price is unknown
+    llm: dict[str, float] = field(default_factory=dict)  # dollars, tokens and seconds, as far as they are known
+    llm_unknown: frozenset[str] = frozenset()  # of these, the ones that some trial does not know
 
     def plus(self, entry: Entry) -> Totals:
         trial, cost = entry.trial, entry.trial.answer.cost
         better = trial.score is not None and (self.best is None or trial.score < self.best)
+        parts = {} if cost is None else asdict(cost)
+        unknown = self.llm_unknown | {name for name, value in parts.items() if value is None}
+        llm = {name: self.llm.get(name, 0) + (value or 0) for name, value in parts.items()} or self.llm
         return Totals(
             best=trial.score if better else self.best,
             winner=trial.number if better else self.winner,
             train_hours=self.train_hours + trial.outcome.train_seconds / 3600,
-            usd=self.usd if cost is None or cost.usd is None else (self.usd or 0.0) + cost.usd,
+            llm={name: value for name, value in llm.items() if name not in unknown},
+            llm_unknown=unknown,
         )
 
 
@@ -65,7 +70,6 @@ class MlflowPublisher:
         self.journal = journal
         self.report = report
         self.header: dict[str, Any] = journal.header
-        self.identity: str = self.header["identity"]
         self.behind = False  # whether a finished trial could not be published
         self._totals = Totals()
         self._rows: list[str] = []
@@ -76,9 +80,7 @@ class MlflowPublisher:
             self.experiment = _experiment(self.client, self.header["config"]["experiment"], self.uri)
             self.parent, self._runs = self._open_study()
         except _outages() as error:
-            raise UserError(
-                f"tracking.uri={uri}: cannot be used ({_first_line(error)}); start that server, or set another tracking.uri"
-            ) from error
+            raise _unusable(uri, error) from error
 
     def publish(self) -> None:
         """Publish what is finished and not published yet; where that fails, say so and leave it for the next time."""
@@ -94,7 +96,10 @@ class MlflowPublisher:
                     self._publish_curves(entry, totals, [*self._rows, line])
                 except _outages() as error:
                     self.behind = True
-                    self.report(f"MLflow is out of reach; the study goes on and will catch up ({_first_line(error)})")
+                    why = _first_line(error)
+                    self.report(
+                        f"MLflow did not take trial {entry.trial.number}; the study goes on, and will catch up ({why})"
+                    )
                     return
                 seconds = round(time.monotonic() - began, 4)
                 self.journal.append("published", number=entry.trial.number, uri=self.uri, seconds=seconds)
@@ -117,18 +122,28 @@ class MlflowPublisher:
 
     def _open_study(self) -> tuple[str, dict[int, str]]:
         """The study's run and its trials' runs by number, as far as they exist; the study's run is created if not."""
-        found = self.client.search_runs([self.experiment], f"tags.`fairtrial.study` = '{self.identity}'")
+        found = self.client.search_runs([self.experiment], f"tags.`fairtrial.id` = '{self.header['id']}'")
         if found:
-            parent = found[0].info.run_id
-            children = _all_runs(self.client, self.experiment, f"tags.`mlflow.parentRunId` = '{parent}'")
+            parent = str(found[0].info.run_id)
             self.client.update_run(parent, status="RUNNING")
-            return parent, {int(run.data.tags["fairtrial.trial"]): run.info.run_id for run in children}
+        else:
+            parent = self._create_study()
+            self._done = set()  # what was published went to a store that is no longer there
+        config = self.header["config"]
+        named = {"strategy_name": config["strategy"]["name"], "fingerprint": self.header["task"]}
+        self._log_params(parent, _flat({**config, **named}))
+        self.client.log_text(parent, json.dumps(self.header, indent=2), "study.json")
+        children = _all_runs(self.client, self.experiment, f"tags.`mlflow.parentRunId` = '{parent}'")
+        return parent, {int(run.data.tags["fairtrial.trial"]): str(run.info.run_id) for run in children}
+
+    def _create_study(self) -> str:
         config = self.header["config"]
         strategy = config["strategy"]["name"]
         tags = {
             "kind": "study",
             "strategy": strategy,
-            "fairtrial.study": self.identity,
+            "fairtrial.id": self.header["id"],
+            "fairtrial.study": self.header["identity"],
             "fairtrial.task": self.header["task_fingerprint"],
             "mlflow.note.content": _study_description(self.header),
         }
@@ -136,11 +151,7 @@ class MlflowPublisher:
             tags["mlflow.runColor"] = COLOURS[strategy]
         name = f"{self.header['strategy']}, search seed {config['seed']}"
         started = int(self.header["time"] * 1000)
-        run = self.client.create_run(self.experiment, start_time=started, tags=tags, run_name=name)
-        params = _flat({**config, "strategy_name": strategy, "fingerprint": self.header["task"]})
-        self._log_params(run.info.run_id, params)
-        self.client.log_text(run.info.run_id, json.dumps(self.header, indent=2), "study.json")
-        return run.info.run_id, {}
+        return str(self.client.create_run(self.experiment, start_time=started, tags=tags, run_name=name).info.run_id)
 
     def _publish_trial(self, entry: Entry) -> None:
         trial, candidate = entry.trial, entry.trial.candidate
@@ -175,6 +186,8 @@ class MlflowPublisher:
             "reason": outcome.reason,
             "audited": str(outcome.audited).lower(),
             "kind_of_change": str(facts["kind"]),
+            "constants_changed": ", ".join(f"{name}={value}" for name, value in (facts["changed"] or {}).items()),
+            "lines": f"+{facts['lines_added']} -{facts['lines_removed']}" if facts["kind"] else "",
             "flags": ", ".join(facts["flags"] or []),
             "parent_trial": "" if candidate is None or candidate.parent is None else str(candidate.parent),
             "training_seed": str(entry.training_seed),
@@ -229,7 +242,8 @@ class MlflowPublisher:
     def _publish_curves(self, entry: Entry, totals: Totals, rows: list[str]) -> None:
         """The study's own curves over trials, its table, and its winner so far."""
         trial = entry.trial
-        values = {"train_hours": totals.train_hours, "best_val_bpb": totals.best, "llm_usd": totals.usd}
+        spent = {f"llm_{name}": value for name, value in totals.llm.items()}
+        values = {"train_hours": totals.train_hours, "best_val_bpb": totals.best, **spent}
         # Anchors have a curve of their own: they are not what the strategy reached.
         values["anchor_val_bpb" if trial.origin is Origin.ANCHOR else "trial_val_bpb"] = trial.val_bpb
         at = int(entry.finished * 1000)
@@ -242,7 +256,9 @@ class MlflowPublisher:
             self.client.log_artifact(self.parent, str(path))
         if totals.winner == trial.number and trial.candidate is not None:
             change = source.diff(self._stock(), trial.candidate.source, "stock/train.py", "winner/train.py")
-            self.client.log_text(self.parent, trial.candidate.source, "winner/train.py")
+            text, task = trial.candidate.source, self.header["config"]["task"]["name"]
+            fitted = self._stock().startswith(source.MARK)  # an edit may have dropped the mark
+            self.client.log_text(self.parent, source.marked(text, task) if fitted else text, "winner/train.py")
             self.client.log_text(self.parent, change or "no change\n", "winner/change_from_stock.diff.txt")
             self.client.set_tag(self.parent, "winner_trial", str(trial.number))
 
@@ -273,6 +289,20 @@ class MlflowPublisher:
 def absolute(uri: str) -> str:
     """A tracking URI in which a relative sqlite path starts at the repository's root."""
     return SQLITE + str(resolve(uri.removeprefix(SQLITE))) if uri.startswith(SQLITE) else uri
+
+
+def check_store(uri: str) -> None:
+    """Raise UserError where nothing could be published."""
+    try:
+        connect(absolute(uri))
+    except _outages() as error:
+        raise _unusable(uri, error) from error
+
+
+def _unusable(uri: str, error: Exception) -> UserError:
+    return UserError(
+        f"tracking.uri={uri}: cannot be used ({_first_line(error)}); start that server, or set another tracking.uri"
+    )
 
 
 def connect(uri: str) -> MlflowClient:
@@ -328,7 +358,7 @@ def _outages() -> tuple[type[Exception], ...]:
     from requests.exceptions import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
-    return MlflowException, RequestException, SQLAlchemyError, OSError
+    return MlflowException, RequestException, SQLAlchemyError, ImportError, OSError  # ImportError: a database's driver
 
 
 def _metric(name: str, value: float, at: int, step: int) -> Metric:
@@ -370,8 +400,8 @@ EXPERIMENT_DESCRIPTION = (
 
 def _study_description(header: Mapping[str, Any]) -> str:
     config = header["config"]
-    about = config["llm"]["about"] if "llm" in config["strategy"] else None
-    remark = f"**{config['llm']['name']}: {about}.**\n\n" if about else ""
+    llm = config["strategy"].get("llm", {})
+    remark = f"**{llm['name']}: {llm['about']}.**\n\n" if llm.get("about") else ""
     return (
         f"{remark}**{header['strategy']}**, search seed {config['seed']}, on task {config['task']['name']}. "
         "`best_val_bpb`: best score so far; `trial_val_bpb`: each trial; `anchor_val_bpb`: the stock again, for drift; "
@@ -381,11 +411,15 @@ def _study_description(header: Mapping[str, Any]) -> str:
 
 
 def _kept_chain(rows: list[str]) -> str:
-    """The kept trials, one after the other, as Markdown."""
+    """The kept trials, one after the other, as Markdown. A replicate is named as the edit that it confirms."""
     lines = ["| trial | val_bpb | edit | why it was kept |", "|---|---|---|---|"]
-    for row in map(json.loads, rows):
+    trials = [json.loads(row) for row in rows]
+    for row in trials:
         if row["kept"]:
-            cells = [str(row["number"]), f"{row['val_bpb']:.4f}", row["note"], row["verdict"]]
+            edit = row["note"]
+            if row["replicate"] and row["parent"]:
+                edit = f"{trials[row['parent']]['note']} (trial {row['parent']}, confirmed)"
+            cells = [str(row["number"]), f"{row['val_bpb']:.4f}", edit, row["verdict"]]
             lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -15,7 +15,7 @@ from search.config import LLM_KEYS, Config, DimensionConfig, StudyConfig, TaskCo
 from search.errors import UserError
 from search.task.loader import PACKINGS
 
-NAME = re.compile(r"[\w.-]+")  # what may become a folder
+NAME = re.compile(r"\w[\w.-]*")  # what may become a folder
 PRICES = ("input", "cached", "output")
 FACTORY_ARGUMENTS = ("task", "seed", "noise_floor")  # what the harness gives every strategy
 
@@ -31,6 +31,7 @@ def load(composed: DictConfig) -> Config:
     _check_llm(config)
     _check_factory("strategy", config.strategy, config.strategy_settings, FACTORY_ARGUMENTS)
     _check_factory("data.corpus", config.data.corpus, settings_of(config.data.corpus), ())
+    _check_factory("sampler.build", config.sampler.build, settings_of(config.sampler.build), ("seed",))
     return config
 
 
@@ -75,7 +76,7 @@ def _check_task(task: TaskConfig) -> None:
     whole = task.scoring_rows % task.scoring_batch == 0
     _require(whole, "task.scoring_rows", task.scoring_rows, f"must be a multiple of task.scoring_batch={task.scoring_batch}")
     positions = task.audit_gain_positions + task.audit_uniform_positions
-    fits = 0 < positions <= task.scoring_rows
+    fits = 0 < positions <= task.scoring_rows and min(task.audit_gain_positions, task.audit_uniform_positions) >= 0
     _require(fits, "task.audit_*_positions", positions, f"together 1 to {task.scoring_rows}, one per scored row")
     _require(0 <= task.audit_share <= 1, "task.audit_share", task.audit_share, "must be 0 to 1")
 
@@ -100,6 +101,8 @@ def _check_space(space: dict[str, DimensionConfig]) -> None:
         low, high = dimension.low, dimension.high
         if low is None or high is None or low >= high:
             raise UserError(f"{key}.low={low}, {key}.high={high}: set both, low below high")
+        whole = dimension.kind == "float" or (low == int(low) and high == int(high))
+        _require(whole, f"{key}.low, high", f"{low}, {high}", "must be whole numbers")
         _require(not dimension.log or low > 0, f"{key}.low", low, "must be above 0 on a logarithmic scale")
         if dimension.kind == "power_of_two":
             powers = all(value == int(value) and int(value).bit_count() == 1 for value in (low, high))
@@ -124,16 +127,24 @@ def _check_factory(key: str, node: dict[str, Any], settings: dict[str, Any], giv
     try:
         factory = pkgutil.resolve_name(str(target))
         parameters = inspect.signature(factory).parameters
-        hints = get_type_hints(factory.__init__)
-    except (ImportError, AttributeError, ValueError) as error:
+        hints = _hints(factory)
+    except (ImportError, AttributeError, ValueError, TypeError, SyntaxError) as error:
         raise UserError(f"{key}._target_={target}: cannot be imported ({error}); name a class as module.Class") from error
     wanted = [parameter for parameter in parameters if parameter not in given]
     for name, value in settings.items():
         _require(name in wanted, f"{key}.{name}", value, f"no such setting; there are: {', '.join(wanted) or 'none'}")
-        _require(_fits(value, hints[name]), f"{key}.{name}", value, f"must be {_in_words(hints[name])}")
+        _require(_fits(value, hints.get(name, Any)), f"{key}.{name}", value, f"must be {_in_words(hints.get(name))}")
     for name in wanted:
         if parameters[name].default is inspect.Parameter.empty and name not in settings:
             raise UserError(f"{key}.{name}: is missing; set it in the YAML file or on the command line")
+
+
+def _hints(factory: Any) -> dict[str, Any]:
+    """The types of a factory's arguments, as far as they can be known."""
+    try:
+        return get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    except NameError:  # a library's own, which it imports for its type checker only
+        return {}
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -136,6 +136,8 @@ def test_the_note_is_one_plain_line(reply, note):
         ("torch.manual_seed(137)", ("sets_seed",)),
         ("torch.cuda.manual_seed_all(1)", ("sets_seed",)),
         ("np.random.seed(0)", ("sets_seed",)),
+        ("generator = np.random.default_rng(7)", ("sets_seed",)),
+        ("generator = np.random.default_rng()", ()),
         ("x = 'manual_seed(3)'", ()),
         ("seed = 3", ()),
     ],

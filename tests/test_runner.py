@@ -36,7 +36,7 @@ def run(smoke, tmp_path):
         runner = make_runner(replace(config, task=task), prepared, tmp_path / "work", tmp_path / "stock.npy")
         asked = TrialRequest(source, 1, tmp_path / "logs" / "trial", **({"is_stock": True} | (request or {})))
         outcome = runner.run(asked, lambda progress: None)
-        assert not (tmp_path / "work").exists()
+        assert not list((tmp_path / "work").iterdir())
         return outcome
 
     return run_program

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from search.errors import UserError
-from search.journal import unwritable
+from search.files import unwritable, write_whole
 from search.paths import resolve
 
 TOKENS_PER_PRICE = 1_000_000  # prices are dollars for a million tokens
+SHORTEST_KEY = 8  # characters
 
 Messages = Sequence[Mapping[str, str]]
 
@@ -93,34 +94,38 @@ class ChatClient:
             ) as client:
                 create: Any = client.chat.completions.create  # its overloads know no plain mapping
                 answer = create(model=self.model, messages=list(messages), stream=False, **self.options)
-            choice = answer.choices[0]
-            text = choice.message.content or ""
+            return self._reply(answer, round(time.monotonic() - began, 3))
         # ValueError: a body that is no JSON; the others: JSON that is no chat completion.
         except (openai.OpenAIError, ValueError, TypeError, IndexError, AttributeError) as error:
             raise UserError(self._explain(error)) from None
-        usage = answer.usage
+
+    def _reply(self, answer: Any, seconds: float) -> Reply:
+        """What of a chat completion counts. Raises TypeError, IndexError or AttributeError where it is none."""
+        choice, usage = answer.choices[0], answer.usage
         details = usage.prompt_tokens_details if usage else None
         return Reply(
-            text=self._redacted(text),
-            finish_reason=choice.finish_reason or "unknown",
-            model=self._redacted(answer.model or self.model),
+            text=self._plain(choice.message.content or ""),
+            finish_reason=str(choice.finish_reason or "unknown"),
+            model=self._plain(answer.model or self.model),
             tokens_in=usage.prompt_tokens if usage else None,
             tokens_out=usage.completion_tokens if usage else None,
             tokens_cached=details.cached_tokens if details else None,
-            seconds=round(time.monotonic() - began, 3),
+            seconds=seconds,
         )
 
     def _explain(self, error: Exception) -> str:
         where = self.base_url or "OpenAI"
-        words = " ".join(self._redacted(str(error)).split())[:300] or type(error).__name__
+        words = " ".join(self._plain(str(error)).split())[:300] or type(error).__name__
         return (
             f"llm: {where} gave no reply after {self.retries} retries ({type(error).__name__}: {words}).\n"
             "Nothing is lost: mend the key, the model or the server, and give the same command again"
         )
 
-    def _redacted(self, text: str) -> str:
-        """Servers may echo the key, in errors above all; it must reach no record."""
-        return text.replace(self._key, "[key]") if self._key else text
+    def _plain(self, text: str) -> str:
+        """Text that can be written, and never holds the key: servers may echo it, in errors above all. A key shorter than
+        SHORTEST_KEY is a placeholder for a server that wants none, and could be a word of the text."""
+        text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
+        return text.replace(self._key, "[key]") if len(self._key) >= SHORTEST_KEY else text
 
 
 class Playbook:
@@ -153,12 +158,15 @@ class Replay:
         if not record:
             raise UserError("llm.record: is not set; name the folder of an earlier study, as llm.record=mlruns/studies/...")
         self.record = record
-        calls = [json.loads(path.read_text(encoding="utf-8")) for path in resolve(record).rglob(f"{CALL}*.json")]
-        self.replies = {(call["ask"], call["call"]): Reply(**{**call["reply"], "seconds": 0.0}) for call in calls}
-        if not self.replies:
-            raise UserError(f"llm.record={record}: holds no recorded replies; name the folder of a study of strategy=agent")
-        ends = [json.loads(path.read_text(encoding="utf-8")) for path in resolve(record).rglob(PROPOSAL)]
-        self._unusable = {end["ask"] for end in ends if not end["usable"]}
+        try:
+            calls = _records(resolve(record), f"{CALL}*.json")
+            self.replies = {(call["ask"], call["call"]): Reply(**{**call["reply"], "seconds": 0.0}) for call in calls}
+            self._unusable = {end["ask"] for end in _records(resolve(record), PROPOSAL) if not end["usable"]}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"llm.record={record}: cannot be read ({error!r}); name the folder of one study") from error
+        if not calls or len(self.replies) < len(calls):
+            what = "the replies of several studies" if calls else "no recorded replies"
+            raise UserError(f"llm.record={record}: holds {what}; name the folder of one study of strategy=agent")
         self._previous: tuple[int, int] | None = None
 
     def complete(self, messages: Messages, ask: int, call: int) -> Reply:
@@ -226,16 +234,14 @@ class Recorder:
         _write(self.folder / f"{number:04d}" / name, text)
 
 
+def _records(folder: Path, pattern: str) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in folder.rglob(pattern)]
+
+
 def _write(path: Path, text: str) -> None:
     """Whole and on the disk, or not at all. Raises UserError."""
-    unfinished = path.with_suffix(".unfinished")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.rename(path)
+        write_whole(path, text.encode())
     except OSError as error:
         raise unwritable(path, error) from error
 

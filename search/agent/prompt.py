@@ -14,7 +14,7 @@ from search.trial import Origin, Status, Trial, Verdict
 RECENT = 20  # trials told one by one; older ones are counted, and the best of them named
 OLDER_NAMED = 10
 BEST_DIFFS = 5  # edits shown in full,
-DIFF_LINES = 40  # cut to so many lines
+DIFF_LINES, DIFF_WIDTH = 40, 160  # cut to so many lines and characters
 TRACEBACK_CHARACTERS = 2_000
 NOTE_CHARACTERS = 120
 
@@ -83,6 +83,7 @@ def _task(task: TaskFacts, noise: NoiseFloor | None, memory: Memory) -> str:
     return (
         f"- Budget: {task.budget}. Device: {task.device}{cores}. Sequence length {task.sequence_length}, "
         f"vocabulary {task.vocab_size}. The current train.py peaks at {memory.peak_memory_mb:,.0f} MB.\n"
+        f"- Limits: {task.limits}.\n"
         f"- Noise of val_bpb: {floor}. Smaller differences are luck.\n"
         "- Training seeds are the harness's; a program that sets seeds is flagged, and confirmed under other seeds."
     )
@@ -93,8 +94,11 @@ def _best_diffs(memory: Memory) -> str:
     gains = []
     for trial in memory.history:
         parent = by_number.get(_parent(trial))
-        kept = trial.number in memory.verdicts and memory.verdicts[trial.number].kept and trial.number > 0
-        if kept and parent is not None and trial.val_bpb is not None and parent.val_bpb is not None:
+        if trial.number == 0 or trial.number not in memory.verdicts or not memory.verdicts[trial.number].kept:
+            continue
+        if trial.candidate is not None and trial.candidate.replicate > 0 and parent is not None:
+            trial, parent = parent, by_number.get(_parent(parent))  # kept as the edit that it confirmed
+        if parent is not None and trial.val_bpb is not None and parent.val_bpb is not None:
             gains.append((trial.val_bpb - parent.val_bpb, trial, parent))
     gains.sort(key=lambda gain: (gain[0], gain[1].number))
     return "\n\n".join(
@@ -106,6 +110,7 @@ def _best_diffs(memory: Memory) -> str:
 def _diff(parent: Trial, trial: Trial) -> str:
     assert parent.candidate is not None and trial.candidate is not None
     lines = source.diff(parent.candidate.source, trial.candidate.source, "before", "after").splitlines()[2:]
+    lines = [line[:DIFF_WIDTH] for line in lines]
     cut = [*lines[:DIFF_LINES], f"[... {len(lines) - DIFF_LINES} more lines]"] if len(lines) > DIFF_LINES else lines
     return "```diff\n" + "\n".join(cut) + "\n```"
 

@@ -64,21 +64,19 @@ class Agent:
         self.recorder = Recorder(client, task.folder)
         self.incumbent = Program(0, task.stock)
         self.verdicts: dict[int, Verdict] = {}
+        self._known: dict[str, int] = {}  # programs that were tried, and the first trial of each
         self._asks = 0
-        self._program_text()  # a missing file is found before anything is spent
+        self._read_program()  # a missing file is found before anything is spent
 
     def ask(self, history: Sequence[Trial]) -> Candidate | Unusable | Done:
         due = self.rule.pending()
         if due is not None:
             return due
         ask, self._asks = self._asks, self._asks + 1
-        memory = prompt.Memory(history, self.verdicts, self.incumbent)
-        program = self._program_text()
-        messages = prompt.compose(program, self.task, self.noise_floor, memory)
         talk = Conversation()
         edited: str | None = None
         try:
-            edited = self._converse(talk, messages, program, ask, len(history), self._known(history))
+            edited = self._converse(talk, history, ask)
         except Exhausted as end:
             if not talk.calls:
                 return Done(str(end))
@@ -89,6 +87,8 @@ class Agent:
         return Candidate(edited, parent=self.incumbent.trial, note=note, facts=facts, cost=self._cost(talk))
 
     def tell(self, trial: Trial) -> Verdict:
+        if trial.candidate is not None and trial.status is not Status.UNUSABLE:
+            self._known.setdefault(source.program_hash(trial.candidate.source), trial.number)
         verdict = self._judge(trial)
         self.verdicts[trial.number] = verdict
         return verdict
@@ -96,35 +96,54 @@ class Agent:
     def _judge(self, trial: Trial) -> Verdict:
         if trial.val_bpb is None:
             self.rule.failed()
-            return Verdict(False, f"no score: {trial.status}")
+            # Of scoring an agent hears a status word; why training failed, it can learn from.
+            told = "" if trial.status is Status.DISQUALIFIED else f", {trial.outcome.reason}"
+            return Verdict(False, f"no score: {trial.status}{told}")
         if trial.number == 0:
             self.incumbent.scores[0] = trial.val_bpb
             return Verdict(True, "the stock, to begin with")
+        if not trial.outcome.audited:
+            self.rule.failed()
+            return Verdict(False, "too far from the best to be audited, and so nothing to build on")
         verdict, self.incumbent = self.rule.judge(trial, self.incumbent)
         return verdict
 
-    def _converse(
-        self,
-        talk: Conversation,
-        messages: list[dict[str, str]],
-        program: str,
-        ask: int,
-        number: int,
-        known: Mapping[str, int],
-    ) -> str | None:
-        """Ask until a reply is a program that is worth training, or until the repairs are used up. Raises Exhausted."""
+    def _converse(self, talk: Conversation, history: Sequence[Trial], ask: int) -> str | None:
+        """Ask until a reply is a program that is worth training, or until the repairs are used up. Raises Exhausted.
+
+        A call that is on record is not made again, and its prompt is not composed again either.
+        """
+        messages: list[dict[str, str]] = []
         for call in range(self.repairs + 1):
-            made = self.recorder.recorded(number, call)
-            made = made or self.recorder.complete(number, messages, program, ask, call)
+            made = self.recorder.recorded(len(history), call)
+            if made is None:
+                messages = messages or self._messages(history, talk)
+                made = self.recorder.complete(len(history), messages, self._read_program(), ask, call)
             talk.calls.append(made)
             try:
-                return self._usable(made.reply, known)
+                return self._usable(made.reply)
             except edits.EditError as error:
                 talk.problem = str(error)
-                messages = [*messages, *prompt.repair(made.reply.text, talk.problem)]
+                if messages:
+                    messages = [*messages, *prompt.repair(made.reply.text, talk.problem)]
         return None
 
-    def _usable(self, reply: Reply, known: Mapping[str, int]) -> str:
+    def _messages(self, history: Sequence[Trial], talk: Conversation) -> list[dict[str, str]]:
+        """The prompt, with what was said already where a study was cut off between a reply and its repair."""
+        memory = prompt.Memory(history, self.verdicts, self.incumbent)
+        messages = prompt.compose(self._read_program(), self.task, self.noise_floor, memory)
+        for made in talk.calls:
+            messages += prompt.repair(made.reply.text, self._problem(made.reply))
+        return messages
+
+    def _problem(self, reply: Reply) -> str:
+        try:
+            self._usable(reply)
+        except edits.EditError as error:
+            return str(error)
+        return ""
+
+    def _usable(self, reply: Reply) -> str:
         """The program that a reply makes. Raises EditError for one that there is no point in training."""
         if reply.finish_reason == TRUNCATED:
             raise edits.EditError("the reply was cut off (finish reason 'length'); make it shorter, with fewer lines quoted")
@@ -132,17 +151,9 @@ class Agent:
         program = source.program_hash(edited)
         if program == source.program_hash(self.incumbent.source):
             raise edits.EditError("the edit changes nothing but comments or formatting")
-        if program in known:
-            raise edits.EditError(f"this is the program of trial {known[program]} again, which is tried already")
+        if program in self._known:
+            raise edits.EditError(f"this is the program of trial {self._known[program]} again, which is tried already")
         return edited
-
-    def _known(self, history: Sequence[Trial]) -> dict[str, int]:
-        """The programs that were tried, and the first trial of each."""
-        known: dict[str, int] = {}
-        for trial in history:
-            if trial.candidate is not None and trial.status is not Status.UNUSABLE:
-                known.setdefault(source.program_hash(trial.candidate.source), trial.number)
-        return known
 
     def _facts(self, talk: Conversation, edited: str | None) -> tuple[str, dict[str, str]]:
         """The note, and what else goes on record: the hypothesis, which program.md was read, what stands out."""
@@ -168,7 +179,7 @@ class Agent:
             calls=len(talk.replies),
         )
 
-    def _program_text(self) -> str:
+    def _read_program(self) -> str:
         try:
             return resolve(self.program).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:

@@ -86,7 +86,7 @@ def _device(kind: str, taken: Sequence[str]) -> Device:
 
 def _lock(held: ExitStack, name: str) -> bool:
     folder = Path(os.environ.get(LEASES_VARIABLE, "/tmp/fairtrial-leases"))
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_for_all(folder)
     file = os.fdopen(_open_for_all(folder / name.replace("/", "-")), "ab")
     held.enter_context(file)
     try:
@@ -96,8 +96,16 @@ def _lock(held: ExitStack, name: str) -> bool:
     return True
 
 
+def _make_for_all(folder: Path) -> None:
+    """A folder in which every user of the machine can make locks: the usual umask would keep the others out."""
+    mask = os.umask(0)
+    try:
+        folder.mkdir(mode=0o777, parents=True, exist_ok=True)
+    finally:
+        os.umask(mask)
+
+
 def _open_for_all(path: Path) -> int:
-    """Open a lock that every user of the machine can take: the usual umask would keep the others out."""
     mask = os.umask(0)
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -60,7 +60,7 @@ class CandidateProcess:
         self._events: deque[Message] = deque()
         self._head, self._tail, self._skipped, self._output_ended = bytearray(), bytearray(), 0, False
         self.spawned = time.monotonic()
-        with theirs:
+        with theirs, _on_cores(device):
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module],
                 cwd=folder,
@@ -74,8 +74,6 @@ class CandidateProcess:
         assert self._process.stdout is not None
         self._output = self._process.stdout
         os.set_blocking(self._output.fileno(), False)
-        if device.cores and sys.platform == "linux":
-            os.sched_setaffinity(self._process.pid, device.cores)
 
     def __enter__(self) -> CandidateProcess:
         return self
@@ -151,6 +149,20 @@ class CandidateProcess:
             if len(self._tail) > LOG_TAIL:
                 self._skipped += len(self._tail) - LOG_TAIL
                 del self._tail[: len(self._tail) - LOG_TAIL]
+
+
+@contextlib.contextmanager
+def _on_cores(device: Device) -> Iterator[None]:
+    """Children inherit the cores that this thread may use: set before they start, so that none of theirs escapes."""
+    if not device.cores or sys.platform != "linux":
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, device.cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _environment(folder: Path, device: Device, channel: int) -> Mapping[str, str]:

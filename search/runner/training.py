@@ -20,6 +20,7 @@ OVERRUN_SHARE = 0.02  # a training that is not handed in by then, or
 OVERRUN_SECONDS = 1.0  # by then, whichever is later, is timed out
 MOST_LOSSES = 200  # points of the loss curve that are kept
 REASON_LENGTH = 200  # characters
+LARGEST_NUMBER = 1e18  # that a process may report of itself
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Training:
     dropped_share: float = 0.0
     losses: list[LossPoint] = field(default_factory=list)
     log: str = ""
+    raised: bool = False  # whether it ended with an error that its log shows
 
     def fail(self, status: Status, reason: str) -> None:
         self.failure, self.reason = status, reason[:REASON_LENGTH]
@@ -74,18 +76,21 @@ def train(
     `text`: the tokens' and the offsets' file of the training split. `seed`: the training seed.
     """
     training = Training()
-    with CandidateProcess("search.task.launch", folder, device) as process:
+    with ExitStack() as stack:
+        # Opened outside of what follows: that the token files cannot be read is not the candidate's fault.
+        tokens = [stack.enter_context(path.open("rb")).fileno() for path in text]
+        process = stack.enter_context(CandidateProcess("search.task.launch", folder, device))
         try:
             _start(task, bos, seed, process, training, observe)
             if training.failure is None:
-                _run(task, text, process, training, observe)
+                _run(task, tokens, process, training, observe)
         except Ended as end:
             killed = end.returncode == -signal.SIGKILL  # by the kernel, which does that when memory runs out
             training.fail(Status.OUT_OF_MEMORY if killed else Status.CRASHED, f"training {end}")
-        except (ProtocolError, OSError) as error:
+        except (ProtocolError, ConnectionError) as error:
             training.fail(Status.CRASHED, f"training broke the protocol: {error}")
     training.log = process.log()
-    if training.failure in (Status.CRASHED, Status.OUT_OF_MEMORY):
+    if training.raised:
         training.reason = _last_line(training.log) or training.reason
     return training
 
@@ -93,8 +98,8 @@ def train(
 def number(message: Message, key: str) -> float:
     """A finite number from untrusted code. Raises ProtocolError."""
     value = message.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ProtocolError(f"{message['event']}.{key} is {value!r}, not a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST_NUMBER:
+        raise ProtocolError(f"{one_line(message['event'])}.{key} is {one_line(repr(value))}, not a number")
     return value
 
 
@@ -130,6 +135,7 @@ def _start(task: TaskConfig, bos: int, seed: int, process: CandidateProcess, tra
                     "bos": bos,
                     "budget_seconds": task.budget.seconds,
                     "budget_tokens": task.budget.tokens,
+                    "overrun_seconds": overrun_seconds(task),
                 }
             )
 
@@ -139,40 +145,41 @@ def device_of(task: TaskConfig) -> str:
     return task.device
 
 
-def _run(
-    task: TaskConfig, text: tuple[Path, Path], process: CandidateProcess, training: Training, observe: Observer
-) -> None:
+def _run(task: TaskConfig, tokens: list[int], process: CandidateProcess, training: Training, observe: Observer) -> None:
     """From handing over the tokens to the weights. The clock is this process's; nothing the other one says moves it."""
     limit, patience = _limits(task)
-    with ExitStack() as files:
-        opened = [files.enter_context(path.open("rb")) for path in text]
-        began = time.monotonic()
-        process.channel.send({"event": "go"}, [file.fileno() for file in opened])
-    phase, phase_began = "data", 0.0  # then train, then save
-    while True:
-        message = _next(process, None, began + patience, training)
+    began = time.monotonic()
+    try:
+        process.channel.send({"event": "go"}, tokens)
+        if not _follow(task, process, training, observe, began, began + patience) and training.failure is None:
+            training.fail(Status.TIMED_OUT, f"no weights {patience:.1f} s after the start, with a budget of {limit}")
+    finally:
+        training.train_seconds = time.monotonic() - began  # however it ended, that is what it cost
+
+
+def _follow(
+    task: TaskConfig, process: CandidateProcess, training: Training, observe: Observer, began: float, deadline: float
+) -> bool:
+    """Take reports until the weights are there; False where they will not come. Raises Ended, ProtocolError."""
+    phase_began = 0.0
+    while (message := _next(process, None, deadline, training)) is not None:
         elapsed = time.monotonic() - began
-        training.train_seconds = elapsed
-        if message is None:
-            if training.failure is None:
-                training.fail(Status.TIMED_OUT, f"no weights {elapsed:.1f} s after the start, with a budget of {limit}")
-            return
         event = message["event"]
-        if event == "data" and phase == "data":
-            training.seconds[phase] = elapsed
-            phase, phase_began = "train", elapsed
+        if event == "data" and "data" not in training.seconds:
+            training.seconds["data"] = phase_began = elapsed
         elif event == "progress":
             training.learn(message)
             training.seconds["train"] = elapsed - phase_began
             if not _take_loss(message, elapsed, task, training, observe):
-                return
+                return False
         elif event == "submitted":
             training.learn(message)
             training.dropped_share = number(message, "dropped_share")
             training.seconds["save"] = elapsed - phase_began - training.seconds.get("train", 0.0)
-            return
+            return True
         else:
             raise ProtocolError(f"unexpected event {one_line(event)}")
+    return False
 
 
 def _take_loss(message: Message, elapsed: float, task: TaskConfig, training: Training, observe: Observer) -> bool:
@@ -189,11 +196,15 @@ def _take_loss(message: Message, elapsed: float, task: TaskConfig, training: Tra
     return True
 
 
+def overrun_seconds(task: TaskConfig) -> float:
+    """How late a training may hand in its weights. Saving them counts."""
+    return max(OVERRUN_SHARE * (task.budget.seconds or 0.0), OVERRUN_SECONDS)
+
+
 def _limits(task: TaskConfig) -> tuple[str, float]:
     """The budget in words, and the seconds after which the process is killed."""
     if task.budget.seconds is not None:
-        seconds = task.budget.seconds
-        return f"{seconds:g} s", seconds + max(OVERRUN_SHARE * seconds, OVERRUN_SECONDS)
+        return f"{task.budget.seconds:g} s", task.budget.seconds + overrun_seconds(task)
     assert task.budget.cap_seconds is not None
     return f"{task.budget.tokens:,} tokens within {task.budget.cap_seconds:g} s", task.budget.cap_seconds
 
@@ -209,6 +220,7 @@ def _next(process: CandidateProcess, event: str | None, deadline: float, trainin
     if message["event"] == "failed":
         out_of_memory = message.get("kind") == Status.OUT_OF_MEMORY
         training.fail(Status.OUT_OF_MEMORY if out_of_memory else Status.CRASHED, "training raised an error")
+        training.raised = True
         process.linger()
         return None
     if event is not None and message["event"] != event:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.config import TaskConfig
+from search.files import write_whole
 from search.runner import audit
 from search.runner.device import Device, lease
 from search.runner.scoring import SOURCE, WEIGHTS, ScoringFailed, Submission, ask_scorer
@@ -58,7 +61,7 @@ class Score:
 class TrialRunner:
     """Runs trials of one task, one after the other.
 
-    `split`: the text that is scored. `work`: a folder of its own for the processes' files, emptied for each trial.
+    `split`: the text that is scored. `work`: a folder of its own, emptied before each trial, for the processes' files.
     `reference`: the file that keeps the stock's nats between processes.
     """
 
@@ -84,8 +87,13 @@ class TrialRunner:
 
     def _run_on(self, device: Device, request: TrialRequest, observe: Observer) -> Outcome:
         shutil.rmtree(self.work, ignore_errors=True)
-        folder = self.work / "train"
-        folder.mkdir(parents=True)
+        self.work.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="trial-", dir=self.work, ignore_cleanup_errors=True) as work:
+            return self._run_in(Path(work), device, request, observe)
+
+    def _run_in(self, work: Path, device: Device, request: TrialRequest, observe: Observer) -> Outcome:
+        folder = work / "train"
+        folder.mkdir()
         (folder / SOURCE).write_text(request.source, encoding="utf-8")
         text = self.prepared.files("train")
         training = train(self.task, text, self.bos, request.training_seed, folder, device, observe)
@@ -94,8 +102,7 @@ class TrialRunner:
         if training.failure is not None:
             score = Score(training.failure, reason=training.reason)
         else:
-            score = self._score(device, request, folder / WEIGHTS, observe)
-        shutil.rmtree(self.work, ignore_errors=True)
+            score = self._score(work, device, request, folder / WEIGHTS, observe)
         return self._outcome(training, score, device)
 
     def _outcome(self, training: Training, score: Score, device: Device) -> Outcome:
@@ -115,30 +122,40 @@ class TrialRunner:
             device=device.name,
         )
 
-    def _score(self, device: Device, request: TrialRequest, weights: Path, observe: Observer) -> Score:
+    def _score(self, work: Path, device: Device, request: TrialRequest, weights: Path, observe: Observer) -> Score:
         score = Score()
         limit = self.task.weights_gb * 2**30
         if weights.is_symlink() or not weights.is_file() or weights.stat().st_size > limit:
             score.fail(Status.DISQUALIFIED, f"no weights file of at most task.weights_gb={self.task.weights_gb:g} GB")
             return score
-        held = self.work / "held"
+        held = work / "held"
         held.mkdir()
-        submission = Submission(request.source, weights.rename(held / WEIGHTS))
+        weights.rename(held / WEIGHTS)
+        shutil.rmtree(work / "train")  # whatever else training left is nobody's business
+        submission = Submission(request.source, held / WEIGHTS)
         try:
-            self._claim_and_challenge(score, submission, device, request, observe)
+            self._claim_and_challenge(score, submission, work, device, request, observe)
         except ScoringFailed as failure:
             score.fail(failure.status, failure.reason)
             request.logs.with_suffix(".scoring.txt").write_text(failure.log, encoding="utf-8")
         return score
 
     def _claim_and_challenge(
-        self, score: Score, submission: Submission, device: Device, request: TrialRequest, observe: Observer
+        self,
+        score: Score,
+        submission: Submission,
+        work: Path,
+        device: Device,
+        request: TrialRequest,
+        observe: Observer,
     ) -> None:
         observe(Progress("score"))
         targets = self.rows[:, 1:]
         with _timed(score, "score"):
-            rows_file = _write(self.work / "rows.bin", self.rows)
-            claimed = ask_scorer(self.task, submission, "claim", [rows_file], targets.shape, self.work / "claim", device)
+            rows_file = _write(work / "rows.bin", self.rows)
+            claimed = ask_scorer(self.task, submission, "claim", [rows_file], targets.shape, work / "claim", device)
+            rows_file.unlink()  # the challenged process must find nothing that this one saw or left
+            shutil.rmtree(work / "claim")
         wrong = audit.malformed(claimed)
         if wrong is not None:
             score.fail(Status.DIVERGED if "finite" in wrong else Status.DISQUALIFIED, f"the model's nats are {wrong}")
@@ -148,20 +165,22 @@ class TrialRunner:
         if wins or request.is_stock or request.audit_anyway:
             observe(Progress("audit"))
             with _timed(score, "audit"):
-                reason = self._challenge(claimed, self._reference(request), submission, device)
+                reason = self._challenge(claimed, self._reference(request), submission, work, device)
             if reason is not None:
                 score.fail(Status.DISQUALIFIED, reason)
                 return
             score.audited = True
         if request.is_stock:
-            np.save(self.reference, claimed)
+            data = io.BytesIO()
+            np.save(data, claimed)
+            write_whole(self.reference, data.getvalue())
 
     def _reference(self, request: TrialRequest) -> audit.Nats | float:
         """The nats that a claim is compared with: the stock's, and for the stock itself a uniform guess."""
         return float(np.log(self.task.vocab_size)) if request.is_stock else np.load(self.reference)
 
     def _challenge(
-        self, claimed: audit.Nats, reference: audit.Nats | float, submission: Submission, device: Device
+        self, claimed: audit.Nats, reference: audit.Nats | float, submission: Submission, work: Path, device: Device
     ) -> str | None:
         """Ask a second process what it knows; return why the claim is not believed, or None. Raises ScoringFailed."""
         task = self.task
@@ -175,11 +194,11 @@ class TrialRunner:
         order = np.concatenate([order, np.zeros(filler, np.int64)])
         inputs = audit.challenge_rows(self.rows, challenge, self.bos, secret)[order]
         files = [
-            _write(self.work / "challenge_rows.bin", inputs),
-            _write(self.work / "challenge_positions.bin", challenge.positions[order]),
+            _write(work / "challenge_rows.bin", inputs),
+            _write(work / "challenge_positions.bin", challenge.positions[order]),
         ]
         shape = (len(order), task.vocab_size)
-        shuffled = ask_scorer(task, submission, "challenge", files, shape, self.work / "challenge", device)
+        shuffled = ask_scorer(task, submission, "challenge", files, shape, work / "challenge", device)
         logits = np.empty((len(challenge.rows), task.vocab_size), dtype=np.float32)
         logits[order] = shuffled
         tolerance = audit.Tolerance(task.audit_token_tolerance, task.audit_mean_tolerance)

@@ -113,8 +113,11 @@ class ParquetCorpus:
         import pyarrow.parquet
 
         for path in self._paths(split):
-            for batch in pyarrow.parquet.ParquetFile(path).iter_batches(columns=["text"]):
-                yield from batch.column("text").to_pylist()
+            try:
+                for batch in pyarrow.parquet.ParquetFile(path).iter_batches(columns=["text"]):
+                    yield from batch.column("text").to_pylist()
+            except (pyarrow.ArrowException, OSError) as error:
+                raise CorpusError(f"data.corpus.folder: {path} cannot be read ({error}); fetch it again") from error
 
     def _paths(self, split: str) -> list[Path]:
         paths = [self.folder / self.name.format(shard) for shard in self.shards[split]]
@@ -151,6 +154,10 @@ def _read(paths: Iterable[Path]) -> Iterator[str]:
             text = path.read_bytes().decode("utf-8")
         except UnicodeDecodeError:
             continue
+        except OSError as error:
+            raise CorpusError(
+                f"data.corpus: {path} cannot be read ({error.strerror}); mend that, or move it away"
+            ) from error
         if text:
             yield text
 

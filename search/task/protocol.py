@@ -82,7 +82,7 @@ class Channel:
 def _parse(line: bytes) -> Message:
     try:
         message = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProtocolError(f"not a message: {line[:80]!r}") from error
     if not isinstance(message, dict) or not isinstance(message.get("event"), str):
         raise ProtocolError(f"a message without an event: {line[:80]!r}")

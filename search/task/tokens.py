@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -21,6 +23,7 @@ FORMAT = 1  # raise it when the files' layout changes: old ones are then prepare
 TOKENIZER_CHARACTERS = 1_000_000_000  # the tokenizer learns from at most this much training text, as the field does,
 TOKENIZER_DOCUMENT = 10_000  # and from at most this much of each document
 ENCODE_BATCH = 256  # documents encoded at a time
+REPORT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,12 @@ class Prepared:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        manifest = json.loads((folder / "manifest.json").read_text())
-        self.hashes: dict[str, str] = manifest["hashes"]
-        self.splits = {name: SplitFacts(**facts) for name, facts in manifest["splits"].items()}
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text())
+            self.hashes: dict[str, str] = manifest["hashes"]
+            self.splits = {name: SplitFacts(**facts) for name, facts in manifest["splits"].items()}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CorpusError(f"{folder}: is damaged ({error}); remove that folder, and it is prepared anew") from error
 
     @property
     def fingerprint(self) -> str:
@@ -91,13 +97,18 @@ def prepare(name: str, corpus: Corpus, vocab_size: int, cache: Path, report: Cal
             tokenizer.save(unfinished / "tokenizer.json")
             splits = {}
             for split in SPLITS:
-                splits[split] = _encode(corpus.documents(split), tokenizer, unfinished, split)
+                splits[split] = _encode(corpus.documents(split), tokenizer, unfinished, split, report)
                 report(f"preparing data={name}: {split} has {splits[split].tokens:,} tokens")
             hashes = {path.name: _hash(path) for path in sorted(unfinished.iterdir())}
             manifest = {"hashes": hashes, "splits": {split: asdict(facts) for split, facts in splits.items()}}
             (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=2))
+            os.sync()  # a power failure must not leave the name without the contents
             unfinished.rename(folder)
-    return Prepared(folder)
+    prepared = Prepared(folder)
+    damaged = prepared.damaged()
+    if damaged is not None:
+        raise CorpusError(f"{folder / damaged}: is not what was prepared; remove that folder, and it is prepared anew")
+    return prepared
 
 
 def _tokenizer_text(corpus: Corpus) -> Iterator[str]:
@@ -110,14 +121,20 @@ def _tokenizer_text(corpus: Corpus) -> Iterator[str]:
             return
 
 
-def _encode(documents: Iterator[str], tokenizer: Tokenizer, folder: Path, split: str) -> SplitFacts:
+def _encode(
+    documents: Iterator[str], tokenizer: Tokenizer, folder: Path, split: str, report: Callable[[str], None]
+) -> SplitFacts:
     offsets, size = [0], 0
+    spoke = time.monotonic()
     with (folder / f"{split}.tokens").open("wb") as file:
         while batch := list(islice(documents, ENCODE_BATCH)):
             size += sum(len(text.encode()) for text in batch)
             for ids in tokenizer.encode(batch):
                 file.write(np.array(ids, dtype=np.uint16).tobytes())
                 offsets.append(offsets[-1] + len(ids))
+            if time.monotonic() - spoke > REPORT_SECONDS:
+                spoke = time.monotonic()
+                report(f"preparing {split}: {offsets[-1]:,} tokens so far")
     if len(offsets) == 1:
         raise CorpusError(f"the {split} split has no documents; name more text")
     np.array(offsets, dtype=np.int64).tofile(folder / f"{split}.offsets")

@@ -49,6 +49,7 @@ class Run:
         self._channel = channel
         self._budget_seconds: float | None = settings["budget_seconds"]
         self._budget_tokens: int | None = settings["budget_tokens"]
+        self._overrun_seconds: float = settings["overrun_seconds"]
         self._packer = PACKINGS[settings["packing"]](self.sequence_length, settings["bos"])
         self._steps = 0
         self._tokens = 0
@@ -87,15 +88,15 @@ class Run:
         tokens, offsets = (os.fdopen(file, "rb") for file in files)
         documents = Documents(np.memmap(tokens, np.uint16, "r"), np.fromfile(offsets, np.int64))
         source = training_rows(documents, self._packer, self.seed)
-        batch_tokens = rows * self.sequence_length
-        while not self._spent(time.monotonic() - begun, batch_tokens):
-            batch = np.stack([next(source) for _ in range(rows)]).astype(np.int64)
+        while not self._spent(time.monotonic() - begun):
+            taken = self._affordable(rows)
+            batch = np.stack([next(source) for _ in range(taken)]).astype(np.int64)
             moved = torch.from_numpy(batch).to(self.device)
             if self._steps == 0:
                 self._channel.send({"event": "data"})
             yield moved[:, :-1].contiguous(), moved[:, 1:].contiguous()
             self._steps += 1
-            self._tokens += batch_tokens
+            self._tokens += taken * self.sequence_length
             self._synchronize()  # the clock counts work that is done, not work that is queued
         self._report(time.monotonic())
 
@@ -109,18 +110,28 @@ class Run:
     def submit(self, model: torch.nn.Module) -> None:
         """Hand in the trained weights. They are scored by a process that never ran the training; this one ends."""
         self._synchronize()
-        torch.save(model.state_dict(), WEIGHTS)
+        # A compiled module calls its parameters otherwise; build_model makes one that is not compiled.
+        weights = {name.removeprefix("_orig_mod."): value for name, value in model.state_dict().items()}
+        torch.save(weights, WEIGHTS)
         self._channel.send({"event": "submitted", "dropped_share": self._packer.dropped_share, **self._facts()})
 
-    def _spent(self, elapsed: float, batch_tokens: int) -> bool:
+    def _affordable(self, rows: int) -> int:
+        """How many of the wanted rows the budget still has."""
+        if self._budget_tokens is None:
+            return rows
+        return max(1, min(rows, (self._budget_tokens - self._tokens) // self.sequence_length))
+
+    def _spent(self, elapsed: float) -> bool:
         if self._budget_tokens is not None:
             self.progress = min(1.0, self._tokens / self._budget_tokens)
             return self._tokens >= self._budget_tokens
         assert self._budget_seconds is not None
         self.progress = min(1.0, elapsed / self._budget_seconds)
-        # Half a step early or late: on average the budget is met exactly.
-        half_step = 0.5 * elapsed / self._steps if self._steps else 0.0
-        return elapsed + half_step >= self._budget_seconds
+        # Half a step early or late: on average the budget is met exactly. But no step is begun that would end beyond half of
+        # the allowance: the other half is for handing in.
+        step = elapsed / self._steps if self._steps else 0.0
+        latest = self._budget_seconds + 0.5 * self._overrun_seconds
+        return elapsed + 0.5 * step >= self._budget_seconds or elapsed + step > latest
 
     def _report(self, now: float) -> None:
         self._reported = now
@@ -149,8 +160,8 @@ def join() -> Run:
     """See `search.task.join`."""
     channel = Channel.inherited()
     if channel is None:
-        program = str(Path(sys.argv[0]).resolve())
-        os.execv(sys.executable, [sys.executable, "-m", "search.once", f"start={program}", *sys.argv[1:]])
+        program = str(Path(sys.argv[0]).resolve()).replace("\\", "\\\\").replace("'", "\\'")
+        os.execv(sys.executable, [sys.executable, "-m", "search.once", f"start='{program}'", *sys.argv[1:]])
     channel.send({"event": "joined"})
     settings, _ = channel.receive()
     if settings["device"] == "cpu":
