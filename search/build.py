@@ -23,6 +23,7 @@ from search.journal import ATTACHMENTS, Journal
 from search.noise import control_noise
 from search.paths import ROOT, STUDIES
 from search.progress import PlainDisplay, make_display, summary
+from search.runner import sandbox
 from search.runner.device import available
 from search.runner.trial_runner import TrialRunner
 from search.strategy import NoiseFloor, Strategy, TaskFacts
@@ -33,11 +34,12 @@ from search.tracking import MlflowPublisher, check_store
 from search.trial import Origin
 
 AUDITED_DEVIATIONS = 4.0  # standard deviations from the best score within which every trial is audited
+UNPROTECTED = " (a candidate can read and write whatever you can, the scored text too)"
 METRIC = "bits per UTF-8 byte of text, from float32 logits"
 EXTENDABLE = ("config.study.trials", "config.study.train_hours", "config.study.usd")
 UNCOMPARED = ("id", "noise_floor", "time", "kind", "machine")  # written once, when the study began
 # Where things lie, and how patient a client is, does not change what a study is.
-ELSEWHERE = ("config.cache", "config.tracking.uri")
+ELSEWHERE = ("config.cache", "config.tracking.uri", "config.sandbox")
 PATIENCE = tuple(f"config.strategy.llm.{name}" for name in ("api_key_env", "retries", "timeout_seconds"))
 # Groups that only count where the strategy uses them, as part of its own settings.
 GROUPS = ("llm", "sampler", "space")
@@ -71,6 +73,7 @@ def check(config: Config) -> None:
     """All that can be found wrong before anything is spent. Raises UserError."""
     stock = stock_of(config)
     available(config.task.device, config.task.threads)
+    sandbox.choose(config.sandbox)
     make_strategy(config, stock, None, STUDIES / identity(config))
 
 
@@ -191,6 +194,7 @@ def header_of(config: Config, prepared: Prepared) -> dict[str, Any]:
         "identity": identity(config),
         "strategy": config.strategy_name,
         "config": {key: value for key, value in asdict(config).items() if key not in GROUPS},
+        "sandbox": sandbox.choose(config.sandbox).name,
         "task": task,
         "task_fingerprint": hashlib.sha256(json.dumps(task, sort_keys=True).encode()).hexdigest(),
         "stock": hashlib.sha256(stock_of(config).encode()).hexdigest(),
@@ -258,7 +262,7 @@ def make_study(
 def make_runner(config: Config, prepared: Prepared, work: Path, reference: Path) -> TrialRunner:
     """A runner that scores on the validation split. Raises UserError where that is too short."""
     try:
-        return TrialRunner(config.task, prepared, "validation", work, reference)
+        return TrialRunner(config.task, prepared, "validation", work, reference, sandbox.choose(config.sandbox))
     except ValueError as error:
         raise UserError(f"task.scoring_rows={config.task.scoring_rows}: {error}; use more text or fewer rows") from error
 
@@ -273,6 +277,7 @@ def opening(config: Config, folder: Path, header: dict[str, Any]) -> str:
     return (
         f"study {identity(config)}: {budget_in_words(config.task)} a trial, text {config.data.name}\n{remark}"
         f"noise floor of the experiment's control: {floor}\n"
+        f"sandbox: {header['sandbox']}{UNPROTECTED if header['sandbox'] == 'none' else ''}\n"
         f"journal: {folder}"
     )
 

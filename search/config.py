@@ -95,6 +95,7 @@ class Config:
     seed: int = MISSING
     start: str = MISSING
     cache: str = MISSING
+    sandbox: str = MISSING  # auto, bubblewrap, landlock or none
     strategy: dict[str, Any] = MISSING
     task: TaskConfig = field(default_factory=TaskConfig)
     data: DataConfig = field(default_factory=DataConfig)

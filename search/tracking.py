@@ -145,6 +145,7 @@ class MlflowPublisher:
             "fairtrial.id": self.header["id"],
             "fairtrial.study": self.header["identity"],
             "fairtrial.task": self.header["task_fingerprint"],
+            "sandbox": self.header["sandbox"],
             "mlflow.note.content": _study_description(self.header),
         }
         if strategy in COLOURS:

@@ -16,6 +16,7 @@ from search.errors import UserError
 from search.task.loader import PACKINGS
 
 NAME = re.compile(r"\w[\w.-]*")  # what may become a folder
+SANDBOXES = ("auto", "bubblewrap", "landlock", "none")
 PRICES = ("input", "cached", "output")
 FACTORY_ARGUMENTS = ("task", "seed", "noise_floor")  # what the harness gives every strategy
 
@@ -50,6 +51,7 @@ def _check_names(config: Config) -> None:
     _require(
         "name" in config.strategy and "_target_" in config.strategy, "strategy", "?", "its YAML needs name and _target_"
     )
+    _require(config.sandbox in SANDBOXES, "sandbox", config.sandbox, f"choose {', '.join(SANDBOXES)}")
     _require(config.seed >= 0, "seed", config.seed, "must be 0 or more")
     _require(config.start_file.is_file(), "start", config.start, "no such file; name a train.py")
 

@@ -15,9 +15,11 @@ from search.build import make_runner, prepare_data
 from search.errors import UserError
 from search.runner.device import LEASES_VARIABLE, available, lease
 from search.runner.process import LOG_HEAD, LOG_TAIL
+from search.runner.sandbox import Unprotected
 from search.runner.trial_runner import TrialRequest
 from search.trial import Status
 from tests.programs import HONEST_MODEL, KEEPS_STATE, LOOKS_AHEAD, REMEMBERS_ROWS, TRAINED, UNTRAINED, program
+from tests.test_sandbox import WORKING
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,17 @@ def test_an_honest_program_is_trained_scored_and_audited(run, tmp_path):
     assert set(outcome.seconds) == {"start", "import", "build", "data", "train", "save", "score", "audit"}
     assert outcome.losses[0].loss > outcome.losses[-1].loss
     assert (tmp_path / "stock.npy").is_file()
+
+
+@pytest.mark.parametrize("box", [*WORKING, Unprotected()], ids=lambda box: box.name)
+def test_every_sandbox_gives_the_same_score(smoke, tmp_path, box):
+    config, prepared = smoke
+    scores = []
+    for name in (box.name, "none"):
+        runner = make_runner(replace(config, sandbox=name), prepared, tmp_path / "work", tmp_path / "stock.npy")
+        request = TrialRequest(program(main=TRAINED), 1, tmp_path / "logs" / "trial", is_stock=True)
+        scores.append(runner.run(request, lambda progress: None).val_bpb)
+    assert scores[0] == scores[1] is not None
 
 
 def test_an_untrained_uniform_model_scores_log2_of_the_vocabulary(run, smoke):

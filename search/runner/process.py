@@ -17,6 +17,7 @@ from types import TracebackType
 
 from search.paths import ROOT
 from search.runner.device import Device
+from search.runner.sandbox import Sandbox
 from search.task.protocol import CHANNEL_VARIABLE, Channel, Message, ProtocolError
 
 # What a candidate's process may inherit of the caller's environment; everything else, keys above all, stays out.
@@ -32,6 +33,7 @@ INHERITED = (
 )
 LOG_HEAD = 65_536  # bytes of output kept from the beginning,
 LOG_TAIL = 262_144  # and from the end; what lies between is only counted
+PASSED_ON_SIGNAL = 128  # a sandbox passes the signal that killed its process on as 128 + its number
 HANG_UP_SECONDS = 5.0  # a process may live on after it has closed its channel
 
 
@@ -39,7 +41,10 @@ class Ended(Exception):
     """The process is gone, or hung up, before it said what was waited for."""
 
     def __init__(self, returncode: int | None) -> None:
-        self.returncode = returncode  # None where it hung up and had to be killed
+        """`returncode`: as subprocess gives it; None where the process hung up and had to be killed."""
+        if returncode is not None and returncode > PASSED_ON_SIGNAL:
+            returncode = PASSED_ON_SIGNAL - returncode
+        self.returncode = returncode  # negative for a signal
         if returncode is None:
             super().__init__("it hung up on the harness")
         elif returncode < 0:
@@ -49,12 +54,12 @@ class Ended(Exception):
 
 
 class CandidateProcess:
-    """`python -m module` in `folder`, in a process group of its own, with nothing of the caller's but a channel.
+    """`python -m module` in `folder`, in a sandbox and a process group of its own, with nothing but a channel to the caller.
 
     Use as a context manager: leaving it kills the whole group.
     """
 
-    def __init__(self, module: str, folder: Path, device: Device) -> None:
+    def __init__(self, module: str, folder: Path, device: Device, sandbox: Sandbox) -> None:
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
         self._events: deque[Message] = deque()
@@ -62,7 +67,7 @@ class CandidateProcess:
         self.spawned = time.monotonic()
         with theirs, _on_cores(device):
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module],
+                sandbox.wrap([sys.executable, "-m", module], folder, device),
                 cwd=folder,
                 env=_environment(folder, device, theirs.fileno()),
                 pass_fds=[theirs.fileno()],
@@ -174,6 +179,7 @@ def _environment(folder: Path, device: Device, channel: int) -> Mapping[str, str
         CHANNEL_VARIABLE: str(channel),
         "HOME": str(folder),
         "TMPDIR": str(folder),
+        "USER": "candidate",  # compilers name their caches by it, and in a sandbox there is no list of users
         "TORCHINDUCTOR_CACHE_DIR": str(folder / "cache"),
         "TRITON_CACHE_DIR": str(folder / "cache" / "triton"),
         "PYTHONPATH": str(ROOT),

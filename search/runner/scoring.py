@@ -16,6 +16,7 @@ import numpy.typing as npt
 from search.config import TaskConfig
 from search.runner.device import Device
 from search.runner.process import CandidateProcess, Ended
+from search.runner.sandbox import Sandbox
 from search.runner.training import device_of
 from search.task.protocol import ProtocolError
 from search.trial import Status
@@ -47,6 +48,7 @@ def ask_scorer(
     shape: tuple[int, int],
     folder: Path,
     device: Device,
+    sandbox: Sandbox,
 ) -> npt.NDArray[np.float32]:
     """Let a fresh process score. `mode`: claim or challenge. `inputs`: the files it may read. `shape`: of its answer.
 
@@ -57,7 +59,7 @@ def ask_scorer(
     (folder / SOURCE).write_text(submission.source, encoding="utf-8")
     shutil.copyfile(submission.weights, folder / WEIGHTS)
     deadline = time.monotonic() + task.scoring_seconds
-    with CandidateProcess("search.task.scoring", folder, device) as process:
+    with CandidateProcess("search.task.scoring", folder, device, sandbox) as process:
         try:
             _request(process, _settings(task, mode), inputs, deadline)
             status, reason = _await_end(process, deadline, task)

@@ -13,6 +13,7 @@ from pathlib import Path
 from search.config import TaskConfig
 from search.runner.device import Device
 from search.runner.process import CandidateProcess, Ended
+from search.runner.sandbox import Sandbox
 from search.task.protocol import Message, ProtocolError
 from search.trial import LossPoint, Status
 
@@ -69,7 +70,14 @@ class Training:
 
 
 def train(
-    task: TaskConfig, text: tuple[Path, Path], bos: int, seed: int, folder: Path, device: Device, observe: Observer
+    task: TaskConfig,
+    text: tuple[Path, Path],
+    bos: int,
+    seed: int,
+    folder: Path,
+    device: Device,
+    sandbox: Sandbox,
+    observe: Observer,
 ) -> Training:
     """Run the `train.py` that lies in `folder`; on success its weights lie beside it.
 
@@ -79,7 +87,7 @@ def train(
     with ExitStack() as stack:
         # Opened outside of what follows: that the token files cannot be read is not the candidate's fault.
         tokens = [stack.enter_context(path.open("rb")).fileno() for path in text]
-        process = stack.enter_context(CandidateProcess("search.task.launch", folder, device))
+        process = stack.enter_context(CandidateProcess("search.task.launch", folder, device, sandbox))
         try:
             _start(task, bos, seed, process, training, observe)
             if training.failure is None:

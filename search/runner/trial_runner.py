@@ -19,6 +19,7 @@ from search.config import TaskConfig
 from search.files import write_whole
 from search.runner import audit
 from search.runner.device import Device, lease
+from search.runner.sandbox import Sandbox
 from search.runner.scoring import SOURCE, WEIGHTS, ScoringFailed, Submission, ask_scorer
 from search.runner.training import Observer, Progress, Training, train
 from search.task.loader import PACKINGS, scoring_rows
@@ -65,8 +66,11 @@ class TrialRunner:
     `reference`: the file that keeps the stock's nats between processes.
     """
 
-    def __init__(self, task: TaskConfig, prepared: Prepared, split: str, work: Path, reference: Path) -> None:
+    def __init__(
+        self, task: TaskConfig, prepared: Prepared, split: str, work: Path, reference: Path, sandbox: Sandbox
+    ) -> None:
         self.task = task
+        self.sandbox = sandbox
         self.prepared = prepared
         self.work = work
         self.reference = reference
@@ -96,7 +100,7 @@ class TrialRunner:
         folder.mkdir()
         (folder / SOURCE).write_text(request.source, encoding="utf-8")
         text = self.prepared.files("train")
-        training = train(self.task, text, self.bos, request.training_seed, folder, device, observe)
+        training = train(self.task, text, self.bos, request.training_seed, folder, device, self.sandbox, observe)
         request.logs.parent.mkdir(parents=True, exist_ok=True)
         request.logs.with_suffix(".train.txt").write_text(training.log, encoding="utf-8")
         if training.failure is not None:
@@ -153,7 +157,9 @@ class TrialRunner:
         targets = self.rows[:, 1:]
         with _timed(score, "score"):
             rows_file = _write(work / "rows.bin", self.rows)
-            claimed = ask_scorer(self.task, submission, "claim", [rows_file], targets.shape, work / "claim", device)
+            claimed = ask_scorer(
+                self.task, submission, "claim", [rows_file], targets.shape, work / "claim", device, self.sandbox
+            )
             rows_file.unlink()  # the challenged process must find nothing that this one saw or left
             shutil.rmtree(work / "claim")
         wrong = audit.malformed(claimed)
@@ -198,7 +204,7 @@ class TrialRunner:
             _write(work / "challenge_positions.bin", challenge.positions[order]),
         ]
         shape = (len(order), task.vocab_size)
-        shuffled = ask_scorer(task, submission, "challenge", files, shape, work / "challenge", device)
+        shuffled = ask_scorer(task, submission, "challenge", files, shape, work / "challenge", device, self.sandbox)
         logits = np.empty((len(challenge.rows), task.vocab_size), dtype=np.float32)
         logits[order] = shuffled
         tolerance = audit.Tolerance(task.audit_token_tolerance, task.audit_mean_tolerance)

@@ -1,0 +1,181 @@
+"""What a candidate's process can see and reach: an allow-list, enforced by bubblewrap or by Landlock, or by nothing."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from search.errors import UserError
+from search.paths import ROOT
+from search.runner import landlock
+from search.runner.device import Device
+
+NEEDED = ("torch", "numpy")  # distributions that training imports; what they require comes along
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/opt/rocm")
+# Python packages of the system: not needed, and they may hold text that is scored.
+HIDDEN_NAMES = ("site-packages", "dist-packages")
+GPU_DEVICES = ("nvidia*", "dri", "kfd")
+WORKING_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/shm")
+
+
+class Sandbox(Protocol):
+    name: str
+
+    def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
+        """The command that runs `command` with `folder` as the one place it may write to."""
+        ...
+
+
+class Bubblewrap:
+    """Namespaces of its own: no network, no other processes, and a file system that holds the allow-list only."""
+
+    name = "bubblewrap"
+
+    def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
+        wrapped = ["bwrap", "--unshare-all", "--die-with-parent", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+        for path in visible():
+            if path.is_symlink():
+                wrapped += ["--symlink", str(path.readlink()), str(path)]
+            else:
+                wrapped += ["--ro-bind", str(path), str(path)]
+        if device.kind == "cuda":
+            wrapped += ["--ro-bind", "/sys", "/sys"]
+        for path in gpu_devices(device):
+            wrapped += ["--dev-bind", str(path), str(path)]
+        # Last: the root, which bwrap makes in memory, is writable until then.
+        wrapped += ["--bind", str(folder), str(folder), "--remount-ro", "/", "--chdir", str(folder)]
+        return [*wrapped, "--", *command]
+
+
+class Landlock:
+    """The kernel refuses what is not on the allow-list, and TCP. Weaker: names of files can be listed everywhere, UDP is
+    open, other processes can be seen, and one that leaves its group outlives the trial."""
+
+    name = "landlock"
+
+    def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
+        read = [*visible(), Path("/proc"), *([Path("/sys")] if device.kind == "cuda" else [])]
+        write = [folder, *map(Path, WORKING_DEVICES), *gpu_devices(device)]
+        arguments = [f"r{path}" for path in read] + [f"w{path}" for path in write]
+        # The names of hidden packages can be listed, and importing one is then an error that nobody expects. So
+        # site-packages is left out (-S), and a folder of links to what is shown takes its place.
+        links = folder / "packages"
+        links.mkdir(exist_ok=True)
+        for package in _packages():
+            (links / package.name).symlink_to(package)
+        inside = ["/usr/bin/env", f"PYTHONPATH={ROOT}:{links}", command[0], "-S", *command[1:]]
+        return [sys.executable, "-m", "search.runner.landlock", *arguments, "--", *inside]
+
+
+class Unprotected:
+    """No sandbox: a candidate can read and write whatever the user can."""
+
+    name = "none"
+
+    def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
+        return command
+
+
+def choose(name: str) -> Sandbox:
+    """`auto`: the strongest that works here. Raises UserError where what was asked for does not work."""
+    if name == "none":
+        return Unprotected()
+    working = [sandbox for sandbox, works in ((Bubblewrap(), bubblewrap_works), (Landlock(), landlock.works)) if works()]
+    for sandbox in working:
+        if name in ("auto", sandbox.name):
+            return sandbox
+    offer = f"sandbox={working[0].name} works, or" if working else "there is no other here;"
+    raise UserError(
+        f"sandbox={name}: does not work on this machine (bubblewrap needs the program bwrap and user namespaces, landlock a "
+        f"Linux kernel of 5.13 or later).\nInstall bubblewrap; {offer} sandbox=none runs candidates unprotected"
+    )
+
+
+@functools.cache
+def bubblewrap_works() -> bool:
+    """Whether bwrap is installed and may make namespaces: containers often forbid that."""
+    if shutil.which("bwrap") is None:
+        return False
+    probe = ["bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+@functools.cache
+def visible() -> tuple[Path, ...]:
+    """All that a candidate may read beside its own folder: the system's programs and libraries, the interpreter, the
+    packages that training needs, and `search.task`. No home, no repository, no results, no other package."""
+    paths = [Path(name) for name in SYSTEM if Path(name).exists()]
+    shown = list(dict.fromkeys(found for path in [*paths, *_interpreter()] for found in _without_packages(path)))
+    return (*shown, *_packages(), ROOT / "search" / "__init__.py", ROOT / "search" / "task")
+
+
+def gpu_devices(device: Device) -> list[Path]:
+    """The device files of the machine's GPUs, where the task has one."""
+    if device.kind != "cuda":
+        return []
+    return [path for pattern in GPU_DEVICES for path in sorted(Path("/dev").glob(pattern))]
+
+
+def _interpreter() -> Iterator[Path]:
+    base = Path(sys.base_prefix)
+    if base == Path("/usr"):
+        base_paths: list[Path] = []
+    else:
+        base_paths = [base / "bin", base / "include", base / "lib"]
+    yield from (path for path in base_paths if path.exists())
+    if sys.prefix != sys.base_prefix:
+        yield from (Path(sys.prefix) / name for name in ("pyvenv.cfg", "bin"))
+
+
+def _without_packages(path: Path) -> Iterator[Path]:
+    """The path, or where a folder of Python packages lies below it, everything beside that."""
+    if path.is_symlink() or not path.is_dir() or not _holds_packages(path):
+        yield path
+        return
+    for child in sorted(path.iterdir()):
+        if child.name not in HIDDEN_NAMES:
+            yield from _without_packages(child)
+
+
+def _holds_packages(path: Path) -> bool:
+    """Whether Python packages lie below, in one of the places where interpreters look for them."""
+    places = ("", "lib/", "local/", "local/lib/", "python*/", "lib/python*/", "local/lib/python*/")
+    return any(next(path.glob(place + name), None) is not None for place in places for name in HIDDEN_NAMES)
+
+
+def _packages() -> list[Path]:
+    """The installed files' first folders of what training needs."""
+    folders = {Path(sysconfig.get_paths()[name]) for name in ("purelib", "platlib")}
+    names = {name for distribution in _closure(NEEDED) for name in _top_level(distribution)}
+    return [folder / name for folder in sorted(folders) for name in sorted(names) if (folder / name).exists()]
+
+
+def _closure(names: tuple[str, ...]) -> list[importlib.metadata.Distribution]:
+    """Distributions, and what they require, as far as it is installed."""
+    found: dict[str, importlib.metadata.Distribution] = {}
+    waiting = list(names)
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if name in found:
+            continue
+        try:
+            found[name] = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for requirement in found[name].requires or []:
+            if "extra ==" not in requirement:
+                waiting.append(re.split(r"[^\w.-]", requirement, maxsplit=1)[0])
+    return list(found.values())
+
+
+def _top_level(distribution: importlib.metadata.Distribution) -> set[str]:
+    names = {file.parts[0] for file in distribution.files or []}
+    return names - {"..", "__pycache__"}
