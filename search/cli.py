@@ -51,10 +51,11 @@ def run(body: Callable[[Config], None], stopped: str) -> int:
     except Exception as error:
         if multirun.report_failures():
             return 1
-        if isinstance(error, OSError):  # Hydra's own folder, before any study begins
-            error = unwritable(error.filename or OUTPUT, error)
         if isinstance(error, UserError | HydraException | OmegaConfBaseException):
             print(f"error: {explain(error)}", file=sys.stderr)
+            return 1
+        if isinstance(error, OSError):  # Hydra's own folder, before any study begins
+            print(f"error: {unwritable(error.filename or OUTPUT, error)}", file=sys.stderr)
             return 1
         raise
     return 0

@@ -16,6 +16,10 @@ from search.errors import UserError
 from search.task.loader import PACKINGS
 
 NAME = re.compile(r"\w[\w.-]*")  # what may become a folder
+PLAIN_TYPES: dict[str, Any] = {  # as they are written in annotations
+    **{kind.__name__: kind for kind in (int, float, str, bool)},
+    **{f"{kind.__name__} | None": kind | None for kind in (int, float, str, bool)},
+}
 SANDBOXES = ("auto", "bubblewrap", "landlock", "none")
 PRICES = ("input", "cached", "output")
 FACTORY_ARGUMENTS = ("task", "seed", "noise_floor")  # what the harness gives every strategy
@@ -143,10 +147,12 @@ def _check_factory(key: str, node: dict[str, Any], settings: dict[str, Any], giv
 
 def _hints(factory: Any) -> dict[str, Any]:
     """The types of a factory's arguments, as far as they can be known."""
+    function = factory.__init__ if inspect.isclass(factory) else factory
     try:
-        return get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
-    except NameError:  # a library's own, which it imports for its type checker only
-        return {}
+        return get_type_hints(function)
+    except NameError:  # a library imports some of its types for its type checker only; the plain ones are known all the same
+        written = inspect.get_annotations(function)
+        return {name: PLAIN_TYPES[hint] for name, hint in written.items() if hint in PLAIN_TYPES}
 
 
 def _fits(value: Any, hint: Any) -> bool:
