@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from statistics import mean, stdev
 
 from rich.console import Console
 from rich.markup import escape
@@ -126,6 +127,9 @@ def summary(name: str, entries: Sequence[Entry], best: Trial | None) -> Table:
         "best trial": "-" if best is None else str(best.number),
         "training hours": f"{train_hours(history):.3f}",
     }
+    again = [trial.val_bpb for trial in trials if trial.val_bpb is not None and _is_stock(trial, trials[0])]
+    if len(again) > 1:
+        cells["mean and sd of the stock"] = f"{mean(again):.4f}, {stdev(again):.4f}"
     if any(trial.answer.cost is not None for trial in trials):
         spent = dollars(history)
         cells["LLM dollars"] = "unknown" if spent is None else f"{spent:.2f}"
@@ -134,6 +138,10 @@ def summary(name: str, entries: Sequence[Entry], best: Trial | None) -> Table:
         table.add_column(column, justify="right")
     table.add_row(*cells.values())
     return table
+
+
+def _is_stock(trial: Trial, stock: Trial) -> bool:
+    return trial.candidate is not None and stock.candidate is not None and trial.candidate.source == stock.candidate.source
 
 
 def _best(best: Trial | None) -> str:

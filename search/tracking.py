@@ -200,7 +200,7 @@ class MlflowPublisher:
         }
         if trial.answer.cost is not None and trial.answer.cost.usd is None:
             tags["llm_usd"] = "unknown"
-        short = {name: value[:LONGEST_VALUE] for name, value in tags.items()}
+        short = {name: value[:LONGEST_VALUE] for name, value in tags.items() if value}
         name = f"{trial.number:03d} {note}"[:80].strip()
         started = int(entry.started * 1000)
         run = self.client.create_run(self.experiment, start_time=started, tags=short, run_name=name)
