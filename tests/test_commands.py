@@ -175,7 +175,8 @@ def test_text_can_be_any_folder(clone, tmp_path):
 
 
 def test_the_cpu_task_runs(clone):
-    done = clone.run("task=cpu", "task.budget.seconds=3", "task.startup_seconds=300", "strategy=optuna", "study.trials=2")
+    tokens = ["task.budget.seconds=null", "task.budget.tokens=20480", "task.budget.cap_seconds=200"]
+    done = clone.run("task=cpu", *tokens, "task.startup_seconds=300", "strategy=optuna", "study.trials=2")
     assert done.returncode == 0, done.stdout
     assert len(scores(clone.study("autoresearch/cpu/optuna-tpe/0"))) == 2
 

@@ -69,7 +69,7 @@ def test_every_failure_is_survived_and_recorded(make, tmp_path):
     assert all((trial.val_bpb is None) == (trial.status is not Status.COMPLETED) for trial in trials)
 
 
-@pytest.mark.parametrize("dies_at", [1, 11])
+@pytest.mark.parametrize("dies_at", [1, 9])
 def test_resumed_it_proposes_what_it_would_have(make, tmp_path, dies_at):
     strategy, stock = make(0, tmp_path / "whole")
     _, undisturbed = run_study(tmp_path / "whole", strategy, SyntheticRunner(), stock, TRIALS)
