@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from search.errors import UserError
+from search.explain import explain
 from search.paths import resolve
 
 FAILURES = "failures.jsonl"  # in the sweep's folder: with parallel launchers the studies are other processes
@@ -63,8 +64,8 @@ def report_failures() -> bool:
 
 def _wrong(overrides: list[str]) -> Iterator[str]:
     """A line for each study of the sweep that could not run."""
-    from search.build import check, identity
-    from search.cli import explain
+    from search.build import check  # imports the harness, which `--help` need not wait for
+    from search.identity import identity
     from search.validate import load
 
     seen: dict[str, str] = {}

@@ -17,8 +17,9 @@ from search.config import Config
 def main(config: Config) -> None:
     from rich.console import Console
 
-    from search.build import budget_in_words, check, make_runner, prepare_data, stock_of
+    from search.build import budget_in_words, check, make_runner, prepare_data
     from search.errors import UserError
+    from search.identity import stock_of
     from search.progress import make_display
     from search.runner.trial_runner import TrialRequest
     from search.seeds import training_seed

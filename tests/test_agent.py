@@ -14,8 +14,9 @@ from search import source
 from search.agent import edits, prompt
 from search.agent.client import Recorder
 from search.agent.keep import Greedy, Margin, Program, Replicate
-from search.build import make_strategy, stock_of
+from search.build import make_strategy
 from search.errors import UserError
+from search.identity import stock_of
 from search.paths import ROOT
 from search.strategy import NoiseFloor, TaskFacts
 from search.trial import Candidate, Origin, Outcome, Status, Trial, Verdict

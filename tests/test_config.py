@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from search.build import stock_of
 from search.errors import UserError
+from search.identity import stock_of
 from search.paths import CONF
 
 GROUPS = {path.name: sorted(file.stem for file in path.glob("*.yaml")) for path in CONF.iterdir() if path.is_dir()}

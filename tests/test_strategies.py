@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from search import source
-from search.build import make_strategy, stock_of
+from search.build import make_strategy
 from search.config import STRATEGY_KEYS
+from search.identity import stock_of
 from search.paths import CONF, ROOT
 from search.trial import Origin, Status
 from tests.doubles import FAILURES, Dies, DiesAt, FailsOn, SyntheticRunner, run_study
@@ -98,7 +99,8 @@ PROPOSE = """
 import json, sys
 from pathlib import Path
 from hydra import compose, initialize_config_dir
-from search.build import make_strategy, stock_of
+from search.build import make_strategy
+from search.identity import stock_of
 from search.validate import load
 from search.paths import CONF
 from tests.doubles import SyntheticRunner, run_study

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from baselines.seeds import Seeds
-from search.build import open_study, prepare_data
+from search.build import prepare_data
 from search.errors import UserError
+from search.identity import open_study
 from search.journal import FILE, Journal
 from search.noise import control_noise
 from search.seeds import CONFIRMATION, confirmation_seed, training_seed

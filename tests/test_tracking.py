@@ -8,12 +8,13 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from search import tracking
-from search.build import make_strategy, open_study, prepare_data, stock_of
+from search.build import make_strategy, prepare_data
 from search.errors import UserError
+from search.identity import open_study, stock_of
 from search.journal import Journal
 from search.study import Budget, Study
-from search.tracking import MlflowPublisher
+from search.tracking import store
+from search.tracking.publisher import MlflowPublisher
 from search.trial import Status
 from tests.doubles import FailsOn, Silent
 
@@ -21,7 +22,7 @@ from tests.doubles import FailsOn, Silent
 @pytest.fixture
 def publish(configure, machine, tmp_path, monkeypatch):
     """Run a study of a few synthetic trials in a folder of its own, published to a database there."""
-    monkeypatch.setattr(tracking, "OUTPUT", tmp_path / "mlruns")
+    monkeypatch.setattr(store, "OUTPUT", tmp_path / "mlruns")
     uri = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
 
     def run(trials: int, *overrides: str, break_at: int | None = None):

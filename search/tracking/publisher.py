@@ -1,4 +1,4 @@
-"""Everything MLflow: publishes a study's journal. Nothing else knows MLflow, and MLflow knows nothing that no journal holds.
+"""Publishes a study's journal to MLflow, which knows nothing that no journal holds.
 
 One parent run per study, one nested run per trial. Publishing twice changes nothing: runs are found again by their tags, and
 every metric carries the journal's own times.
@@ -6,10 +6,7 @@ every metric carries the journal's own times.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import logging
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from search import source, table
-from search.errors import UserError
 from search.journal import ATTACHMENTS, Entry, Journal
-from search.paths import OUTPUT, resolve
+from search.tracking.store import absolute, all_runs, connect, experiment_id, first_line, outages, unusable
+from search.tracking.words import kept_chain, study_description, trial_description
 from search.trial import Origin, Status
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Metric
 
 # One colour per strategy, told apart by the colour-blind too (Okabe and Ito); other strategies get one of MLflow's.
@@ -31,7 +27,6 @@ COLOURS = {"seeds": "#999999", "optuna": "#0072B2", "agent": "#D55E00"}
 LONGEST_VALUE = 500  # characters of a param or tag that are shown
 PARAMS_PER_CALL = 100  # MLflow's limits for one call of log_batch
 METRICS_PER_CALL = 1000
-SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
@@ -77,10 +72,10 @@ class MlflowPublisher:
         self._done = {line["number"] for line in published if line["uri"] == self.uri}
         try:
             self.client = connect(self.uri)
-            self.experiment = _experiment(self.client, self.header["config"]["experiment"], self.uri)
+            self.experiment = experiment_id(self.client, self.header["config"]["experiment"], self.uri)
             self.parent, self._runs = self._open_study()
-        except _outages() as error:
-            raise _unusable(uri, error) from error
+        except outages() as error:
+            raise unusable(uri, error) from error
 
     def publish(self) -> None:
         """Publish what is finished and not published yet; where that fails, say so and leave it for the next time."""
@@ -94,9 +89,9 @@ class MlflowPublisher:
                 try:
                     self._publish_trial(entry)
                     self._publish_curves(entry, totals, [*self._rows, line])
-                except _outages() as error:
+                except outages() as error:
                     self.behind = True
-                    why = _first_line(error)
+                    why = first_line(error)
                     self.report(
                         f"MLflow did not take trial {entry.trial.number}; the study goes on, and will catch up ({why})"
                     )
@@ -111,9 +106,9 @@ class MlflowPublisher:
         self.publish()
         try:
             self.client.set_terminated(self.parent, status=status)
-        except _outages() as error:
+        except outages() as error:
             self.behind = True
-            self.report(f"MLflow is out of reach ({_first_line(error)})")
+            self.report(f"MLflow is out of reach ({first_line(error)})")
 
     def link(self, address: str) -> str:
         """The page of an MLflow server at `address` that overlays this experiment's studies."""
@@ -133,7 +128,7 @@ class MlflowPublisher:
         named = {"strategy_name": config["strategy"]["name"], "fingerprint": self.header["task"]}
         self._log_params(parent, _flat({**config, **named}))
         self.client.log_text(parent, json.dumps(self.header, indent=2), "study.json")
-        children = _all_runs(self.client, self.experiment, f"tags.`mlflow.parentRunId` = '{parent}'")
+        children = all_runs(self.client, self.experiment, f"tags.`mlflow.parentRunId` = '{parent}'")
         return parent, {int(run.data.tags["fairtrial.trial"]): str(run.info.run_id) for run in children}
 
     def _create_study(self) -> str:
@@ -146,7 +141,7 @@ class MlflowPublisher:
             "fairtrial.study": self.header["identity"],
             "fairtrial.task": self.header["task_fingerprint"],
             "sandbox": self.header["sandbox"],
-            "mlflow.note.content": _study_description(self.header),
+            "mlflow.note.content": study_description(self.header),
         }
         if strategy in COLOURS:
             tags["mlflow.runColor"] = COLOURS[strategy]
@@ -195,7 +190,7 @@ class MlflowPublisher:
             "device": outcome.device,
             "kept": "" if verdict is None else str(verdict.kept).lower(),
             "verdict": "" if verdict is None else verdict.reason,
-            "mlflow.note.content": _trial_description(entry),
+            "mlflow.note.content": trial_description(entry),
             **trial.answer.facts,
         }
         if trial.answer.cost is not None and trial.answer.cost.usd is None:
@@ -252,7 +247,7 @@ class MlflowPublisher:
         self._log_metrics(self.parent, [_metric(name, value, at, trial.number) for name, value in known.items()])
         self.client.log_text(self.parent, "\n".join(rows) + "\n", "trials.jsonl")
         if entry.verdict is not None and entry.verdict.kept:
-            self.client.log_text(self.parent, _kept_chain(rows), "kept.md")
+            self.client.log_text(self.parent, kept_chain(rows), "kept.md")
         for path in sorted((self.journal.folder / ATTACHMENTS).glob("*.md")):  # such as the program.md that an agent read
             self.client.log_artifact(self.parent, str(path))
         if totals.winner == trial.number and trial.candidate is not None:
@@ -287,81 +282,6 @@ class MlflowPublisher:
         return None if parent is None else parent.source
 
 
-def absolute(uri: str) -> str:
-    """A tracking URI in which a relative sqlite path starts at the repository's root."""
-    return SQLITE + str(resolve(uri.removeprefix(SQLITE))) if uri.startswith(SQLITE) else uri
-
-
-def check_store(uri: str) -> None:
-    """Raise UserError where nothing could be published."""
-    try:
-        connect(absolute(uri))
-    except _outages() as error:
-        raise _unusable(uri, error) from error
-
-
-def _unusable(uri: str, error: Exception) -> UserError:
-    return UserError(
-        f"tracking.uri={uri}: cannot be used ({_first_line(error)}); start that server, or set another tracking.uri"
-    )
-
-
-def connect(uri: str) -> MlflowClient:
-    """A client of an MLflow server or file. Creating a new file is guarded: several at once would break each other."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # an outage must not stop the training for minutes
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    from mlflow import MlflowClient
-
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    OUTPUT.mkdir(exist_ok=True)
-    with (OUTPUT / ".mlflow.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
-    return client
-
-
-def _experiment(client: MlflowClient, name: str, uri: str) -> str:
-    """The id of the experiment of that name, created where it is missing."""
-    from mlflow.exceptions import MlflowException
-
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        location = str(OUTPUT / "artifacts" / name) if uri.startswith(SQLITE) else None
-        tags = {"mlflow.note.content": EXPERIMENT_DESCRIPTION}
-        try:
-            return client.create_experiment(name, artifact_location=location, tags=tags)
-        except MlflowException:
-            experiment = client.get_experiment_by_name(name)  # another study was faster
-            if experiment is None:
-                raise
-    if experiment.lifecycle_stage != "active":
-        raise UserError(f"experiment={name}: is deleted in MLflow; restore it there, or use another name")
-    return str(experiment.experiment_id)
-
-
-def _all_runs(client: MlflowClient, experiment: str, query: str) -> list[Any]:
-    runs: list[Any] = []
-    token = None
-    while True:
-        page = client.search_runs([experiment], query, max_results=1000, page_token=token)
-        runs.extend(page)
-        token = page.token
-        if not token:
-            return runs
-
-
-def _outages() -> tuple[type[Exception], ...]:
-    """What a server, a file or a disk that is out of reach raises through MLflow."""
-    from mlflow.exceptions import MlflowException
-    from requests.exceptions import RequestException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return MlflowException, RequestException, SQLAlchemyError, ImportError, OSError  # ImportError: a database's driver
-
-
 def _metric(name: str, value: float, at: int, step: int) -> Metric:
     from mlflow.entities import Metric
 
@@ -384,50 +304,3 @@ def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return {name: value for name, value in flat.items() if value is not None}
-
-
-def _first_line(error: Exception) -> str:
-    if "Max retries exceeded" in str(error):
-        return "no answer"
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
-
-
-EXPERIMENT_DESCRIPTION = (
-    "Studies that are compared with each other: each spends the same budget on the same training task, and `seeds` is the "
-    "control, whose gain is luck. Select the studies and press Compare to overlay `best_val_bpb` (validation bits per byte, "
-    "lower is better) over trials. A best of many noisy trials flatters itself: hold it against the control's spread."
-)
-
-
-def _study_description(header: Mapping[str, Any]) -> str:
-    config = header["config"]
-    llm = config["strategy"].get("llm", {})
-    remark = f"**{llm['name']}: {llm['about']}.**\n\n" if llm.get("about") else ""
-    return (
-        f"{remark}**{header['strategy']}**, search seed {config['seed']}, on task {config['task']['name']}. "
-        "`best_val_bpb`: best score so far; `trial_val_bpb`: each trial; `anchor_val_bpb`: the stock again, for drift; "
-        "the step is the trial's number. Artifacts: the winner's `train.py` and its change from the stock, all trials as "
-        "`trials.jsonl`, the study's settings as `study.json`."
-    )
-
-
-def _kept_chain(rows: list[str]) -> str:
-    """The kept trials, one after the other, as Markdown. A replicate is named as the edit that it confirms."""
-    lines = ["| trial | val_bpb | edit | why it was kept |", "|---|---|---|---|"]
-    trials = [json.loads(row) for row in rows]
-    for row in trials:
-        if row["kept"]:
-            edit = row["note"]
-            if row["replicate"] and row["parent"]:
-                edit = f"{trials[row['parent']]['note']} (trial {row['parent']}, confirmed)"
-            cells = [str(row["number"]), f"{row['val_bpb']:.4f}", edit, row["verdict"]]
-            lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _trial_description(entry: Entry) -> str:
-    outcome, hypothesis = entry.trial.outcome, entry.trial.answer.facts.get("hypothesis", "")
-    score = "no score" if outcome.val_bpb is None else f"val_bpb {outcome.val_bpb:.4f}"
-    verdict = "" if entry.verdict is None else ("kept: " if entry.verdict.kept else "not kept: ") + entry.verdict.reason
-    idea = f"\n\n{entry.trial.answer.note}. Hypothesis: {hypothesis}" if hypothesis else ""
-    return f"Trial {entry.trial.number}, {outcome.status}, {score}. {verdict or outcome.reason}{idea}"

@@ -1,0 +1,141 @@
+"""What a study is: its name, its stock, and the first line of its journal, which a resumed study is held against."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import platform
+import uuid
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from search import source
+from search.config import Config, TaskConfig
+from search.errors import UserError
+from search.journal import Journal
+from search.noise import control_noise
+from search.paths import ROOT, STUDIES
+from search.runner import sandbox
+from search.task.tokens import Prepared
+
+METRIC = "bits per UTF-8 byte of text, from float32 logits"
+EXTENDABLE = ("config.study.trials", "config.study.train_hours", "config.study.usd")
+UNCOMPARED = ("id", "noise_floor", "time", "kind", "machine")  # written once, when the study began
+# Where things lie, and how patient a client is, does not change what a study is.
+ELSEWHERE = ("config.cache", "config.tracking.uri", "config.sandbox")
+PATIENCE = tuple(f"config.strategy.llm.{name}" for name in ("api_key_env", "retries", "timeout_seconds"))
+# Groups that only count where the strategy uses them, as part of its own settings.
+GROUPS = ("llm", "sampler", "space")
+# Modules that only show or start something: a change there is no reason to refuse a study.
+SHOWING = ("cli.py", "multirun.py", "once.py", "prepare.py", "progress.py", "table.py")
+SHOWING_PACKAGE = "tracking"
+# Libraries whose version can change a proposal or a score.
+ENVIRONMENT = ("torch", "numpy", "optuna")
+
+
+def identity(config: Config) -> str:
+    """A study's name and folder: the same command finds the same study."""
+    return f"{config.experiment}/{config.task.name}/{config.strategy_name}/{config.seed}"
+
+
+def stock_of(config: Config) -> str:
+    """The start file with the task's constants. Raises UserError."""
+    try:
+        text = config.start_file.read_text(encoding="utf-8")
+        stock = source.fit_to_task(text, config.task.name, config.task.constants)
+        source.constants(stock)
+    except source.UnknownConstant as error:
+        raise UserError(
+            f"task.constants.{error.args[0]}: {config.start} has no constant of that name; correct one of them"
+        ) from error
+    except (SyntaxError, ValueError, OSError) as error:  # ValueError: not UTF-8 too
+        raise UserError(f"start={config.start}: {error}") from error
+    return stock
+
+
+def open_study(config: Config, journal: Journal, prepared: Prepared) -> dict[str, Any]:
+    """Write the journal's first line, or hold it against what is asked for now.
+
+    Raises UserError where what differs may not.
+    """
+    now = header_of(config, prepared)
+    then = journal.header
+    if then is None:
+        noise = control_noise(STUDIES / config.experiment / config.task.name, now["task_fingerprint"], now["stock"])
+        now["id"] = uuid.uuid4().hex
+        now["noise_floor"] = None if noise is None else asdict(noise)
+        journal.append("study", durable=True, **now)
+        return journal.lines[0]
+    then_values, now_values = flat(then), flat(now)
+    for key in sorted(now_values.keys() | then_values.keys()):
+        if key in (*EXTENDABLE, *ELSEWHERE, *PATIENCE) or key.partition(".")[0] in UNCOMPARED:
+            continue
+        before, after = then_values.get(key), now_values.get(key)
+        if before != after:
+            name = key.removeprefix("config.")
+            raise UserError(
+                f"{journal.folder}: this study began with {name}={before}, and now it is {after}.\n"
+                "Go back to that, or give the new study another name with experiment="
+            )
+    journal.append("resumed", budget=now["config"]["study"])
+    return then
+
+
+def header_of(config: Config, prepared: Prepared) -> dict[str, Any]:
+    """What a study is: its settings and the hashes of what it depends on."""
+    task = task_facts(config.task, prepared)
+    return {
+        "identity": identity(config),
+        "strategy": config.strategy_name,
+        "config": {key: value for key, value in asdict(config).items() if key not in GROUPS},
+        "sandbox": sandbox.choose(config.sandbox).name,
+        "task": task,
+        "task_fingerprint": hashlib.sha256(json.dumps(task, sort_keys=True).encode()).hexdigest(),
+        "stock": hashlib.sha256(stock_of(config).encode()).hexdigest(),
+        "harness": harness_hash(config.strategy["_target_"]),
+        "environment": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in ENVIRONMENT},
+        },
+        "machine": f"{platform.node()}, {platform.system()} {platform.machine()}",
+    }
+
+
+def task_facts(task: TaskConfig, prepared: Prepared) -> dict[str, Any]:
+    """What two studies must share to be comparable; its hash is the task's fingerprint."""
+    return {
+        "device": task.device,
+        "threads": task.threads,
+        "sequence_length": task.sequence_length,
+        "vocab_size": task.vocab_size,
+        "packing": task.packing,
+        "budget": asdict(task.budget),
+        "scoring_rows": task.scoring_rows,
+        "metric": METRIC,
+        "text_and_tokenizer": prepared.fingerprint,
+    }
+
+
+def harness_hash(strategy: str) -> str:
+    """Of all code that can change a proposal or a score: the harness's, and the strategy's own module."""
+    module = importlib.util.find_spec(strategy.rpartition(".")[0])
+    own = [Path(module.origin)] if module is not None and module.origin is not None else []
+    ours = (ROOT / "search").rglob("*.py")
+    harness = [path for path in ours if path.name not in SHOWING and path.parent.name != SHOWING_PACKAGE]
+    digest = hashlib.sha256()
+    for path in sorted({*harness, *own}):
+        digest.update(f"{path.name}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested values as `a.b.c`, as JSON would bring them back."""
+    if isinstance(node, dict) and node:
+        parts: dict[str, Any] = {}
+        for key, value in node.items():
+            parts.update(flat(value, f"{prefix}.{key}" if prefix else str(key)))
+        return parts
+    return {prefix: list(node) if isinstance(node, tuple) else node}

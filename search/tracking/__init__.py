@@ -1,0 +1,1 @@
+"""Everything MLflow, and nothing else knows MLflow."""

@@ -1,0 +1,49 @@
+"""What MLflow's pages say in words, for somebody who does not know this code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from search.journal import Entry
+
+EXPERIMENT_DESCRIPTION = (
+    "Studies that are compared with each other: each spends the same budget on the same training task, and `seeds` is the "
+    "control, whose gain is luck. Select the studies and press Compare to overlay `best_val_bpb` (validation bits per byte, "
+    "lower is better) over trials. A best of many noisy trials flatters itself: hold it against the control's spread."
+)
+
+
+def study_description(header: Mapping[str, Any]) -> str:
+    config = header["config"]
+    llm = config["strategy"].get("llm", {})
+    remark = f"**{llm['name']}: {llm['about']}.**\n\n" if llm.get("about") else ""
+    return (
+        f"{remark}**{header['strategy']}**, search seed {config['seed']}, on task {config['task']['name']}. "
+        "`best_val_bpb`: best score so far; `trial_val_bpb`: each trial; `anchor_val_bpb`: the stock again, for drift; "
+        "the step is the trial's number. Artifacts: the winner's `train.py` and its change from the stock, all trials as "
+        "`trials.jsonl`, the study's settings as `study.json`."
+    )
+
+
+def kept_chain(rows: list[str]) -> str:
+    """The kept trials, one after the other, as Markdown. A replicate is named as the edit that it confirms."""
+    lines = ["| trial | val_bpb | edit | why it was kept |", "|---|---|---|---|"]
+    trials = [json.loads(row) for row in rows]
+    for row in trials:
+        if row["kept"]:
+            edit = row["note"]
+            if row["replicate"] and row["parent"]:
+                edit = f"{trials[row['parent']]['note']} (trial {row['parent']}, confirmed)"
+            cells = [str(row["number"]), f"{row['val_bpb']:.4f}", edit, row["verdict"]]
+            lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def trial_description(entry: Entry) -> str:
+    outcome, hypothesis = entry.trial.outcome, entry.trial.answer.facts.get("hypothesis", "")
+    score = "no score" if outcome.val_bpb is None else f"val_bpb {outcome.val_bpb:.4f}"
+    verdict = "" if entry.verdict is None else ("kept: " if entry.verdict.kept else "not kept: ") + entry.verdict.reason
+    idea = f"\n\n{entry.trial.answer.note}. Hypothesis: {hypothesis}" if hypothesis else ""
+    return f"Trial {entry.trial.number}, {outcome.status}, {score}. {verdict or outcome.reason}{idea}"
