@@ -80,7 +80,7 @@ def test_nothing_private_can_be_read(inside, tmp_path):
     other = tmp_path / "other" / "weights.pt"
     other.write_text("another trial's")
     private = [str(other), str(ROOT / "README.md"), str(ROOT / "search" / "build.py"), str(ROOT / "mlruns" / "README.md")]
-    scored = [str(package_folder(name) / "__init__.py") for name in ("mlflow", "sqlalchemy")]
+    scored = [str(package_folder(name) / "__init__.py") for name in ("pandas", "sklearn", "mlflow", "sqlalchemy")]
     homes = [str(path) for path in (Path.home() / ".bashrc", Path("/etc/passwd")) if path.exists()]
     git = ROOT / ".git" / "HEAD"
     paths = [*private, *scored, *homes, *([str(git)] if git.exists() else [])]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.task.corpus import CorpusError, FilesCorpus, ParquetCorpus, PythonCorpus, package_folder, standard_library
+from search.task.corpus import CorpusError, FilesCorpus, ParquetCorpus, PythonCorpus, package_folder
 from search.task.loader import PACKINGS, Documents, scoring_rows, training_rows
 from search.task.tokenizer import Tokenizer
 from search.task.tokens import prepare
@@ -168,7 +168,7 @@ def test_a_changed_text_is_prepared_anew_and_a_damaged_file_is_found(tmp_path):
     [
         (FilesCorpus("/nowhere/at/all", ["*.txt"], 5), "is not a folder"),
         (ParquetCorpus("/nowhere/at/all", "shard_{:05d}.parquet", [0], [1], [2]), "shard_00000.parquet"),
-        (PythonCorpus(["no_such_package"], ["sqlalchemy"], []), "no_such_package"),
+        (PythonCorpus(["pandas"], ["no_such_package"], ["sqlalchemy"], []), "no_such_package"),
     ],
 )
 def test_missing_text_is_an_error_with_a_remedy(corpus, said):
@@ -197,12 +197,13 @@ def test_parquet_shards_are_read_as_documents(tmp_path):
 
 def test_python_text_is_never_scored_on_what_training_reads(configure):
     node = configure("task=cpu").data.corpus
-    corpus = PythonCorpus(node["validation"], node["confirmation"], node["exclude"])
-    roots = [standard_library(), *(package_folder(name) for name in node["validation"] + node["confirmation"])]
-    files = [set(corpus._paths(root)) for root in roots]
-    assert all(files)
-    assert not files[0] & (files[1] | files[2]) and not files[1] & files[2]
-    assert not any("/test" in path.relative_to(roots[0]).as_posix() for path in files[0])
+    corpus = PythonCorpus(node["train"], node["validation"], node["confirmation"], node["exclude"])
+    splits = ("train", "validation", "confirmation")
+    files = {split: {path for name in node[split] for path in corpus._paths(package_folder(name))} for split in splits}
+    assert all(files.values())
+    assert not files["train"] & (files["validation"] | files["confirmation"])
+    assert not files["validation"] & files["confirmation"]
+    assert not any("/tests/" in path.as_posix() for path in files["train"])
 
 
 def test_a_manifest_names_every_file(tmp_path):

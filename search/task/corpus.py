@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -68,25 +67,25 @@ class FilesCorpus:
 class PythonCorpus:
     """Python source text that is on every machine: nothing to download.
 
-    Training text is the interpreter's standard library without its tests; `validation` and `confirmation` name
-    installed packages that training never imports.
+    Each split names installed packages that training never imports and that its sandbox hides: text that the interpreter
+    or PyTorch needs could be read, and trained on, before the clock starts.
     """
 
-    def __init__(self, validation: Sequence[str], confirmation: Sequence[str], exclude: Sequence[str]) -> None:
-        self.packages = {"validation": list(validation), "confirmation": list(confirmation)}
+    def __init__(
+        self, train: Sequence[str], validation: Sequence[str], confirmation: Sequence[str], exclude: Sequence[str]
+    ) -> None:
+        self.packages = {"train": list(train), "validation": list(validation), "confirmation": list(confirmation)}
         self.exclude = list(exclude)
 
     def identity(self) -> str:
         return hashlib.sha256("".join(_listing(root, self._paths(root)) for root in self._roots()).encode()).hexdigest()
 
     def documents(self, split: str) -> Iterator[str]:
-        roots = [standard_library()] if split == "train" else [package_folder(name) for name in self.packages[split]]
-        for root in roots:
-            yield from _read(self._paths(root))
+        for name in self.packages[split]:
+            yield from _read(self._paths(package_folder(name)))
 
     def _roots(self) -> list[Path]:
-        held_out = self.packages["validation"] + self.packages["confirmation"]
-        return [standard_library(), *(package_folder(name) for name in held_out)]
+        return [package_folder(name) for split in SPLITS for name in self.packages[split]]
 
     def _paths(self, root: Path) -> list[Path]:
         paths = [path for path in _walk(root) if path.suffix == ".py"]
@@ -128,11 +127,6 @@ class ParquetCorpus:
                 "put the shards there, or choose another data set (data=python)"
             )
         return paths
-
-
-def standard_library() -> Path:
-    """The interpreter's own library of Python source."""
-    return Path(sysconfig.get_paths()["stdlib"])
 
 
 def package_folder(name: str) -> Path:
