@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def run_study(config: Config) -> None:
     folder = STUDIES / identity(config)
     runner = make_runner(config, prepared, folder / "work", folder / "stock_nats.npy")
     check_store(config.tracking.uri)
-    with Journal(folder, plain.say) as journal:  # from here on there is a study
+    with closing(runner), Journal(folder, plain.say) as journal:  # from here on there is a study
         header = open_study(config, journal, prepared)
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
         plain.say(opening(config, folder, header))
@@ -101,7 +102,7 @@ def run_study(config: Config) -> None:
             display.close()
         journal.append("ended", reason=reason)
         publisher.close("KILLED" if interrupts.requested else "FINISHED")
-        plain.say(closing(reason, len(journal.entries) - done_before))
+        plain.say(ending(reason, len(journal.entries) - done_before))
         console.print(summary(identity(config), journal.entries, study.best))
         say_where(plain, publisher)
     if interrupts.requested:
@@ -113,7 +114,7 @@ def run_study(config: Config) -> None:
         )
 
 
-def closing(reason: str, new: int) -> str:
+def ending(reason: str, new: int) -> str:
     """How a start ended. `new`: trials of this start, anchors too."""
     if new or reason == STOPPED:
         return f"{reason}; {new} trials in this start"

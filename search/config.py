@@ -41,6 +41,8 @@ class TaskConfig:
     scoring_rows: int = MISSING
     scoring_batch: int = MISSING  # rows scored at once
     scoring_seconds: float = MISSING
+    memory_gb: float = MISSING  # of the machine's memory, for all processes of a trial together
+    disk_gb: float = MISSING  # that a trial may write
     weights_gb: float = MISSING
     source_kb: float = MISSING
     audit_share: float = MISSING  # of the trials that cannot win: how many are challenged anyway

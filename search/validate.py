@@ -23,6 +23,10 @@ PLAIN_TYPES: dict[str, Any] = {  # as they are written in annotations
 SANDBOXES = ("auto", "bubblewrap", "landlock", "none")
 PRICES = ("input", "cached", "output")
 FACTORY_ARGUMENTS = ("task", "seed", "noise_floor")  # what the harness gives every strategy
+POSITIVE = (  # of a task
+    *("startup_seconds", "scoring_seconds", "scoring_rows", "scoring_batch"),
+    *("memory_gb", "disk_gb", "weights_gb", "source_kb"),
+)
 
 
 def load(composed: DictConfig) -> Config:
@@ -75,7 +79,7 @@ def _check_task(task: TaskConfig) -> None:
     if budget.seconds is None:
         cap = budget.cap_seconds
         _require(cap is not None and cap > 0, "task.budget.cap_seconds", cap, "a budget of tokens needs a cap above 0")
-    for key in ("startup_seconds", "scoring_seconds", "weights_gb", "source_kb", "scoring_rows", "scoring_batch"):
+    for key in POSITIVE:
         _require(getattr(task, key) > 0, f"task.{key}", getattr(task, key), "must be above 0")
     for key, value in (("seconds", budget.seconds), ("tokens", budget.tokens)):
         _require(value is None or value > 0, f"task.budget.{key}", value, "must be above 0")

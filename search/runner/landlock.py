@@ -15,6 +15,8 @@ import struct
 import sys
 from pathlib import Path
 
+from search.task.confine import ALWAYS, refuse
+
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # system calls, the same on every architecture
 PR_SET_NO_NEW_PRIVS = 38
 VERSION_FLAG = 1
@@ -87,6 +89,8 @@ def _checked(result: int, what: str) -> int:
 if __name__ == "__main__":
     split = sys.argv.index("--")
     grants, command = sys.argv[1:split], sys.argv[split + 1 :]
+    # Landlock knows nothing of connecting to another program's socket by its path.
+    refuse((*ALWAYS, "connect"))
     restrict(
         [Path(grant[1:]) for grant in grants if grant[0] == "r"], [Path(grant[1:]) for grant in grants if grant[0] == "w"]
     )

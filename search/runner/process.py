@@ -16,8 +16,12 @@ from pathlib import Path
 from types import TracebackType
 
 from search.paths import ROOT
+from search.runner import watchdog
+from search.runner.compile_cache import CACHE
 from search.runner.device import Device
 from search.runner.sandbox import Sandbox
+from search.runner.watchdog import LimitExceeded, Limits
+from search.task.confine import FILE_BYTES_VARIABLE
 from search.task.protocol import CHANNEL_VARIABLE, Channel, Message, ProtocolError
 
 # What a candidate's process may inherit of the caller's environment; everything else, keys above all, stays out.
@@ -34,6 +38,7 @@ INHERITED = (
 LOG_HEAD = 65_536  # bytes of output kept from the beginning,
 LOG_TAIL = 262_144  # and from the end; what lies between is only counted
 PASSED_ON_SIGNAL = 128  # a sandbox passes the signal that killed its process on as 128 + its number
+WATCH_SECONDS = 0.5  # between two looks at what the process uses; each takes milliseconds
 HANG_UP_SECONDS = 5.0  # a process may live on after it has closed its channel
 
 
@@ -59,7 +64,8 @@ class CandidateProcess:
     Use as a context manager: leaving it kills the whole group.
     """
 
-    def __init__(self, module: str, folder: Path, device: Device, sandbox: Sandbox) -> None:
+    def __init__(self, module: str, folder: Path, device: Device, sandbox: Sandbox, limits: Limits) -> None:
+        self._folder, self._limits, self._watched = folder, limits, 0.0
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
         self._events: deque[Message] = deque()
@@ -69,13 +75,15 @@ class CandidateProcess:
             self._process = subprocess.Popen(
                 sandbox.wrap([sys.executable, "-m", module], folder, device),
                 cwd=folder,
-                env=_environment(folder, device, theirs.fileno()),
+                env=_environment(folder, device, theirs.fileno(), limits),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        if sys.platform == "linux":  # where memory runs out, the kernel is to end this process and not the harness
+            Path(f"/proc/{self._process.pid}/oom_score_adj").write_text("1000")
         assert self._process.stdout is not None
         self._output = self._process.stdout
         os.set_blocking(self._output.fileno(), False)
@@ -89,16 +97,17 @@ class CandidateProcess:
     def next_event(self, deadline: float) -> Message | None:
         """The next message, or None at the deadline (a `time.monotonic()` value).
 
-        Raises Ended where none will come, and ProtocolError where what came is no message.
+        Raises Ended where none will come, ProtocolError where what came is no message, and LimitExceeded.
         """
         while not self._events:
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
+            self._watch()
             if self.channel.closed:
                 raise self._end(left)
             watched = [self.channel.fileno()] + ([] if self._output_ended else [self._output.fileno()])
-            readable, _, _ = select.select(watched, [], [], left)
+            readable, _, _ = select.select(watched, [], [], min(left, WATCH_SECONDS))
             if self._output.fileno() in readable:
                 self._read_output()
             if self.channel.fileno() in readable:
@@ -114,7 +123,7 @@ class CandidateProcess:
 
     def linger(self) -> None:
         """After it has said that it failed: let it print its traceback and end by itself, for a few seconds."""
-        with contextlib.suppress(Ended, ProtocolError):
+        with contextlib.suppress(Ended, ProtocolError, LimitExceeded):
             self.wait_for("end", time.monotonic() + HANG_UP_SECONDS)
 
     def kill(self) -> None:
@@ -131,6 +140,11 @@ class CandidateProcess:
         """What the process printed, cut in the middle where it is too long."""
         gap = f"\n[... {self._skipped:,} bytes left out ...]\n".encode() if self._skipped else b""
         return (bytes(self._head) + gap + bytes(self._tail)).decode("utf-8", "replace")
+
+    def _watch(self) -> None:
+        if time.monotonic() - self._watched >= WATCH_SECONDS:
+            watchdog.check(self._process.pid, self._folder, self._limits)
+            self._watched = time.monotonic()
 
     def _end(self, seconds: float) -> Ended:
         """How a process that has hung up ended; one that lingers is killed."""
@@ -170,18 +184,19 @@ def _on_cores(device: Device) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _environment(folder: Path, device: Device, channel: int) -> Mapping[str, str]:
+def _environment(folder: Path, device: Device, channel: int, limits: Limits) -> Mapping[str, str]:
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     threads = str(max(1, len(device.cores)))
     return {
         **inherited,
         **device.environment,
         CHANNEL_VARIABLE: str(channel),
+        FILE_BYTES_VARIABLE: str(limits.disk_bytes),
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "USER": "candidate",  # compilers name their caches by it, and in a sandbox there is no list of users
-        "TORCHINDUCTOR_CACHE_DIR": str(folder / "cache"),
-        "TRITON_CACHE_DIR": str(folder / "cache" / "triton"),
+        "TORCHINDUCTOR_CACHE_DIR": str(folder / CACHE),
+        "TRITON_CACHE_DIR": str(folder / CACHE / "triton"),
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",

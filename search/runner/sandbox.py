@@ -23,7 +23,8 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache
 # Python packages of the system: not needed, and they may hold text that is scored.
 HIDDEN_NAMES = ("site-packages", "dist-packages")
 GPU_DEVICES = ("nvidia*", "dri", "kfd")
-WORKING_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/shm")
+WORKING_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+TEMPORARY_BYTES, SHARED_BYTES = 64 * 2**20, 2**30  # of /tmp and /dev/shm, which bubblewrap makes in memory
 
 
 class Sandbox(Protocol):
@@ -40,7 +41,8 @@ class Bubblewrap:
     name = "bubblewrap"
 
     def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
-        wrapped = ["bwrap", "--unshare-all", "--die-with-parent", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+        wrapped = ["bwrap", "--unshare-all", "--die-with-parent", "--proc", "/proc", "--dev", "/dev"]
+        wrapped += ["--size", str(SHARED_BYTES), "--tmpfs", "/dev/shm", "--size", str(TEMPORARY_BYTES), "--tmpfs", "/tmp"]
         for path in visible():
             if path.is_symlink():
                 wrapped += ["--symlink", str(path.readlink()), str(path)]
@@ -56,8 +58,9 @@ class Bubblewrap:
 
 
 class Landlock:
-    """The kernel refuses what is not on the allow-list, and TCP. Weaker: names of files can be listed everywhere, UDP is
-    open, other processes can be seen, and one that leaves its group outlives the trial."""
+    """The kernel refuses what is not on the allow-list, and every socket to the outside. Weaker: names of files can be
+    listed everywhere, other processes can be seen, and one that leaves its group outlives the trial. There is no /dev/shm:
+    a scoring process could leave a note there for the next one."""
 
     name = "landlock"
 

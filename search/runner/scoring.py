@@ -18,6 +18,7 @@ from search.runner.device import Device
 from search.runner.process import CandidateProcess, Ended
 from search.runner.sandbox import Sandbox
 from search.runner.training import device_of
+from search.runner.watchdog import LimitExceeded, Limits
 from search.task.protocol import ProtocolError
 from search.trial import Status
 
@@ -59,12 +60,15 @@ def ask_scorer(
     (folder / SOURCE).write_text(submission.source, encoding="utf-8")
     shutil.copyfile(submission.weights, folder / WEIGHTS)
     deadline = time.monotonic() + task.scoring_seconds
-    with CandidateProcess("search.task.scoring", folder, device, sandbox) as process:
+    limits = Limits(task.memory_gb, task.disk_gb)
+    with CandidateProcess("search.task.scoring", folder, device, sandbox, limits) as process:
         try:
             _request(process, _settings(task, mode), inputs, deadline)
             status, reason = _await_end(process, deadline, task)
         except Ended as end:
             status, reason = Status.CRASHED, f"scoring {end}"
+        except LimitExceeded as excess:
+            status, reason = excess.status, f"scoring: {excess}"
         except (ProtocolError, OSError) as error:
             status, reason = Status.DISQUALIFIED, f"scoring broke the protocol: {error}"
     if status is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -12,8 +13,10 @@ from pathlib import Path
 
 from search.config import TaskConfig
 from search.runner.device import Device
+from search.runner.handover import Handover
 from search.runner.process import CandidateProcess, Ended
 from search.runner.sandbox import Sandbox
+from search.runner.watchdog import LimitExceeded, Limits
 from search.task.protocol import Message, ProtocolError
 from search.trial import LossPoint, Status
 
@@ -71,7 +74,7 @@ class Training:
 
 def train(
     task: TaskConfig,
-    text: tuple[Path, Path],
+    text: Handover,
     bos: int,
     seed: int,
     folder: Path,
@@ -86,8 +89,11 @@ def train(
     training = Training()
     with ExitStack() as stack:
         # Opened outside of what follows: that the token files cannot be read is not the candidate's fault.
-        tokens = [stack.enter_context(path.open("rb")).fileno() for path in text]
-        process = stack.enter_context(CandidateProcess("search.task.launch", folder, device, sandbox))
+        tokens = text.open()
+        for file in tokens:
+            stack.callback(os.close, file)
+        limits = Limits(task.memory_gb, task.disk_gb)
+        process = stack.enter_context(CandidateProcess("search.task.launch", folder, device, sandbox, limits))
         try:
             _start(task, bos, seed, process, training, observe)
             if training.failure is None:
@@ -95,6 +101,8 @@ def train(
         except Ended as end:
             killed = end.returncode == -signal.SIGKILL  # by the kernel, which does that when memory runs out
             training.fail(Status.OUT_OF_MEMORY if killed else Status.CRASHED, f"training {end}")
+        except LimitExceeded as excess:
+            training.fail(excess.status, str(excess))
         except (ProtocolError, ConnectionError) as error:
             training.fail(Status.CRASHED, f"training broke the protocol: {error}")
     training.log = process.log()

@@ -18,7 +18,10 @@ import numpy.typing as npt
 from search.config import TaskConfig
 from search.files import write_whole
 from search.runner import audit
+from search.runner.compile_cache import CompileCache
 from search.runner.device import Device, lease
+from search.runner.frozen import frozen_files
+from search.runner.handover import Handover
 from search.runner.sandbox import Sandbox
 from search.runner.scoring import SOURCE, WEIGHTS, ScoringFailed, Submission, ask_scorer
 from search.runner.training import Observer, Progress, Training, train
@@ -74,6 +77,9 @@ class TrialRunner:
         self.prepared = prepared
         self.work = work
         self.reference = reference
+        self.text = Handover(prepared.files("train"), sandbox)
+        self.frozen = frozen_files(prepared)
+        self.cache = CompileCache(reference.with_name("compile_cache"))
         tokenizer = prepared.tokenizer()
         self.bos = tokenizer.bos
         self.byte_lengths = tokenizer.byte_lengths()
@@ -81,13 +87,21 @@ class TrialRunner:
         self.rows = scoring_rows(prepared.documents(split), packer, task.scoring_rows)
 
     def run(self, request: TrialRequest, observe: Observer) -> Outcome:
-        """Train and score a candidate. Raises UserError where the device is not there, OSError where the disk fails."""
+        """Train and score a candidate. Raises UserError where the device is not there or a frozen file is not what it was,
+        OSError where the disk fails."""
         too_long = len(request.source.encode()) > self.task.source_kb * 1024
         if too_long:
             reason = f"the program is longer than task.source_kb={self.task.source_kb:g} kB"
             return Outcome(Status.DISQUALIFIED, reason=reason)
         with lease(self.task.device, self.task.threads, lambda: observe(Progress("waiting"))) as device:
-            return self._run_on(device, request, observe)
+            self.frozen.check()
+            outcome = self._run_on(device, request, observe)
+            self.frozen.check()
+        return outcome
+
+    def close(self) -> None:
+        """Let go of the open token files."""
+        self.text.close()
 
     def _run_on(self, device: Device, request: TrialRequest, observe: Observer) -> Outcome:
         shutil.rmtree(self.work, ignore_errors=True)
@@ -99,10 +113,12 @@ class TrialRunner:
         folder = work / "train"
         folder.mkdir()
         (folder / SOURCE).write_text(request.source, encoding="utf-8")
-        text = self.prepared.files("train")
-        training = train(self.task, text, self.bos, request.training_seed, folder, device, self.sandbox, observe)
+        self.cache.copy_to(folder)
+        training = train(self.task, self.text, self.bos, request.training_seed, folder, device, self.sandbox, observe)
         request.logs.parent.mkdir(parents=True, exist_ok=True)
         request.logs.with_suffix(".train.txt").write_text(training.log, encoding="utf-8")
+        if request.is_stock and training.failure is None:
+            self.cache.keep(folder)
         if training.failure is not None:
             score = Score(training.failure, reason=training.reason)
         else:

@@ -12,6 +12,7 @@ import runpy
 import signal
 import sys
 
+from search.task.confine import confine
 from search.task.protocol import Channel
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -44,5 +45,6 @@ if __name__ == "__main__":
     inherited = Channel.inherited()
     if inherited is None:
         sys.exit("search.task.launch is started by the harness; to run a train.py by hand: python train.py")
+    confine()
     inherited.send({"event": "launched"})
     run_candidate(inherited, "__main__")

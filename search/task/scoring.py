@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
+from search.task.confine import confine
 from search.task.launch import die_with_parent, failure_kind, run_candidate
 from search.task.protocol import Channel
 from search.task.training import WEIGHTS
@@ -89,4 +90,5 @@ if __name__ == "__main__":
     inherited = Channel.inherited()
     if inherited is None:
         sys.exit("search.task.scoring is started by the harness")
+    confine()
     serve(inherited)

@@ -1,0 +1,88 @@
+"""Watches what a candidate's processes use together, and says when it is too much.
+
+A limit on address space would do for memory what this does, but CUDA reserves far more addresses than it uses, and dies of
+it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from search.trial import Status
+
+MOST_PROCESSES = 512  # a compiler starts a worker per core
+MOST_FILES = 20_000  # counting more would take too long
+GB = 2**30
+
+
+@dataclass(frozen=True)
+class Limits:
+    """For one process and its children, together. In GB of 2**30 bytes."""
+
+    memory_gb: float
+    disk_gb: float
+
+    @property
+    def disk_bytes(self) -> int:
+        return int(self.disk_gb * GB)
+
+
+class LimitExceeded(Exception):
+    """A candidate used more than it may. `status`: how its trial ends."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def check(pid: int, folder: Path, limits: Limits) -> None:
+    """Raise LimitExceeded where the process `pid` and its children, or the files in `folder`, are over the limits."""
+    processes = _family(pid)
+    if len(processes) > MOST_PROCESSES:
+        raise LimitExceeded(Status.DISQUALIFIED, f"it started more than {MOST_PROCESSES} processes")
+    # The plain figure counts what processes share once for each of them; the fair one takes longer to read.
+    if _memory(processes, fair=False) > limits.memory_gb * GB and _memory(processes, fair=True) > limits.memory_gb * GB:
+        raise LimitExceeded(Status.OUT_OF_MEMORY, f"it used more than task.memory_gb={limits.memory_gb:g}")
+    files, size = _usage(folder)
+    if size > limits.disk_bytes or files > MOST_FILES:
+        raise LimitExceeded(
+            Status.DISQUALIFIED, f"it wrote more than task.disk_gb={limits.disk_gb:g} or {MOST_FILES:,} files"
+        )
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        first = psutil.Process(pid)
+        return [first, *first.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _memory(processes: list[psutil.Process], fair: bool) -> int:
+    total = 0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # it has just ended
+            if fair:
+                memory = process.memory_full_info()
+                total += getattr(memory, "pss", memory.uss)  # macOS knows no shares
+            else:
+                total += process.memory_info().rss
+    return total
+
+
+def _usage(folder: Path) -> tuple[int, int]:
+    """Files below a folder, and the bytes that they take; links are not followed. Stops counting at MOST_FILES."""
+    files = size = 0
+    for at, folders, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                size += (Path(at) / name).lstat().st_blocks * 512
+        files += len(names) + len(folders)
+        if files > MOST_FILES:
+            break
+    return files, size
