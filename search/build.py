@@ -50,7 +50,8 @@ def make_strategy(config: Config, stock: str, noise_floor: NoiseFloor | None, fo
         sequence_length=task.sequence_length,
         vocab_size=task.vocab_size,
         budget=budget_in_words(task),
-        limits=f"start-up {task.startup_seconds:g} s, weights {task.weights_gb:g} GB, program {task.source_kb:g} kB",
+        limits=f"start-up {task.startup_seconds:g} s, weights {task.weights_gb:g} GB, program {task.source_kb:g} kB, "
+        f"memory {task.memory_gb:g} GB",
         folder=folder / ATTACHMENTS,
     )
     settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}

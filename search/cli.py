@@ -19,6 +19,7 @@ from search.errors import UserError
 from search.explain import explain
 from search.files import unwritable
 from search.paths import CONF, OUTPUT
+from search.untrusted import printable
 from search.validate import load
 
 INTERRUPTED = 130  # the shell's own exit code after Ctrl-C
@@ -50,7 +51,7 @@ def run(body: Callable[[Config], None], stopped: str) -> int:
         if multirun.report_failures():
             return 1
         if isinstance(error, UserError | HydraException | OmegaConfBaseException):
-            print(f"error: {explain(error)}", file=sys.stderr)
+            print(f"error: {printable(explain(error))}", file=sys.stderr)
             return 1
         if isinstance(error, OSError):  # Hydra's own folder, before any study begins
             print(f"error: {unwritable(error.filename or OUTPUT, error)}", file=sys.stderr)

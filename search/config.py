@@ -45,6 +45,7 @@ class TaskConfig:
     disk_gb: float = MISSING  # that a trial may write
     weights_gb: float = MISSING
     source_kb: float = MISSING
+    plausible_bpb: float = MISSING  # a score below it is flagged, and nothing else
     audit_share: float = MISSING  # of the trials that cannot win: how many are challenged anyway
     audit_gain_positions: int = MISSING  # per challenge, drawn by what the claim gains there
     audit_uniform_positions: int = MISSING  # per challenge, drawn anywhere else
@@ -141,6 +142,13 @@ def typed(composed: DictConfig) -> Config:
         raise UserError(describe(error)) from error
     assert isinstance(config, Config)
     return config
+
+
+def restored(record: dict[str, Any]) -> Config:
+    """The configuration that a journal's first line holds. What only a strategy's settings use is not in it. Raises
+    UserError where this version's schema is another."""
+    unused = {"space": {}, "sampler": {"name": "unused", "build": {}}, "llm": {}}
+    return typed(OmegaConf.create({**unused, **record}))
 
 
 def build(node: dict[str, Any], **arguments: Any) -> Any:

@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from search.errors import UserError
 from search.explain import explain
 from search.paths import resolve
+from search.untrusted import printable
 
 FAILURES = "failures.jsonl"  # in the sweep's folder: with parallel launchers the studies are other processes
 
@@ -46,7 +47,7 @@ class Checks(Callback):
             traceback.print_exception(error)
         name = config.hydra.job.override_dirname
         message = " ".join(str(error).split()) or type(error).__name__
-        print(f"error: {name}: {message}", file=sys.stderr)
+        print(f"error: {name}: {printable(message)}", file=sys.stderr)
         with (resolve(config.hydra.sweep.dir) / FAILURES).open("a") as file:
             file.write(json.dumps({"name": name, "message": message}) + "\n")
 
@@ -58,7 +59,7 @@ def report_failures() -> bool:
     failures = [json.loads(line) for line in (_sweep / FAILURES).read_text().splitlines()]
     print(f"{len(failures)} failed, the others are complete:", file=sys.stderr)
     for failure in failures:
-        print(f"  {failure['name']}: {failure['message']}", file=sys.stderr)
+        print(f"  {failure['name']}: {printable(failure['message'])}", file=sys.stderr)
     return True
 
 

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from search.journal import Entry
 from search.runner.training import Progress as TrialProgress
-from search.runner.training import one_line
 from search.study import dollars, train_hours
 from search.trial import Origin, Trial
+from search.untrusted import one_line, printable
 
 NOTE_WIDTH = 50  # characters of a trial's note beside its bar
 LINE_SECONDS = 30.0  # between two plain lines about one running trial
@@ -30,7 +30,7 @@ class PlainDisplay:
         self._spoke = 0.0
 
     def say(self, text: str) -> None:
-        self.console.print(escape(text), soft_wrap=True, highlight=False)
+        self.console.print(escape(printable(text)), soft_wrap=True, highlight=False)
 
     def asking(self, number: int) -> None:
         """The strategy is asked for a trial, which an LLM may take minutes to answer."""

@@ -6,12 +6,16 @@ from dataclasses import asdict
 from typing import Any
 
 from search import source
+from search.config import TaskConfig
 from search.flags import flags
 from search.journal import Entry
+from search.plausibility import doubts
+from search.trial import Trial
 
 
-def row(entry: Entry, parent: str | None, stock: str) -> dict[str, Any]:
-    """What is worth comparing of a trial. `parent`: the text it was changed from. `stock`: the study's first."""
+def row(entry: Entry, parent: str | None, stock: Trial, task: TaskConfig) -> dict[str, Any]:
+    """What is worth comparing of a trial. `parent`: the text it was changed from. `stock`: the study's first trial."""
+    assert stock.candidate is not None
     trial, outcome = entry.trial, entry.trial.outcome
     candidate, verdict = trial.candidate, entry.verdict
     return {
@@ -19,6 +23,7 @@ def row(entry: Entry, parent: str | None, stock: str) -> dict[str, Any]:
         "origin": trial.origin,
         "status": trial.status,
         "val_bpb": outcome.val_bpb,
+        "val_nats": outcome.val_nats,
         "audited": outcome.audited,
         "kept": None if verdict is None else verdict.kept,
         "verdict": None if verdict is None else verdict.reason,
@@ -29,7 +34,8 @@ def row(entry: Entry, parent: str | None, stock: str) -> dict[str, Any]:
         "parent": None if candidate is None else candidate.parent,
         "note": trial.answer.note,
         "source": None if candidate is None else candidate.source_hash,
-        **_changes(None if candidate is None else candidate.source, parent, stock),
+        **_changes(None if candidate is None else candidate.source, parent, stock.candidate.source),
+        "doubts": list(doubts(outcome, stock.outcome, task)),
         "facts": trial.answer.facts,
         "cost": None if trial.answer.cost is None else asdict(trial.answer.cost),
         "started": entry.started,

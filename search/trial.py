@@ -94,14 +94,16 @@ class LossPoint:
 class Outcome:
     """What became of a candidate.
 
-    `val_bpb`: validation bits per byte, for completed trials only. `audited`: whether the claim was challenged; an
-    unaudited trial cannot win. `reason`: one line for every status but completed. `seconds`: by phase. `train_seconds`:
-    what the trial costs the study's budget. `tokens`, `steps`, `peak_memory_mb`, `losses`, `dropped_share`: as the
-    training process reported them, for information. `log_tail`: the end of what training printed.
+    `val_bpb`: validation bits per byte, for completed trials only; `val_nats`: the same as nats per token. `audited`:
+    whether the claim was challenged; an unaudited trial cannot win. `reason`: one line for every status but completed.
+    `seconds`: by phase. `train_seconds`: what the trial costs the study's budget. `tokens`, `steps`, `peak_memory_mb`,
+    `losses`, `dropped_share`: as the training process reported them, for information. `log_tail`: the end of what training
+    printed.
     """
 
     status: Status
     val_bpb: float | None = None
+    val_nats: float | None = None
     audited: bool = False
     reason: str = ""
     seconds: dict[str, float] = field(default_factory=dict)

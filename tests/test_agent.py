@@ -187,7 +187,7 @@ def test_code_that_sets_seeds_is_trained_and_flagged_and_the_agent_is_told(study
     with serve(Answer(WHOLE.format(seeded)), Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
         _, trials = study(server, 3)
     assert trials[1].status is Status.COMPLETED and trials[1].candidate.facts["flags"] == "sets_seed"
-    assert "completed, sets seeds" in server.prompts[1] and "confirmed under other seeds" in server.prompts[1]
+    assert "completed (flagged: sets_seed)" in server.prompts[1] and "confirmed under other seeds" in server.prompts[1]
 
 
 def test_program_md_may_change_while_a_study_runs(study, stock, tmp_path):

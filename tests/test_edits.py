@@ -140,9 +140,28 @@ def test_the_note_is_one_plain_line(reply, note):
         ("generator = np.random.default_rng()", ()),
         ("x = 'manual_seed(3)'", ()),
         ("seed = 3", ()),
+        ("import subprocess", ("uses_processes",)),
+        ("from socket import create_connection", ("uses_network",)),
+        ("import ctypes.util", ("uses_memory",)),
+        ("__import__('ctypes')", ("uses_inspection", "uses_memory")),
+        ("from threading import Thread", ("uses_threads",)),
+        ("import time", ("uses_clock",)),
+        ("open('notes', 'w')", ("writes_files",)),
+        ("open(name, mode)", ("writes_files",)),
+        ("open('notes')", ()),
+        ("path.open('wb')", ("writes_files",)),
+        ("torch.save(x, 'weights')", ("writes_files",)),
+        ("from search import task", ()),
+        ("from search.task.training import Run", ("touches_harness",)),
+        ("import search.task.loader", ("touches_harness",)),
+        ("run._channel.send({})", ("touches_harness",)),
+        ("import torch\ntorch.nn.functional.cross_entropy = mine", ("patches_modules",)),
+        ("import torch\nsetattr(torch, 'roll', mine)", ("patches_modules",)),
+        ("import torch\ntorch.backends.cuda.matmul.allow_tf32 = True", ()),
+        ("self.weight = torch.zeros(3)", ()),
     ],
 )
-def test_code_that_sets_seeds_is_flagged(line, found):
+def test_what_training_has_no_use_for_is_flagged(line, found):
     assert flags(line) == found
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from search.errors import UserError
 from search.files import unwritable, write_whole
 from search.paths import resolve
+from search.untrusted import printable
 
 TOKENS_PER_PRICE = 1_000_000  # prices are dollars for a million tokens
 SHORTEST_KEY = 8  # characters
@@ -219,8 +220,8 @@ class Recorder:
         program_md = hashlib.sha256(program.encode()).hexdigest()[:12]
         prompt = "\n\n".join(f"# {message['role']}\n\n{message['content']}" for message in messages)
         whole = {"ask": ask, "call": call, "program_md": program_md, "messages": list(messages), "reply": reply.record()}
-        self._keep(number, f"prompt-{call + 1}.md", prompt)
-        self._keep(number, f"reply-{call + 1}.md", reply.text)
+        self._keep(number, f"prompt-{call + 1}.md", printable(prompt))
+        self._keep(number, f"reply-{call + 1}.md", printable(reply.text))
         if not (self.folder / f"program-{program_md}.md").is_file():
             _write(self.folder / f"program-{program_md}.md", program)
         self._keep(number, f"{CALL}{call + 1}.json", json.dumps(whole, indent=1))  # last: what it says is then complete

@@ -85,7 +85,9 @@ def _task(task: TaskFacts, noise: NoiseFloor | None, memory: Memory) -> str:
         f"vocabulary {task.vocab_size}. The current train.py peaks at {memory.peak_memory_mb:,.0f} MB.\n"
         f"- Limits: {task.limits}.\n"
         f"- Noise of val_bpb: {floor}. Smaller differences are luck.\n"
-        "- Training seeds are the harness's; a program that sets seeds is flagged, and confirmed under other seeds."
+        "- Training seeds are the harness's; a program that sets seeds is flagged, and confirmed under other seeds. What "
+        "training has no use for (processes, threads, network, clocks, files, patched modules, more of `search` than `task`) "
+        "is flagged too, and gains nothing: scores are audited."
     )
 
 
@@ -134,7 +136,8 @@ def _recent(memory: Memory, noise: NoiseFloor | None) -> str:
         verdict = memory.verdicts.get(trial.number)
         judged = "" if verdict is None else ("kept: " if verdict.kept else "discarded: ") + verdict.reason
         note = "the stock again, to see drift" if trial.origin is Origin.ANCHOR else trial.answer.note
-        status = trial.status + (", sets seeds" if "sets_seed" in trial.answer.facts.get("flags", "") else "")
+        flagged = trial.answer.facts.get("flags")
+        status = f"{trial.status} (flagged: {flagged})" if flagged else str(trial.status)
         cells = [str(trial.number), score, _difference(trial, memory, noise), status, note, judged]
         lines.append("| " + " | ".join(cell.replace("|", "/")[: 2 * NOTE_CHARACTERS] for cell in cells) + " |")
     return "\n".join(lines)

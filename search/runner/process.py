@@ -23,6 +23,7 @@ from search.runner.sandbox import Sandbox
 from search.runner.watchdog import LimitExceeded, Limits
 from search.task.confine import FILE_BYTES_VARIABLE
 from search.task.protocol import CHANNEL_VARIABLE, Channel, Message, ProtocolError
+from search.untrusted import printable
 
 # What a candidate's process may inherit of the caller's environment; everything else, keys above all, stays out.
 INHERITED = (
@@ -137,9 +138,9 @@ class CandidateProcess:
         self.channel.close()
 
     def log(self) -> str:
-        """What the process printed, cut in the middle where it is too long."""
+        """What the process printed, without terminal escapes, cut in the middle where it is too long."""
         gap = f"\n[... {self._skipped:,} bytes left out ...]\n".encode() if self._skipped else b""
-        return (bytes(self._head) + gap + bytes(self._tail)).decode("utf-8", "replace")
+        return printable((bytes(self._head) + gap + bytes(self._tail)).decode("utf-8", "replace"))
 
     def _watch(self) -> None:
         if time.monotonic() - self._watched >= WATCH_SECONDS:

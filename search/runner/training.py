@@ -19,11 +19,11 @@ from search.runner.sandbox import Sandbox
 from search.runner.watchdog import LimitExceeded, Limits
 from search.task.protocol import Message, ProtocolError
 from search.trial import LossPoint, Status
+from search.untrusted import one_line
 
 OVERRUN_SHARE = 0.02  # a training that is not handed in by then, or
 OVERRUN_SECONDS = 1.0  # by then, whichever is later, is timed out
 MOST_LOSSES = 200  # points of the loss curve that are kept
-REASON_LENGTH = 200  # characters
 LARGEST_NUMBER = 1e18  # that a process may report of itself
 
 
@@ -58,7 +58,7 @@ class Training:
     raised: bool = False  # whether it ended with an error that its log shows
 
     def fail(self, status: Status, reason: str) -> None:
-        self.failure, self.reason = status, reason[:REASON_LENGTH]
+        self.failure, self.reason = status, one_line(reason)
 
     def learn(self, message: Message) -> None:
         """Take over what the process reports of itself. Raises ProtocolError for anything but finite numbers."""
@@ -117,11 +117,6 @@ def number(message: Message, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST_NUMBER:
         raise ProtocolError(f"{one_line(message['event'])}.{key} is {one_line(repr(value))}, not a number")
     return value
-
-
-def one_line(text: str) -> str:
-    """Untrusted text as one line without control characters."""
-    return "".join(character if character.isprintable() else " " for character in text)[:REASON_LENGTH].strip()
 
 
 def _start(task: TaskConfig, bos: int, seed: int, process: CandidateProcess, training: Training, observe: Observer) -> None:

@@ -54,12 +54,13 @@ class Score:
 
     status: Status = Status.COMPLETED
     val_bpb: float | None = None
+    val_nats: float | None = None
     audited: bool = False
     reason: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
 
     def fail(self, status: Status, reason: str) -> None:
-        self.status, self.val_bpb, self.reason = status, None, reason
+        self.status, self.val_bpb, self.val_nats, self.reason = status, None, None, reason
 
 
 class TrialRunner:
@@ -129,6 +130,7 @@ class TrialRunner:
         return Outcome(
             status=score.status,
             val_bpb=score.val_bpb,
+            val_nats=score.val_nats,
             audited=score.audited,
             reason=score.reason,
             seconds={phase: round(seconds, 3) for phase, seconds in {**training.seconds, **score.seconds}.items()},
@@ -183,6 +185,7 @@ class TrialRunner:
             score.fail(Status.DIVERGED if "finite" in wrong else Status.DISQUALIFIED, f"the model's nats are {wrong}")
             return
         score.val_bpb = audit.bits_per_byte(claimed, targets, self.byte_lengths)
+        score.val_nats = float(claimed[self.byte_lengths[targets] > 0].mean(dtype=np.float64))
         wins = request.beat is None or score.val_bpb < request.beat
         if wins or request.is_stock or request.audit_anyway:
             observe(Progress("audit"))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from search import source, table
+from search.config import restored
 from search.journal import ATTACHMENTS, Entry, Journal
 from search.tracking.store import absolute, all_runs, connect, experiment_id, first_line, outages, unusable
 from search.tracking.words import kept_chain, study_description, trial_description
@@ -65,6 +66,7 @@ class MlflowPublisher:
         self.journal = journal
         self.report = report
         self.header: dict[str, Any] = journal.header
+        self._task = restored(self.header["config"]).task
         self.behind = False  # whether a finished trial could not be published
         self._totals = Totals()
         self._rows: list[str] = []
@@ -83,7 +85,7 @@ class MlflowPublisher:
         while len(self._rows) < len(self.journal.entries):
             entry = self.journal.entries[len(self._rows)]
             totals = self._totals.plus(entry)
-            line = json.dumps(table.row(entry, self._parent_text(entry), self._stock()))
+            line = json.dumps(self._row(entry))
             if entry.trial.number not in self._done:
                 began = time.monotonic()
                 try:
@@ -169,7 +171,7 @@ class MlflowPublisher:
     def _create_run(self, entry: Entry) -> str:
         trial, outcome, verdict = entry.trial, entry.trial.outcome, entry.verdict
         candidate = trial.candidate
-        facts = table.row(entry, self._parent_text(entry), self._stock())
+        facts = self._row(entry)
         note = trial.answer.note
         tags = {
             "kind": "trial",
@@ -185,6 +187,7 @@ class MlflowPublisher:
             "constants_changed": ", ".join(f"{name}={value}" for name, value in (facts["changed"] or {}).items()),
             "lines": f"+{facts['lines_added']} -{facts['lines_removed']}" if facts["kind"] else "",
             "flags": ", ".join(facts["flags"] or []),
+            "doubts": ", ".join(facts["doubts"]),
             "parent_trial": "" if candidate is None or candidate.parent is None else str(candidate.parent),
             "training_seed": str(entry.training_seed),
             "device": outcome.device,
@@ -268,6 +271,9 @@ class MlflowPublisher:
     def _log_metrics(self, run: str, metrics: list[Metric]) -> None:
         for at in range(0, len(metrics), METRICS_PER_CALL):
             self.client.log_batch(run, metrics=metrics[at : at + METRICS_PER_CALL])
+
+    def _row(self, entry: Entry) -> dict[str, Any]:
+        return table.row(entry, self._parent_text(entry), self.journal.entries[0].trial, self._task)
 
     def _stock(self) -> str:
         candidate = self.journal.entries[0].trial.candidate

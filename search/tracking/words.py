@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from search.journal import Entry
+from search.untrusted import as_markdown
 
 EXPERIMENT_DESCRIPTION = (
     "Studies that are compared with each other: each spends the same budget on the same training task, and `seeds` is the "
@@ -33,17 +34,17 @@ def kept_chain(rows: list[str]) -> str:
     trials = [json.loads(row) for row in rows]
     for row in trials:
         if row["kept"]:
-            edit = row["note"]
+            edit = as_markdown(row["note"])
             if row["replicate"] and row["parent"]:
-                edit = f"{trials[row['parent']]['note']} (trial {row['parent']}, confirmed)"
-            cells = [str(row["number"]), f"{row['val_bpb']:.4f}", edit, row["verdict"]]
-            lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+                edit = f"{as_markdown(trials[row['parent']]['note'])} (trial {row['parent']}, confirmed)"
+            cells = [str(row["number"]), f"{row['val_bpb']:.4f}", edit, as_markdown(row["verdict"])]
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def trial_description(entry: Entry) -> str:
     outcome, hypothesis = entry.trial.outcome, entry.trial.answer.facts.get("hypothesis", "")
     score = "no score" if outcome.val_bpb is None else f"val_bpb {outcome.val_bpb:.4f}"
-    verdict = "" if entry.verdict is None else ("kept: " if entry.verdict.kept else "not kept: ") + entry.verdict.reason
-    idea = f"\n\n{entry.trial.answer.note}. Hypothesis: {hypothesis}" if hypothesis else ""
-    return f"Trial {entry.trial.number}, {outcome.status}, {score}. {verdict or outcome.reason}{idea}"
+    judged = "" if entry.verdict is None else ("kept: " if entry.verdict.kept else "not kept: ") + entry.verdict.reason
+    idea = f"\n\n{as_markdown(entry.trial.answer.note)}. Hypothesis: {as_markdown(hypothesis)}" if hypothesis else ""
+    return f"Trial {entry.trial.number}, {outcome.status}, {score}. {as_markdown(judged or outcome.reason)}{idea}"
