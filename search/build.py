@@ -85,32 +85,55 @@ def run_study(config: Config) -> None:
     runner = make_runner(config, prepared, folder / "work", folder / "stock_nats.npy")
     check_store(config.tracking.uri)
     with closing(runner), Journal(folder, plain.say) as journal:  # from here on there is a study
-        header = open_study(config, journal, prepared)
+        stock = stock_of(config)
+        header = open_study(config, stock, journal, prepared)
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
         plain.say(opening(config, folder, header))
-        done = sum(entry.trial.origin is not Origin.ANCHOR for entry in journal.entries)
-        display = make_display(console, config.study.trials, done)
-        publisher.report = display.say
-        try:
-            with Interrupts(display.say) as interrupts:
-                study = make_study(config, journal, runner, publisher, display, header["noise_floor"], interrupts)
-                done_before = len(journal.entries)
-                reason = study.run()
-        except BaseException as error:
-            publisher.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-            raise
-        finally:
-            display.close()
-        journal.append("ended", reason=reason)
-        publisher.close("KILLED" if interrupts.requested else "FINISHED")
-        plain.say(ending(reason, len(journal.entries) - done_before))
-        console.print(summary(identity(config), journal.entries, study.best))
+
+        def make(display: PlainDisplay, interrupts: Interrupts) -> Study:
+            return make_study(config, stock, journal, runner, publisher, display, header["noise_floor"], interrupts)
+
+        stopped = conduct(journal, publisher, console, config.study.trials, make)
         say_where(plain, publisher)
-    if interrupts.requested:
+    finish(stopped, publisher, config.tracking.uri, folder)
+
+
+def conduct(
+    journal: Journal,
+    publisher: MlflowPublisher,
+    console: Console,
+    trials: int | None,
+    make: Callable[[PlainDisplay, Interrupts], Study],
+) -> bool:
+    """Run a study to its end, with its display, Ctrl-C and MLflow. Returns whether it was stopped on request."""
+    done = sum(entry.trial.origin is not Origin.ANCHOR for entry in journal.entries)
+    display = make_display(console, trials, done)
+    publisher.report = display.say
+    try:
+        with Interrupts(display.say) as interrupts:
+            study = make(display, interrupts)
+            done_before = len(journal.entries)
+            reason = study.run()
+    except BaseException as error:
+        publisher.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    finally:
+        display.close()
+    journal.append("ended", reason=reason)
+    publisher.close("KILLED" if interrupts.requested else "FINISHED")
+    PlainDisplay(console).say(ending(reason, len(journal.entries) - done_before))
+    assert journal.header is not None
+    console.print(summary(journal.header["identity"], journal.entries, study.best))
+    return interrupts.requested
+
+
+def finish(stopped: bool, publisher: MlflowPublisher, uri: str, folder: Path) -> None:
+    """How a start ends for the caller: KeyboardInterrupt where it was stopped, UserError where MLflow is behind."""
+    if stopped:
         raise KeyboardInterrupt
     if publisher.behind:
         raise UserError(
-            f"tracking.uri={config.tracking.uri}: went out of reach during the study. All trials are safe in {folder}; "
+            f"tracking.uri={uri}: went out of reach during the study. All trials are safe in {folder}; "
             "give the same command again to publish them"
         )
 
@@ -124,6 +147,7 @@ def ending(reason: str, new: int) -> str:
 
 def make_study(
     config: Config,
+    stock: str,
     journal: Journal,
     runner: TrialRunner,
     publisher: MlflowPublisher,
@@ -131,7 +155,6 @@ def make_study(
     noise_floor: dict[str, Any] | None,
     interrupts: Interrupts,
 ) -> Study:
-    stock = stock_of(config)
     floor = NoiseFloor(**noise_floor) if noise_floor else None
     return Study(
         strategy=make_strategy(config, stock, floor, journal.folder),
@@ -148,10 +171,13 @@ def make_study(
     )
 
 
-def make_runner(config: Config, prepared: Prepared, work: Path, reference: Path) -> TrialRunner:
-    """A runner that scores on the validation split. Raises UserError where that is too short."""
+def make_runner(
+    config: Config, prepared: Prepared, work: Path, reference: Path, confirming: bool = False
+) -> TrialRunner:
+    """A runner that scores validation, and the confirmation split only where it is `confirming`. Raises UserError where the
+    text is too short."""
     try:
-        return TrialRunner(config.task, prepared, "validation", work, reference, sandbox.choose(config.sandbox))
+        return TrialRunner(config.task, prepared, work, reference, sandbox.choose(config.sandbox), confirming)
     except ValueError as error:
         raise UserError(f"task.scoring_rows={config.task.scoring_rows}: {error}; use more text or fewer rows") from error
 

@@ -56,12 +56,12 @@ def stock_of(config: Config) -> str:
     return stock
 
 
-def open_study(config: Config, journal: Journal, prepared: Prepared) -> dict[str, Any]:
+def open_study(config: Config, stock: str, journal: Journal, prepared: Prepared, role: str = "study") -> dict[str, Any]:
     """Write the journal's first line, or hold it against what is asked for now.
 
     Raises UserError where what differs may not.
     """
-    now = header_of(config, prepared)
+    now = header_of(config, stock, prepared, role)
     then = journal.header
     if then is None:
         noise = control_noise(STUDIES / config.experiment / config.task.name, now["task_fingerprint"], now["stock"])
@@ -84,17 +84,18 @@ def open_study(config: Config, journal: Journal, prepared: Prepared) -> dict[str
     return then
 
 
-def header_of(config: Config, prepared: Prepared) -> dict[str, Any]:
-    """What a study is: its settings and the hashes of what it depends on."""
+def header_of(config: Config, stock: str, prepared: Prepared, role: str) -> dict[str, Any]:
+    """What a study is: its settings and the hashes of what it depends on. `role`: study, or confirmation."""
     task = task_facts(config.task, prepared)
     return {
+        "role": role,
         "identity": identity(config),
         "strategy": config.strategy_name,
         "config": {key: value for key, value in asdict(config).items() if key not in GROUPS},
         "sandbox": sandbox.choose(config.sandbox).name,
         "task": task,
         "task_fingerprint": hashlib.sha256(json.dumps(task, sort_keys=True).encode()).hexdigest(),
-        "stock": hashlib.sha256(stock_of(config).encode()).hexdigest(),
+        "stock": hashlib.sha256(stock.encode()).hexdigest(),
         "harness": harness_hash(config.strategy["_target_"]),
         "environment": {
             "python": platform.python_version(),

@@ -93,6 +93,14 @@ class Journal:
         except OSError as error:
             raise unwritable(path, error) from error
 
+    def text(self, digest: str) -> str:
+        """The kept text of that hash. Raises UserError where it is missing."""
+        path = self._source(digest)
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{path}: is missing; restore it, or use another experiment=") from error
+
     def start(self, number: int, origin: Origin, answer: Candidate | Unusable, training_seed: int) -> None:
         """Note that a trial begins. The text of a candidate is kept beside the journal."""
         fields = asdict(answer)
@@ -144,12 +152,7 @@ class Journal:
         cost = Cost(**fields["cost"]) if fields["cost"] else None
         if "source" not in fields:
             return Unusable(**{**fields, "cost": cost})
-        path = self._source(fields["source"])
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"{path}: is missing; restore it, or use another experiment=") from error
-        return Candidate(**{**fields, "cost": cost, "source": text})
+        return Candidate(**{**fields, "cost": cost, "source": self.text(fields["source"])})
 
     def _source(self, digest: str) -> Path:
         return self.folder / "sources" / f"{digest[:16]}.py"

@@ -15,9 +15,9 @@ def training_seed(search_seed: int, replicate: int) -> int:
     return _draw(0, search_seed, replicate) % CONFIRMATION
 
 
-def confirmation_seed(repeat: int) -> int:
+def confirmation_seed(search_seed: int, repeat: int) -> int:
     """Disjoint from every training seed of every search."""
-    return CONFIRMATION + _draw(1, 0, repeat) % CONFIRMATION
+    return CONFIRMATION + _draw(1, search_seed, repeat) % CONFIRMATION
 
 
 def _draw(purpose: int, search_seed: int, number: int) -> int:

@@ -92,6 +92,8 @@ class Study:
     search_seed: int
     audit_share: float
     audit_within: float = 0.0  # of the best score: what a keep rule may call equal to it must be audited too
+    seed_of: Callable[[int, int], int] = training_seed  # from search seed and replicate number
+    stock_facts: dict[str, str] = field(default_factory=dict)  # what is on record of the stock's first training
     stop: Callable[[], bool] = lambda: False
     history: list[Trial] = field(default_factory=list)
     best: Trial | None = None
@@ -129,7 +131,7 @@ class Study:
     def _next(self, number: int) -> tuple[Origin, Candidate | Unusable] | Done:
         """Who is due, and what they ask for."""
         if number == 0:
-            return Origin.STOCK, Candidate(self.stock, note="the stock")
+            return Origin.STOCK, Candidate(self.stock, note="the stock", facts=self.stock_facts)
         if self._anchor_due():
             return Origin.ANCHOR, Candidate(self.stock, parent=0, note="the stock again, same training seed")
         self.display.asking(number)
@@ -154,7 +156,7 @@ class Study:
         return since >= every or crashing
 
     def _run_trial(self, number: int, origin: Origin, answer: Candidate | Unusable) -> None:
-        seed = training_seed(self.search_seed, answer.replicate if isinstance(answer, Candidate) else 0)
+        seed = self.seed_of(self.search_seed, answer.replicate if isinstance(answer, Candidate) else 0)
         self.journal.start(number, origin, answer, seed)
         self.display.started(number, origin, answer.note)
         try:

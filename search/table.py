@@ -24,6 +24,7 @@ def row(entry: Entry, parent: str | None, stock: Trial, task: TaskConfig) -> dic
         "status": trial.status,
         "val_bpb": outcome.val_bpb,
         "val_nats": outcome.val_nats,
+        "confirmation_bpb": outcome.confirmation_bpb,
         "audited": outcome.audited,
         "kept": None if verdict is None else verdict.kept,
         "verdict": None if verdict is None else verdict.reason,

@@ -94,8 +94,8 @@ class LossPoint:
 class Outcome:
     """What became of a candidate.
 
-    `val_bpb`: validation bits per byte, for completed trials only; `val_nats`: the same as nats per token. `audited`:
-    whether the claim was challenged; an unaudited trial cannot win. `reason`: one line for every status but completed.
+    `val_bpb`: validation bits per byte, for completed trials only; `val_nats`: the same as nats per token;
+    `confirmation_bpb`: bits per byte of the confirmation split, where that was scored (never for a strategy). `audited`: whether the claim was challenged; an unaudited trial cannot win. `reason`: one line for every status but completed.
     `seconds`: by phase. `train_seconds`: what the trial costs the study's budget. `tokens`, `steps`, `peak_memory_mb`,
     `losses`, `dropped_share`: as the training process reported them, for information. `log_tail`: the end of what training
     printed.
@@ -104,6 +104,7 @@ class Outcome:
     status: Status
     val_bpb: float | None = None
     val_nats: float | None = None
+    confirmation_bpb: float | None = None
     audited: bool = False
     reason: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -121,8 +122,8 @@ class Outcome:
             if self.val_bpb is None or not math.isfinite(self.val_bpb):
                 raise ValueError(f"a completed trial needs a finite val_bpb, got {self.val_bpb}")
         else:
-            if self.val_bpb is not None:
-                raise ValueError(f"a trial that is {self.status} cannot have a val_bpb, got {self.val_bpb}")
+            if self.val_bpb is not None or self.confirmation_bpb is not None:
+                raise ValueError(f"a trial that is {self.status} cannot have a score, got {self.val_bpb}")
             if not self.reason:
                 raise ValueError(f"a trial that is {self.status} needs a reason")
 

@@ -86,8 +86,8 @@ def _task(task: TaskFacts, noise: NoiseFloor | None, memory: Memory) -> str:
         f"- Limits: {task.limits}.\n"
         f"- Noise of val_bpb: {floor}. Smaller differences are luck.\n"
         "- Training seeds are the harness's; a program that sets seeds is flagged, and confirmed under other seeds. What "
-        "training has no use for (processes, threads, network, clocks, files, patched modules, more of `search` than `task`) "
-        "is flagged too, and gains nothing: scores are audited."
+        "training has no use for (processes, threads, network, clocks, files, patched modules, more of `search` than "
+        "`task`) is flagged too, and gains nothing: scores are audited."
     )
 
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,25 +55,28 @@ class Score:
     status: Status = Status.COMPLETED
     val_bpb: float | None = None
     val_nats: float | None = None
+    confirmation_bpb: float | None = None
     audited: bool = False
     reason: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
 
     def fail(self, status: Status, reason: str) -> None:
-        self.status, self.val_bpb, self.val_nats, self.reason = status, None, None, reason
+        self.status, self.reason = status, reason
+        self.val_bpb = self.val_nats = self.confirmation_bpb = None
 
 
 class TrialRunner:
     """Runs trials of one task, one after the other.
 
-    `split`: the text that is scored. `work`: a folder of its own, emptied before each trial, for the processes' files.
+    `confirming`: score the confirmation split beside validation. `work`: a folder of its own, emptied before each trial, for the processes' files.
     `reference`: the file that keeps the stock's nats between processes.
     """
 
     def __init__(
-        self, task: TaskConfig, prepared: Prepared, split: str, work: Path, reference: Path, sandbox: Sandbox
+        self, task: TaskConfig, prepared: Prepared, work: Path, reference: Path, sandbox: Sandbox, confirming: bool
     ) -> None:
-        self.task = task
+        splits = ("validation", "confirmation") if confirming else ("validation",)
+        self.task = replace(task, scoring_seconds=task.scoring_seconds * len(splits))
         self.sandbox = sandbox
         self.prepared = prepared
         self.work = work
@@ -85,7 +88,9 @@ class TrialRunner:
         self.bos = tokenizer.bos
         self.byte_lengths = tokenizer.byte_lengths()
         packer = PACKINGS[task.packing](task.sequence_length, self.bos)
-        self.rows = scoring_rows(prepared.documents(split), packer, task.scoring_rows)
+        rows = [scoring_rows(prepared.documents(split), packer, task.scoring_rows) for split in splits]
+        self.rows = np.concatenate(rows)
+        self.parts = {split: slice(at * task.scoring_rows, (at + 1) * task.scoring_rows) for at, split in enumerate(splits)}
 
     def run(self, request: TrialRequest, observe: Observer) -> Outcome:
         """Train and score a candidate. Raises UserError where the device is not there or a frozen file is not what it was,
@@ -131,6 +136,7 @@ class TrialRunner:
             status=score.status,
             val_bpb=score.val_bpb,
             val_nats=score.val_nats,
+            confirmation_bpb=score.confirmation_bpb,
             audited=score.audited,
             reason=score.reason,
             seconds={phase: round(seconds, 3) for phase, seconds in {**training.seconds, **score.seconds}.items()},
@@ -184,9 +190,8 @@ class TrialRunner:
         if wrong is not None:
             score.fail(Status.DIVERGED if "finite" in wrong else Status.DISQUALIFIED, f"the model's nats are {wrong}")
             return
-        score.val_bpb = audit.bits_per_byte(claimed, targets, self.byte_lengths)
-        score.val_nats = float(claimed[self.byte_lengths[targets] > 0].mean(dtype=np.float64))
-        wins = request.beat is None or score.val_bpb < request.beat
+        self._sum(score, claimed)
+        wins = request.beat is None or (score.val_bpb is not None and score.val_bpb < request.beat)
         if wins or request.is_stock or request.audit_anyway:
             observe(Progress("audit"))
             with _timed(score, "audit"):
@@ -200,6 +205,17 @@ class TrialRunner:
             np.save(data, claimed)
             write_whole(self.reference, data.getvalue())
 
+    def _sum(self, score: Score, claimed: audit.Nats) -> None:
+        """The claim's bits per byte, of each split."""
+        targets = self.rows[:, 1:]
+        bits = {
+            split: audit.bits_per_byte(claimed[part], targets[part], self.byte_lengths) for split, part in self.parts.items()
+        }
+        score.val_bpb, score.confirmation_bpb = bits["validation"], bits.get("confirmation")
+        validation = self.parts["validation"]
+        text = self.byte_lengths[targets[validation]] > 0
+        score.val_nats = float(claimed[validation][text].mean(dtype=np.float64))
+
     def _reference(self, request: TrialRequest) -> audit.Nats | float:
         """The nats that a claim is compared with: the stock's, and for the stock itself a uniform guess."""
         return float(np.log(self.task.vocab_size)) if request.is_stock else np.load(self.reference)
@@ -212,7 +228,12 @@ class TrialRunner:
         secret = np.random.default_rng()  # from the system's entropy: a candidate must not foresee the positions
         scored = self.byte_lengths[self.rows[:, 1:]] > 0
         challenge = audit.draw_challenge(
-            claimed, reference, scored, task.audit_gain_positions, task.audit_uniform_positions, secret
+            claimed,
+            reference,
+            scored,
+            task.audit_gain_positions * len(self.parts),
+            task.audit_uniform_positions * len(self.parts),
+            secret,
         )
         order = secret.permutation(len(challenge.rows))
         filler = -len(order) % task.scoring_batch  # every batch has the one fixed shape

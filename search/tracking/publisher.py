@@ -137,7 +137,7 @@ class MlflowPublisher:
         config = self.header["config"]
         strategy = config["strategy"]["name"]
         tags = {
-            "kind": "study",
+            "kind": self.header["role"],
             "strategy": strategy,
             "fairtrial.id": self.header["id"],
             "fairtrial.study": self.header["identity"],
@@ -148,6 +148,7 @@ class MlflowPublisher:
         if strategy in COLOURS:
             tags["mlflow.runColor"] = COLOURS[strategy]
         name = f"{self.header['strategy']}, search seed {config['seed']}"
+        name = "confirmation" if self.header["role"] == "confirmation" else name
         started = int(self.header["time"] * 1000)
         return str(self.client.create_run(self.experiment, start_time=started, tags=tags, run_name=name).info.run_id)
 
@@ -232,6 +233,8 @@ class MlflowPublisher:
             values |= {f"llm_{name}": value for name, value in costs if value is not None}
         if outcome.val_bpb is not None:
             values["val_bpb"] = outcome.val_bpb
+        if outcome.confirmation_bpb is not None:
+            values["confirmation_bpb"] = outcome.confirmation_bpb
         if outcome.train_seconds > 0:
             values["tokens_per_second"] = outcome.tokens / outcome.train_seconds
         started = entry.finished - outcome.train_seconds
@@ -251,7 +254,7 @@ class MlflowPublisher:
         self.client.log_text(self.parent, "\n".join(rows) + "\n", "trials.jsonl")
         if entry.verdict is not None and entry.verdict.kept:
             self.client.log_text(self.parent, kept_chain(rows), "kept.md")
-        for path in sorted((self.journal.folder / ATTACHMENTS).glob("*.md")):  # such as the program.md that an agent read
+        for path in sorted((self.journal.folder / ATTACHMENTS).glob("*.*")):  # such as the program.md that an agent read
             self.client.log_artifact(self.parent, str(path))
         if totals.winner == trial.number and trial.candidate is not None:
             change = source.diff(self._stock(), trial.candidate.source, "stock/train.py", "winner/train.py")

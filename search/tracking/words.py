@@ -15,9 +15,17 @@ EXPERIMENT_DESCRIPTION = (
     "lower is better) over trials. A best of many noisy trials flatters itself: hold it against the control's spread."
 )
 
+CONFIRMATION_DESCRIPTION = (
+    "The stock, the studies' winners, and the winners' constants alone in the stock's code, trained again on seeds that no "
+    "search has used. `val_bpb`: validation, as the searches saw it; `confirmation_bpb`: text that no search has seen. Each "
+    "trial's tag `arm` says which program it repeats; `plans.json` says what was planned, and when."
+)
+
 
 def study_description(header: Mapping[str, Any]) -> str:
     config = header["config"]
+    if header["role"] == "confirmation":
+        return CONFIRMATION_DESCRIPTION
     llm = config["strategy"].get("llm", {})
     remark = f"**{llm['name']}: {llm['about']}.**\n\n" if llm.get("about") else ""
     return (
