@@ -171,9 +171,7 @@ def make_study(
     )
 
 
-def make_runner(
-    config: Config, prepared: Prepared, work: Path, reference: Path, confirming: bool = False
-) -> TrialRunner:
+def make_runner(config: Config, prepared: Prepared, work: Path, reference: Path, confirming: bool = False) -> TrialRunner:
     """A runner that scores validation, and the confirmation split only where it is `confirming`. Raises UserError where the
     text is too short."""
     try:

@@ -95,7 +95,8 @@ class Outcome:
     """What became of a candidate.
 
     `val_bpb`: validation bits per byte, for completed trials only; `val_nats`: the same as nats per token;
-    `confirmation_bpb`: bits per byte of the confirmation split, where that was scored (never for a strategy). `audited`: whether the claim was challenged; an unaudited trial cannot win. `reason`: one line for every status but completed.
+    `confirmation_bpb`: bits per byte of the confirmation split, where that was scored (never for a strategy). `audited`:
+    whether the claim was challenged; an unaudited trial cannot win. `reason`: one line for every status but completed.
     `seconds`: by phase. `train_seconds`: what the trial costs the study's budget. `tokens`, `steps`, `peak_memory_mb`,
     `losses`, `dropped_share`: as the training process reported them, for information. `log_tail`: the end of what training
     printed.

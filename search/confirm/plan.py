@@ -139,8 +139,8 @@ def check_comparable(studies: Sequence[Finished]) -> None:
             before, after = first.header["task"][name], study.header["task"].get(name)
             if before != after:
                 raise UserError(
-                    f"{study.identity}: its task has {name}={after}, that of {first.identity} {name}={before}: such scores are "
-                    "never compared.\nMove one of them to another experiment"
+                    f"{study.identity}: its task has {name}={after}, that of {first.identity} {name}={before}: such scores "
+                    "are never compared.\nMove one of them to another experiment"
                 )
         if study.header["stock"] != first.header["stock"]:
             raise UserError(

@@ -111,8 +111,8 @@ class _Session:
             return wanted or REPEATS
         if wanted is not None and wanted < planned[-1]:
             raise UserError(
-                f"repeats={wanted}: this confirmation was planned with {planned[-1]}, and a plan that is cut short chooses its "
-                f"result.\nGive repeats={planned[-1]} or more"
+                f"repeats={wanted}: this confirmation was planned with {planned[-1]}, and a plan that is cut short chooses "
+                f"its result.\nGive repeats={planned[-1]} or more"
             )
         return wanted or planned[-1]
 
@@ -229,6 +229,6 @@ def _check_text(study: Finished, now: dict[str, object]) -> None:
     for name, value in now.items():
         if study.header["task"].get(name) != value:
             raise UserError(
-                f"{study.identity}: was run with {name}={study.header['task'].get(name)}, and here it is {value}: such scores "
-                "are never compared.\nConfirm with the text and settings of the studies"
+                f"{study.identity}: was run with {name}={study.header['task'].get(name)}, and here it is {value}: such "
+                "scores are never compared.\nConfirm with the text and settings of the studies"
             )

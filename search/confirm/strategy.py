@@ -21,7 +21,7 @@ class Confirmation:
         self.plans = list(plans)
         self.texts = dict(texts)
 
-    def ask(self, history: list[Trial]) -> Candidate | Done:
+    def ask(self, history: Sequence[Trial]) -> Candidate | Done:
         done = {
             (trial.candidate.facts["arm"], trial.candidate.replicate) for trial in history if trial.candidate is not None
         }

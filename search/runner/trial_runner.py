@@ -68,8 +68,8 @@ class Score:
 class TrialRunner:
     """Runs trials of one task, one after the other.
 
-    `confirming`: score the confirmation split beside validation. `work`: a folder of its own, emptied before each trial, for the processes' files.
-    `reference`: the file that keeps the stock's nats between processes.
+    `confirming`: score the confirmation split beside validation. `work`: a folder of its own, emptied before each trial, for
+    the processes' files. `reference`: the file that keeps the stock's nats between processes.
     """
 
     def __init__(
