@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from search.config import Config, TaskConfig, build
 from search.errors import UserError
 from search.identity import identity, open_study, stock_of
 from search.interrupt import Interrupts
-from search.journal import ATTACHMENTS, Journal
+from search.journal import ATTACHMENTS, Entry, Journal
 from search.paths import STUDIES
 from search.progress import PlainDisplay, make_display, summary
 from search.runner import sandbox
@@ -93,7 +94,10 @@ def run_study(config: Config) -> None:
         def make(display: PlainDisplay, interrupts: Interrupts) -> Study:
             return make_study(config, stock, journal, runner, publisher, display, header["noise_floor"], interrupts)
 
-        stopped = conduct(journal, publisher, console, config.study.trials, make)
+        def summarise(entries: Sequence[Entry]) -> Table:
+            return summary(identity(config), entries)
+
+        stopped = conduct(journal, publisher, console, config.study.trials, make, summarise)
         say_where(plain, publisher)
     finish(stopped, publisher, config.tracking.uri, folder)
 
@@ -104,6 +108,7 @@ def conduct(
     console: Console,
     trials: int | None,
     make: Callable[[PlainDisplay, Interrupts], Study],
+    summarise: Callable[[Sequence[Entry]], Table],
 ) -> bool:
     """Run a study to its end, with its display, Ctrl-C and MLflow. Returns whether it was stopped on request."""
     done = sum(entry.trial.origin is not Origin.ANCHOR for entry in journal.entries)
@@ -122,8 +127,7 @@ def conduct(
     journal.append("ended", reason=reason)
     publisher.close("KILLED" if interrupts.requested else "FINISHED")
     PlainDisplay(console).say(ending(reason, len(journal.entries) - done_before))
-    assert journal.header is not None
-    console.print(summary(journal.header["identity"], journal.entries, study.best))
+    console.print(summarise(journal.entries))
     return interrupts.requested
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from search.errors import UserError
@@ -17,6 +18,21 @@ def write_whole(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder, if it is there, with all that is in it; also what its maker has locked. Links are not followed.
+
+    Raises OSError.
+    """
+    if not path.is_dir():
+        return
+    path.chmod(0o700)
+    for folder, children, _ in os.walk(path):
+        for child in (Path(folder) / name for name in children):
+            if not child.is_symlink():
+                child.chmod(0o700)
+    shutil.rmtree(path)
 
 
 def unwritable(path: Path | str, error: OSError) -> UserError:

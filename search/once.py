@@ -21,7 +21,7 @@ def main(config: Config) -> None:
     from search.errors import UserError
     from search.identity import stock_of
     from search.progress import make_display
-    from search.runner.trial_runner import TrialRequest
+    from search.runner.request import TrialRequest
     from search.seeds import training_seed
     from search.trial import Origin, Status
 

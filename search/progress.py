@@ -114,9 +114,10 @@ def result(entry: Entry) -> str:
     return f"val_bpb {outcome.val_bpb:.4f}{kept}"
 
 
-def summary(name: str, entries: Sequence[Entry], best: Trial | None) -> Table:
+def summary(name: str, entries: Sequence[Entry]) -> Table:
     """The study in one short table."""
     history = [entry.trial for entry in entries]
+    best = min((trial for trial in history if trial.score is not None), key=lambda trial: trial.score or 0.0, default=None)
     trials = [trial for trial in history if trial.origin is not Origin.ANCHOR]
     stock = trials[0].val_bpb if trials else None
     cells = {

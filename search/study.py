@@ -13,8 +13,8 @@ from search.config import StudyConfig
 from search.errors import UserError
 from search.files import unwritable
 from search.journal import Entry, Journal
+from search.runner.request import TrialRequest
 from search.runner.training import Observer, Progress
-from search.runner.trial_runner import TrialRequest
 from search.seeds import training_seed
 from search.strategy import Done, Strategy
 from search.trial import Candidate, Origin, Outcome, Status, Trial, Unusable, Verdict

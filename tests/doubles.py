@@ -11,8 +11,8 @@ from pathlib import Path
 from search import source
 from search.config import StudyConfig
 from search.journal import Entry, Journal
+from search.runner.request import TrialRequest
 from search.runner.training import Observer, Progress
-from search.runner.trial_runner import TrialRequest
 from search.strategy import Strategy
 from search.study import Budget, Study
 from search.trial import Origin, Outcome, Status, Trial

@@ -18,8 +18,8 @@ from search.paths import ROOT
 from search.runner import watchdog
 from search.runner.frozen import Frozen, sha256
 from search.runner.handover import Handover
+from search.runner.request import TrialRequest
 from search.runner.sandbox import Bubblewrap, bubblewrap_works
-from search.runner.trial_runner import TrialRequest
 from search.task.tokens import Prepared
 from search.trial import Status
 from tests.programs import TRAINED, UNTRAINED, program

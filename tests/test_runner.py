@@ -15,8 +15,8 @@ from search.build import make_runner, prepare_data
 from search.errors import UserError
 from search.runner.device import LEASES_VARIABLE, available, lease
 from search.runner.process import LOG_HEAD, LOG_TAIL
+from search.runner.request import TrialRequest
 from search.runner.sandbox import Unprotected
-from search.runner.trial_runner import TrialRequest
 from search.trial import Status
 from tests.programs import HONEST_MODEL, KEEPS_STATE, LOOKS_AHEAD, REMEMBERS_ROWS, TRAINED, UNTRAINED, program
 from tests.test_sandbox import WORKING
@@ -68,10 +68,10 @@ def test_every_sandbox_gives_the_same_score(smoke, tmp_path, box):
 def test_an_untrained_uniform_model_scores_log2_of_the_vocabulary(run, smoke):
     config, prepared = smoke
     outcome = run(program(build="model = Model(vocab_size); nn.init.zeros_(model.table.weight); return model"))
-    runner = make_runner(config, prepared, prepared.folder, prepared.folder)
-    targets = runner.rows[:, 1:]
-    text = targets[targets != runner.bos]
-    expected = math.log2(config.task.vocab_size) * len(text) / runner.byte_lengths[text].sum()
+    judge = make_runner(config, prepared, prepared.folder, prepared.folder).judge
+    targets = judge.rows[:, 1:]
+    text = targets[targets != judge.bos]
+    expected = math.log2(config.task.vocab_size) * len(text) / judge.byte_lengths[text].sum()
     assert outcome.val_bpb == pytest.approx(expected, rel=1e-6)
 
 

@@ -14,7 +14,7 @@ import pytest
 from baselines.seeds import Seeds
 from search.build import prepare_data
 from search.errors import UserError
-from search.identity import open_study
+from search.identity import open_study, stock_of
 from search.journal import FILE, Journal
 from search.noise import control_noise
 from search.seeds import CONFIRMATION, confirmation_seed, training_seed
@@ -71,7 +71,7 @@ def test_an_outcome_survives_its_record():
 
 def test_seeds_are_paired_across_strategies_and_disjoint_from_confirmation():
     training = {training_seed(search, replicate) for search in range(20) for replicate in range(50)}
-    confirmation = {confirmation_seed(repeat) for repeat in range(200)}
+    confirmation = {confirmation_seed(0, repeat) for repeat in range(200)}
     assert len(training) == 1000 and len(confirmation) == 200
     assert max(training) < CONFIRMATION <= min(confirmation) and max(confirmation) < 2**31
     assert training_seed(0, 0) != training_seed(0, 1) != training_seed(1, 0)
@@ -270,6 +270,10 @@ def test_a_strategy_that_answers_otherwise_on_resuming_is_found_out(tmp_path):
         run_study(tmp_path, Scripted([candidate(0.4), candidate(0.3)]), SyntheticRunner(), STOCK, 3)
 
 
+def begin(config, journal, prepared):
+    return open_study(config, stock_of(config), journal, prepared)
+
+
 @pytest.fixture
 def prepared(configure, machine):
     return prepare_data(configure("task=smoke"), lambda text: None)
@@ -288,9 +292,9 @@ def test_a_study_goes_on_only_as_what_it_began_as(configure, prepared, tmp_path,
     (tmp_path / "changed.py").write_text("# other\n" + (configure("task=smoke").start_file.read_text()))
     change = [text.format(changed=tmp_path / "changed.py") for text in change]
     with Journal(tmp_path, print) as journal:
-        open_study(configure("task=smoke"), journal, prepared)
+        begin(configure("task=smoke"), journal, prepared)
         with pytest.raises(UserError) as refused:
-            open_study(configure("task=smoke", *change), journal, prepared)
+            begin(configure("task=smoke", *change), journal, prepared)
     assert said in str(refused.value)
 
 
@@ -300,8 +304,8 @@ def test_a_study_goes_on_only_as_what_it_began_as(configure, prepared, tmp_path,
 )
 def test_a_budget_may_be_extended_and_the_record_moved(configure, prepared, tmp_path, change):
     with Journal(tmp_path, print) as journal:
-        first = open_study(configure("task=smoke"), journal, prepared)
-        assert open_study(configure("task=smoke", *change), journal, prepared) == first
+        first = begin(configure("task=smoke"), journal, prepared)
+        assert begin(configure("task=smoke", *change), journal, prepared) == first
         assert journal.lines[-1]["kind"] == "resumed"
 
 

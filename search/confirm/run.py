@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from search.build import conduct, finish, make_runner, prepare_data, say_where
 from search.config import Config, StudyConfig, restored
@@ -17,9 +19,9 @@ from search.confirm.plan import STOCK, Arms, Finished, Plan, check_comparable, r
 from search.confirm.strategy import Confirmation
 from search.errors import UserError
 from search.files import unwritable, write_whole
-from search.identity import open_study, task_facts
+from search.identity import harness_hash, open_study, task_facts
 from search.interrupt import Interrupts
-from search.journal import ATTACHMENTS, FILE, Journal
+from search.journal import ATTACHMENTS, FILE, Entry, Journal
 from search.paths import STUDIES
 from search.progress import PlainDisplay
 from search.runner.device import available
@@ -64,9 +66,10 @@ def confirm(wish: Wish) -> None:
         _check_text(studies[0], task_facts(config.task, prepared))
         check_store(config.tracking.uri)
         journal = stack.enter_context(Journal(folder / CONFIRMATION / "0", plain.say))
-        header = open_study(config, studies[0].stock, journal, prepared, CONFIRMATION)
-        if header["harness"] != studies[0].header["harness"]:
-            plain.say("note: this version of fairtrial differs from the one that ran the studies")
+        open_study(config, studies[0].stock, journal, prepared, CONFIRMATION)
+        for study in studies:
+            if study.header["harness"] != harness_hash(study.config.strategy["_target_"]):
+                plain.say(f"note: this version of fairtrial is not the one that ran {study.identity}")
         stopped, publisher = _Session(config, prepared, journal, studies, console).run(wish)
         say_where(plain, publisher)
         plain.say(f"compare: python -m search.compare experiment={wish.experiment}")
@@ -158,7 +161,7 @@ class _Session:
                 stop=lambda: interrupts.requested,
             )
 
-        return conduct(self.journal, publisher, self.console, wanted, make)
+        return conduct(self.journal, publisher, self.console, wanted, make, summary)
 
     def _say_cost(self, missing: int) -> None:
         stocks = [study.ranked for study in self.studies]
@@ -182,7 +185,24 @@ class _Session:
         return {arm: statistics.mean(values) for arm, values in scores.items()}
 
 
+def summary(entries: Sequence[Entry]) -> Table:
+    """The means of the reported repeats, by arm. What they show is for `search.compare` to say."""
+    table = Table(title="confirmation: means (val_bpb: validation, confirmation_bpb: unseen text)", title_justify="left")
+    for column in ("program", "repeats", "val_bpb", "confirmation_bpb"):
+        table.add_column(column, justify="left" if column == "program" else "right")
+    reported: dict[str, list[Trial]] = {}
+    for trial in (entry.trial for entry in entries):
+        if _counts(trial) and trial.answer.facts["stage"] == "report":
+            reported.setdefault(trial.answer.facts["arm"], []).append(trial)
+    for arm, trials in reported.items():
+        seen = statistics.mean(trial.outcome.val_bpb or 0.0 for trial in trials)
+        unseen = statistics.mean(trial.outcome.confirmation_bpb or 0.0 for trial in trials)
+        table.add_row(escape(arm), str(len(trials)), f"{seen:.4f}", f"{unseen:.4f}")
+    return table
+
+
 def _counts(trial: Trial) -> bool:
+    """Whether it has a score that may be believed."""
     return trial.status is Status.COMPLETED and trial.outcome.audited
 
 

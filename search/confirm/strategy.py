@@ -32,7 +32,7 @@ class Confirmation:
         return Done("everything planned is trained")
 
     def tell(self, trial: Trial) -> Verdict:
-        return Verdict(False, "a repeat: nothing is kept or discarded")
+        return Verdict(False, "a repeat")
 
     def wanted(self) -> list[tuple[str, int, str]]:
         """Arm, replicate and stage of everything planned, in the order of training, each once."""
