@@ -29,7 +29,7 @@ def publish(configure, machine, tmp_path, monkeypatch):
         config = configure("task=smoke", "experiment=test", f"study.trials={trials}", f"tracking.uri={uri}", *overrides)
         said: list[str] = []
         with Journal(tmp_path / "study" / config.strategy_name, said.append) as journal:
-            open_study(config, journal, prepare_data(config, said.append))
+            open_study(config, stock_of(config), journal, prepare_data(config, said.append))
             publisher = MlflowPublisher(config.tracking.uri, journal, said.append)
             if break_at is not None:
                 monkeypatch.setattr(publisher, "client", Broken(publisher.client, break_at))
