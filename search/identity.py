@@ -8,6 +8,7 @@ import importlib.util
 import json
 import platform
 import uuid
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,8 @@ def header_of(config: Config, stock: str, prepared: Prepared, role: str) -> dict
         "task": task,
         "task_fingerprint": hashlib.sha256(json.dumps(task, sort_keys=True).encode()).hexdigest(),
         "stock": hashlib.sha256(stock.encode()).hexdigest(),
-        "harness": harness_hash(config.strategy["_target_"]),
+        "harness": harness_hash(),
+        "strategy_code": strategy_hash(config.strategy["_target_"]),
         "environment": {
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in ENVIRONMENT},
@@ -123,14 +125,21 @@ def task_facts(task: TaskConfig, prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def harness_hash(strategy: str) -> str:
-    """Of all code that can change a proposal or a score: the harness's, and the strategy's own module."""
-    module = importlib.util.find_spec(strategy.rpartition(".")[0])
-    own = [Path(module.origin)] if module is not None and module.origin is not None else []
+def harness_hash() -> str:
+    """Of all code of the harness that can change a proposal or a score."""
     ours = (ROOT / "search").rglob("*.py")
-    harness = [path for path in ours if path.name not in SHOWING and path.parent.name not in SHOWING_PACKAGES]
+    return _hash_of(path for path in ours if path.name not in SHOWING and path.parent.name not in SHOWING_PACKAGES)
+
+
+def strategy_hash(target: str) -> str:
+    """Of the module that a strategy's class is in."""
+    module = importlib.util.find_spec(target.rpartition(".")[0])
+    return _hash_of([Path(module.origin)] if module is not None and module.origin is not None else [])
+
+
+def _hash_of(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted({*harness, *own}):
+    for path in sorted(paths):
         digest.update(f"{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -68,7 +68,7 @@ def confirm(wish: Wish) -> None:
         journal = stack.enter_context(Journal(folder / CONFIRMATION / "0", plain.say))
         open_study(config, studies[0].stock, journal, prepared, CONFIRMATION)
         for study in studies:
-            if study.header["harness"] != harness_hash(study.config.strategy["_target_"]):
+            if study.header["harness"] != harness_hash():
                 plain.say(f"note: this version of fairtrial is not the one that ran {study.identity}")
         stopped, publisher = _Session(config, prepared, journal, studies, console).run(wish)
         say_where(plain, publisher)
