@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 
 import hydra
@@ -13,15 +12,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from search import multirun
+from search import exits, multirun
 from search.config import Config
 from search.errors import UserError
 from search.explain import explain
 from search.files import unwritable
 from search.paths import CONF, OUTPUT
 from search.validate import load
-
-INTERRUPTED = 130  # the shell's own exit code after Ctrl-C
 
 
 def run(body: Callable[[Config], None], stopped: str) -> int:
@@ -44,16 +41,13 @@ def run(body: Callable[[Config], None], stopped: str) -> int:
         if failed:
             raise failed[0]
     except KeyboardInterrupt:
-        print(stopped, file=sys.stderr)
-        return INTERRUPTED
+        return exits.interrupted(stopped)
     except Exception as error:
         if multirun.report_failures():
             return 1
         if isinstance(error, UserError | HydraException | OmegaConfBaseException):
-            print(f"error: {explain(error)}", file=sys.stderr)
-            return 1
+            return exits.failed(explain(error))
         if isinstance(error, OSError):  # Hydra's own folder, before any study begins
-            print(f"error: {unwritable(error.filename or OUTPUT, error)}", file=sys.stderr)
-            return 1
+            return exits.failed(str(unwritable(error.filename or OUTPUT, error)))
         raise
     return 0

@@ -21,7 +21,7 @@ def explain(error: Exception) -> str:
         return text
     key = re.search(r"Could not override '([^']*)'", text)
     if key:
-        return unknown_key(key.group(1))
+        return unknown_key(key.group(1), known_keys(Config), "python -m search --cfg job shows all keys")
     if "--multirun" in text:
         return f"{text.splitlines()[0].rstrip('.')}: for one study each, add -m"
     lines = [line.strip() for line in text.split("Config search path")[0].splitlines() if line.strip()]
@@ -32,10 +32,10 @@ def explain(error: Exception) -> str:
     return " ".join(lines[:2])
 
 
-def unknown_key(key: str) -> str:
-    """For a key that the configuration lacks, with the nearest one that it has."""
-    near = difflib.get_close_matches(key, known_keys(Config), n=1, cutoff=0.8)
-    meant = f"did you mean {near[0]}?" if near else "python -m search --cfg job shows all keys"
+def unknown_key(key: str, known: list[str], otherwise: str) -> str:
+    """For a key that is not among the known ones, with the nearest of them. `otherwise`: what to say where none is near."""
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+    meant = f"did you mean {near[0]}?" if near else otherwise
     return f"{key}: no such key; {meant}"
 
 

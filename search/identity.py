@@ -30,7 +30,10 @@ PATIENCE = tuple(f"config.strategy.llm.{name}" for name in ("api_key_env", "retr
 # Groups that only count where the strategy uses them, as part of its own settings.
 GROUPS = ("llm", "sampler", "space")
 # Modules that only show or start something: a change there is no reason to refuse a study.
-SHOWING = ("cli.py", "multirun.py", "once.py", "prepare.py", "progress.py", "table.py")
+SHOWING = (
+    *("arguments.py", "cli.py", "exits.py", "explain.py", "multirun.py", "once.py", "prepare.py"),
+    *("colours.py", "progress.py", "table.py"),
+)
 SHOWING_PACKAGES = ("tracking", "compare")
 # Libraries whose version can change a proposal or a score.
 ENVIRONMENT = ("torch", "numpy", "optuna")
