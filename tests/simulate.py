@@ -26,8 +26,8 @@ STOCK_CONSTANTS = {"MATRIX_LR": 0.013, "DEPTH": 1, "WARMDOWN_RATIO": 0.5}
 
 @dataclass(frozen=True)
 class Rival:
-    """A strategy of the fake world. `tuning`, `code`: true gains (bits per byte) of its programs over the stock, by what they
-    change. `between`: standard deviation of that gain between searches. `within`: between programs of one search.
+    """A strategy of the fake world. `tuning`, `code`: true gains (bits per byte) of its programs over the stock, by what
+    they change. `between`: standard deviation of that gain between searches. `within`: between programs of one search.
     `overfit`: part of the gain that is there on validation only. `noise`: its programs' noise, as a multiple of the stock's.
     """
 
@@ -51,8 +51,8 @@ CONTROL = Rival("seeds", "seeds", ("none",), trials=12)
 
 @dataclass(frozen=True)
 class World:
-    """`tails`: normal, heavy (Student's t with 3 degrees of freedom) or skewed (exponential); all have the standard deviation
-    `sd`. `drift`: bits per byte and hour by which everything gets worse. `failures`: share of trials that crash."""
+    """`tails`: normal, heavy (Student's t with 3 degrees of freedom) or skewed (exponential); all have the standard
+    deviation `sd`. `drift`: bits per byte and hour by which everything gets worse. `failures`: share that crashes."""
 
     rivals: tuple[Rival, ...] = (AGENT, OPTUNA, CONTROL)
     searches: int = 6

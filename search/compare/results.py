@@ -231,6 +231,7 @@ class Confirmed:
     arm: str
     repeats: int
     stock_repeats: int
+    looks: int
     gain: Gain
     gain_on_validation: Gain
     overfitting: Estimate
@@ -322,8 +323,9 @@ class Contrast:
 
     `verdict`: "shown", "reverse shown" (second is better), "not shown" or "not stated" (then `missing` says why and how to
     mend it, and every number may be None). `p`: one-sided; `p_holm`: over the headline family; `p_reverse*`: the same for
-    the other direction, which has a family of its own. `method`: "sign-flip permutation", or "t, shared programs" where searches
-    ended with one and the same program, whose error they share. `wins`: P(first beats second), with an exact interval.
+    the other direction, which has a family of its own. `method`: "sign-flip permutation", or "t, shared programs" where
+    searches ended with one and the same program, whose error they share. `wins`: P(first beats second), with an exact
+    interval. `looks`: at how many plans it could have been stated; the verdict asks for p_holm * looks < 0.05.
     """
 
     first: str
@@ -331,6 +333,7 @@ class Contrast:
     verdict: str
     method: str
     budget: str
+    looks: int
     pairs: tuple[Pair, ...]
     advantage: Estimate | None
     p: float | None
