@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from search import source, table
+from search.colours import COLOURS
 from search.journal import ATTACHMENTS, Entry, Journal
 from search.tracking.store import absolute, all_runs, connect, experiment_id, first_line, outages, unusable
 from search.tracking.words import kept_chain, study_description, trial_description
@@ -22,8 +23,6 @@ from search.trial import Origin, Status
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
-# One colour per strategy, told apart by the colour-blind too (Okabe and Ito); other strategies get one of MLflow's.
-COLOURS = {"seeds": "#999999", "optuna": "#0072B2", "agent": "#D55E00"}
 LONGEST_VALUE = 500  # characters of a param or tag that are shown
 PARAMS_PER_CALL = 100  # MLflow's limits for one call of log_batch
 METRICS_PER_CALL = 1000
@@ -143,7 +142,7 @@ class MlflowPublisher:
             "sandbox": self.header["sandbox"],
             "mlflow.note.content": study_description(self.header),
         }
-        if strategy in COLOURS:
+        if strategy in COLOURS:  # others get one when they are compared: which are free depends on who is there
             tags["mlflow.runColor"] = COLOURS[strategy]
         name = f"{self.header['strategy']}, search seed {config['seed']}"
         started = int(self.header["time"] * 1000)
