@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from search.compare import parse
 from search.compare.tables import Experiment
 from search.errors import UserError
-from search.tracking.store import absolute, all_runs, connect, outages, unusable
+from search.tracking.store import SQLITE, absolute, all_runs, connect, outages, unusable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,6 +25,9 @@ Json = dict[str, Any]
 def read_experiment(uri: str, name: str, task: str | None = None) -> Experiment:
     """The studies and the confirmation of an experiment, those of `task` only where that is given. Raises UserError where
     MLflow or the experiment is not there, where a record is damaged, or where the studies must not be compared."""
+    path = absolute(uri).removeprefix(SQLITE)
+    if uri.startswith(SQLITE) and not Path(path).is_file():  # connecting would create an empty one
+        raise UserError(f"tracking.uri={uri}: there is no such file; run a study first, or set another tracking.uri")
     try:
         client = connect(absolute(uri))
         found = client.get_experiment_by_name(name)

@@ -21,12 +21,14 @@ class Needed:
     """What would settle an open contrast, were the true difference the one seen, with power 80 %.
 
     `searches`, `repeats`: in all, either alone; None where that alone cannot (or beyond 10,000). `detectable`: the smallest
-    difference that the present numbers show with that power.
+    difference that the present numbers show with that power. `between`: the standard deviation between searches, without
+    the noise of repeats, that this is planned with.
     """
 
     searches: int | None
     repeats: int | None
     detectable: float | None
+    between: float
 
 
 @dataclass(frozen=True)
