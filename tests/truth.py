@@ -38,15 +38,16 @@ EFFECTS = (
     replace(CONTROL, trials=4),
 )
 
+QUIET = World(NOTHING, anchor_every=2)
 WITHOUT_EFFECT = {
-    "normal noise": World(NOTHING),
-    "heavy tails": World(NOTHING, tails="heavy"),
-    "skewed noise": World(NOTHING, tails="skewed"),
-    "unequal variances": World((replace(NOTHING[0], noise=3.0), *NOTHING[1:])),
-    "drift": World(NOTHING, drift=0.02),
-    "failures": World(NOTHING, failures=0.03, repeats=7),
-    "few trials": World((replace(AGENT, trials=2), replace(OPTUNA, trials=2), replace(CONTROL, trials=4))),
-    "more looks": World(NOTHING, extensions=(10, 15)),
+    "normal noise": QUIET,
+    "heavy tails": replace(QUIET, tails="heavy"),
+    "skewed noise": replace(QUIET, tails="skewed"),
+    "unequal variances": replace(QUIET, rivals=(replace(NOTHING[0], noise=3.0), *NOTHING[1:])),
+    "drift": replace(QUIET, drift=0.02),
+    "failures": replace(QUIET, failures=0.03, repeats=7),
+    "few trials": replace(QUIET, rivals=(replace(AGENT, trials=2), replace(OPTUNA, trials=2), NOTHING[2])),
+    "more looks": replace(QUIET, extensions=(10, 15)),
 }
 WITH_EFFECTS = {
     "normal noise": World(EFFECTS),
