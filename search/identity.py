@@ -34,7 +34,7 @@ SHOWING = (
     *("arguments.py", "cli.py", "exits.py", "explain.py", "multirun.py", "once.py", "prepare.py"),
     *("colours.py", "progress.py", "table.py"),
 )
-SHOWING_PACKAGES = ("tracking", "compare")
+SHOWING_PACKAGES = {"tracking", "compare"}
 # Libraries whose version can change a proposal or a score.
 ENVIRONMENT = ("torch", "numpy", "optuna")
 
@@ -127,11 +127,16 @@ def harness_hash(strategy: str) -> str:
     module = importlib.util.find_spec(strategy.rpartition(".")[0])
     own = [Path(module.origin)] if module is not None and module.origin is not None else []
     ours = (ROOT / "search").rglob("*.py")
-    harness = [path for path in ours if path.name not in SHOWING and path.parent.name not in SHOWING_PACKAGES]
+    harness = [path for path in ours if path.name not in SHOWING and not _shows(path)]
     digest = hashlib.sha256()
     for path in sorted({*harness, *own}):
         digest.update(f"{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def _shows(path: Path) -> bool:
+    """Whether a file belongs to a package that only shows or compares."""
+    return not SHOWING_PACKAGES.isdisjoint(path.relative_to(ROOT).parts)
 
 
 def flat(node: Any, prefix: str = "") -> dict[str, Any]:

@@ -160,7 +160,7 @@ def simulate_experiment(seed: int, world: World | None = None) -> Experiment:
 def simulate(seed: int, world: World | None = None) -> tuple[Experiment, dict[str, Truth]]:
     """An experiment, and what is true of each of its studies' winners."""
     studies, confirmation, truths = records(seed, world or World())
-    return parse.experiment("simulated", studies, confirmation), truths
+    return parse.experiment("simulated", studies, [] if confirmation is None else [confirmation]), truths
 
 
 def records(seed: int, world: World) -> tuple[list[Any], tuple[Any, list[Any], list[Any]] | None, dict[str, Truth]]:

@@ -71,6 +71,8 @@ def _confirmation(confirmation: Confirmation | None) -> Iterator[str]:
 
 
 def _studies(experiment: Experiment, results: Sequence[StudyResult]) -> Iterator[str]:
+    for identity in experiment.empty:
+        yield f"{identity} has no finished trial yet, and is left out."
     for study, result in zip(experiment.studies, results, strict=True):
         planned = study.header["config"]["study"]["trials"]
         if planned is not None and result.trials < planned:

@@ -4,43 +4,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from search.compare import minima, power
-from search.compare.budget import ANY, Budget, equal_budget
+from search.compare import minima
 from search.compare.confirmed import Scores, looks_at
 from search.compare.gains import Evidence, missing_repeats
 from search.compare.intervals import Combination, Mean, mean_over_searches, p_above_zero
-from search.compare.results import ALPHA, CONFIDENCE, Contrast, Estimate, Missing, Needed, Pair
-from search.compare.tables import STOCK
+from search.compare.match import Match, match_of
+from search.compare.results import ALPHA, CONFIDENCE, Contrast, Estimate, Missing, Pair
+from search.compare.settle import needed
 
 SIGN_FLIP = "sign-flip permutation"
 SHARED = "t, shared programs"
 RESAMPLES = 2**13  # up to 13 pairs every pattern of signs is counted; beyond, so many are drawn
-
-
-@dataclass(frozen=True)
-class Match:
-    """A pair of strategies with what they can be compared on. `arms`: by search seed, the programs of both, where both are
-    confirmed. `unconfirmed`: search seeds where they are not. `alone`: search seeds that only one of them has."""
-
-    first: str
-    second: str
-    against_control: bool
-    arms: dict[int, tuple[str, str]]
-    unconfirmed: tuple[int, ...]
-    alone: tuple[int, ...]
-    identities: set[str]
-    budget: Budget
-
-    @property
-    def pairs(self) -> list[Combination]:
-        """Advantages of the first: second minus first."""
-        return [Combination({second: 1.0}) - Combination({first: 1.0}) for first, second in self.arms.values()]
 
 
 def headline(evidence: Evidence) -> tuple[Contrast, ...]:
@@ -56,7 +36,7 @@ def headline(evidence: Evidence) -> tuple[Contrast, ...]:
 
 def contrast(first: str, second: str, evidence: Evidence, family: int) -> Contrast:
     """Uncorrected, and with the verdict open where it can be stated."""
-    match = _match(first, second, evidence)
+    match = match_of(first, second, evidence)
     missing = _missing(match, evidence, family)
     scores = evidence.scores
     stated = not missing
@@ -79,37 +59,9 @@ def contrast(first: str, second: str, evidence: Evidence, family: int) -> Contra
         p_reverse=p_reverse,
         p_reverse_holm=None,
         wins=_wins(match.pairs, scores),
-        needed=_needed(match, mean, scores, family),
+        needed=needed(match, mean, scores, family),
         missing=missing,
         remarks=_remarks(match, mean),
-    )
-
-
-def _match(first: str, second: str, evidence: Evidence) -> Match:
-    """The control's program is the stock whatever its seed and its budget, so any strategy is held against the stock."""
-    experiment, table = evidence.experiment, evidence.table
-    ours = {study.search_seed: study for study in experiment.of(first)}
-    theirs = {study.search_seed: study for study in experiment.of(second)}
-    reported = set() if evidence.scores is None else set(evidence.scores.confirmation)
-    against_control = experiment.of(second)[0].is_control
-    seeds = ours.keys() if against_control else ours.keys() & theirs.keys()
-    studies = [ours[seed] for seed in seeds] + ([] if against_control else [theirs[seed] for seed in seeds])
-    budget = ANY if against_control else equal_budget(experiment, studies, table, reported)
-    arms: dict[int, tuple[str, str]] = {}
-    if budget.equal and table is not None:
-        for seed in sorted(seeds):
-            pair = (budget.arm(ours[seed], table), STOCK if against_control else budget.arm(theirs[seed], table))
-            if set(pair) <= reported:
-                arms[seed] = (str(pair[0]), str(pair[1]))
-    return Match(
-        first=first,
-        second=second,
-        against_control=against_control,
-        arms=arms,
-        unconfirmed=tuple(sorted(seeds - arms.keys())) if budget.equal else (),
-        alone=() if against_control else tuple(sorted(ours.keys() ^ theirs.keys())),
-        identities={study.identity for study in studies},
-        budget=budget,
     )
 
 
@@ -171,33 +123,6 @@ def _wins(pairs: Sequence[Combination], scores: Scores) -> Estimate:
     won, tied = sum(value > 0 for value in values), sum(value == 0 for value in values)
     interval = [stats.binomtest(k, len(values)).proportion_ci(CONFIDENCE) for k in (won, won + tied)]
     return Estimate((won + tied / 2) / len(values), None, float(interval[0].low), float(interval[1].high))
-
-
-def _needed(match: Match, mean: Mean, scores: Scores, family: int) -> Needed | None:
-    """None where there is no spread yet to plan with."""
-    repeats = min(scores.of(arm) for arms in match.arms.values() for arm in arms)
-    if mean.variance is None or not mean.variance or repeats < 2:
-        return None
-    variances = _variances(match, mean, scores, repeats)
-    difference, searches = abs(mean.value), len(match.arms)
-    if difference == 0:
-        return Needed(None, None, power.detectable(variances, searches, repeats, family))
-    return Needed(
-        searches=power.searches_needed(variances, difference, repeats, family),
-        repeats=power.repeats_needed(variances, difference, searches, family),
-        detectable=power.detectable(variances, searches, repeats, family),
-    )
-
-
-def _variances(match: Match, mean: Mean, scores: Scores, repeats: int) -> power.Variances:
-    """Between searches, of the repeats, and of the repeats that searches share."""
-    samples = scores.confirmation
-    uses = [name for pair in match.pairs for name in pair.weights]
-    own = sum(float(np.var(samples[name], ddof=1)) for name in uses if uses.count(name) == 1) / len(match.pairs)
-    spread = float(np.var([pair.value(samples) for pair in match.pairs], ddof=1))
-    assert mean.variance is not None
-    shared = max(0.0, mean.variance - spread / len(match.pairs)) * repeats
-    return power.Variances(max(0.0, spread - own / repeats), min(own, spread * repeats), shared)
 
 
 def _looks(match: Match, evidence: Evidence, family: int) -> int:

@@ -20,8 +20,8 @@ LEFT_TO_EXPLAIN = 3  # degrees of freedom that a regression on tokens must leave
 
 def noise_of(experiment: Experiment) -> Noise:
     control = control_noise(experiment.control)
-    longest = max(sum(row.score is not None for row in study.trials) for study in experiment.studies)
     scores = control_scores(experiment)
+    longest = max(len(scores), *(sum(row.score is not None for row in study.trials) for study in experiment.studies))
     remarks = []
     if control is None:
         remarks.append("There is no control with a score: the noise floor and the null band are unknown.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from search.compare.tables import ConfirmationTable, Experiment, Plan, Planned, StudyTable, TrialRow
@@ -58,12 +58,13 @@ def trial_row(row: Json) -> TrialRow:
 
 def experiment(
     name: str,
-    studies: Sequence[tuple[Json, Sequence[Json]]],
-    confirmation: tuple[Json, Sequence[Json], Sequence[Json]] | None,
+    studies: Iterable[tuple[Json, Sequence[Json]]],
+    confirmations: Sequence[tuple[Json, Sequence[Json], Sequence[Json]]],
+    empty: tuple[str, ...] = (),
 ) -> Experiment:
-    """From headers and rows (and plans, for the confirmation). Raises UserError where they must not be compared."""
+    """From headers and rows (and plans, for a confirmation). Raises UserError where they must not be compared."""
     tables = [study_table(header, rows) for header, rows in studies]
-    headers = [table.header for table in tables] + ([dict(confirmation[0])] if confirmation else [])
+    headers = [table.header for table in tables] + [header for header, _, _ in confirmations]
     if not tables:
         raise UserError(
             f"experiment={name}: has no study; run one, such as python -m search strategy=seeds experiment={name}"
@@ -71,13 +72,16 @@ def experiment(
     _refuse_other_tasks(name, headers)
     _refuse_other_stocks(name, headers)
     _refuse_twins(name, tables)
+    if len(confirmations) > 1:
+        raise UserError(f"experiment={name}: has two confirmations of one task; delete one of them in MLflow")
     return Experiment(
         name=name,
         task=headers[0]["config"]["task"]["name"],
         task_facts=headers[0]["task"],
         task_fingerprint=headers[0]["task_fingerprint"],
         studies=tuple(sorted(tables, key=lambda table: table.identity)),
-        confirmation=None if confirmation is None else confirmation_table(*confirmation),
+        confirmation=confirmation_table(*confirmations[0]) if confirmations else None,
+        empty=empty,
     )
 
 

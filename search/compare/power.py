@@ -9,8 +9,7 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
-from statsmodels.stats.power import TTestIndPower, TTestPower
+from scipy import optimize, stats
 
 from search.compare.intervals import estimate
 from search.compare.results import ALPHA
@@ -42,8 +41,13 @@ class Variances:
     def power(self, difference: float, searches: int, repeats: int, alpha: float) -> float:
         """Chance that a one-sided t test at `alpha` shows a true difference (0 or more)."""
         variance, degrees = self.of_mean(searches, repeats)
-        found = TTestPower().power(difference / math.sqrt(variance), 1, alpha, df=degrees, alternative="larger")
-        return float(found)
+        return t_power(difference / math.sqrt(variance), degrees, alpha)
+
+
+def t_power(errors: float, degrees: float, alpha: float) -> float:
+    """Chance that a one-sided t test at `alpha` shows what is so many standard errors away. From scipy's noncentral t, since
+    statsmodels' power classes, which agree, are NaN for some large differences."""
+    return float(stats.nct.sf(stats.t.isf(alpha, degrees), degrees, errors))
 
 
 def fewest_searches(contrasts: int, alpha: float = ALPHA) -> int:
@@ -92,8 +96,7 @@ def detectable(variances: Variances, searches: int, repeats: int, contrasts: int
 
 def repeats_against_stock(difference: float, sd: float, power: float = POWER) -> int | None:
     """Repeats of stock and winner each that show a gain with that power, one-sided, at 5 %; None beyond MOST."""
-    enough = TTestIndPower()
-    return _smallest(2, lambda n: enough.power(difference / sd, n, ALPHA, alternative="larger") >= power)
+    return _smallest(2, lambda n: t_power(difference / sd * math.sqrt(n / 2), 2 * n - 2, ALPHA) >= power)
 
 
 def control_trials(reach: float, sd: float) -> int | None:
@@ -105,7 +108,7 @@ def sign_flip_power(effect: float, searches: int, alpha: float) -> float:
     """Chance that a one-sided sign-flip test shows a mean difference of so many standard deviations. Simulated (normal
     differences, fixed seed) for few searches; for many it is the t test's."""
     if searches > EXACT:
-        return float(TTestPower().power(effect, searches, alpha, alternative="larger"))
+        return t_power(effect * math.sqrt(searches), searches - 1, alpha)
     signs, sums = _flipped_sums(searches)
     sums = sums + effect * signs.sum(axis=1)
     p = np.mean(sums >= sums[:, :1] - 1e-9, axis=1)
@@ -145,4 +148,5 @@ def _flipped_sums(searches: int) -> tuple[Floats, Floats]:
     differences under each of them [DRAWS, 2^searches]."""
     bits = (np.arange(2**searches)[:, None] >> np.arange(searches)) & 1
     signs = 1.0 - 2.0 * bits
-    return signs, np.random.default_rng(0).standard_normal((DRAWS, searches)) @ signs.T
+    draws: Floats = np.random.default_rng(0).standard_normal((DRAWS, searches))
+    return np.asarray(signs, dtype=np.float64), draws @ signs.T

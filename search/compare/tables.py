@@ -129,7 +129,8 @@ class ConfirmationTable:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Studies of one task that may be compared. `task`: its name; `task_facts`: what its fingerprint stands for."""
+    """Studies of one task that may be compared. `task`: its name; `task_facts`: what its fingerprint stands for. `empty`:
+    studies that have no finished trial yet."""
 
     name: str
     task: str
@@ -137,6 +138,7 @@ class Experiment:
     task_fingerprint: str
     studies: tuple[StudyTable, ...]
     confirmation: ConfirmationTable | None
+    empty: tuple[str, ...] = ()
 
     @property
     def control(self) -> tuple[StudyTable, ...]:
