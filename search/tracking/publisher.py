@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from search import source, table
 from search.colours import COLOURS
@@ -108,11 +107,6 @@ class MlflowPublisher:
         except outages() as error:
             self.behind = True
             self.report(f"MLflow is out of reach ({first_line(error)})")
-
-    def link(self, address: str) -> str:
-        """The page of an MLflow server at `address` that overlays this experiment's studies."""
-        studies = quote("tags.kind='study'")
-        return f"{address}/#/experiments/{self.experiment}/runs?searchFilter={studies}&compareRunsMode=CHART"
 
     def _open_study(self) -> tuple[str, dict[int, str]]:
         """The study's run and its trials' runs by number, as far as they exist; the study's run is created if not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 WIDTH = 7.2  # inches; a phone shows that at half the size, and must still be readable
+NO_FILE_NAME = re.compile(r"[^\w.-]+")  # names come from strategies
 TITLE_WIDTH = 68  # letters of a line
 LIGHT, DARK, TAKEN = "#DDDDDD", "#222222", "#BBBBBB"
 
@@ -54,7 +56,7 @@ def draw(name: str, height: float, title: str, alt: str, caption: str, paint: Ca
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         figure.suptitle(wrapped(title), x=0.01, ha="left", fontsize=12, fontweight="bold")
         paint(figure)
-        return Picture(name, title, alt, caption, _svg(figure), _png(figure))
+        return Picture(NO_FILE_NAME.sub("-", name), title, alt, caption, _svg(figure), _png(figure))
 
 
 def wrapped(text: str, width: int = TITLE_WIDTH) -> str:

@@ -10,6 +10,7 @@ from search.compare.report.blocks import Block, Bullets, Commands, Heading, Imag
 # Whatever CommonMark, GitHub's tables, formulas and links could read as markup; a backslash is allowed before all of them.
 SPECIAL = re.compile(r"[\\`*_\[\]<>|#~$&]|(?<=\w):(?=//)|(?<=www)\.")
 AT_THE_START = re.compile(r"^([-+=]|\d+(?=[.)]))")
+PICTURES = "pictures"  # the folder beside it
 
 
 def markdown(blocks: Sequence[Block]) -> str:
@@ -18,7 +19,7 @@ def markdown(blocks: Sequence[Block]) -> str:
 
 
 def picture_file(name: str) -> str:
-    return f"{name}.png"
+    return f"{PICTURES}/{name}.png"
 
 
 def escaped(text: str) -> str:

@@ -96,11 +96,17 @@ def _contrast_row(contrast: Contrast, cells: Cells) -> tuple[str, ...]:
     return (
         f"{contrast.first} against {contrast.second}",
         cells.part(contrast.advantage) if stated else "not stated",
-        p_cell(contrast.p_reverse_holm if reverse else contrast.p_holm) if stated else "not stated",
+        _p(contrast) if stated else "not stated",
         str(len(contrast.pairs)),
         "shown: it is worse" if reverse else contrast.verdict,
         _settles(contrast, cells) if stated else "; ".join(missing.what for missing in contrast.missing),
     )
+
+
+def _p(contrast: Contrast) -> str:
+    """The one that the verdict rests on; it has to hold with every look at the data."""
+    p = contrast.p_reverse_holm if contrast.verdict == "reverse shown" else contrast.p_holm
+    return p_cell(p) if contrast.looks == 1 else f"{p_cell(p)}, times {contrast.looks} looks"
 
 
 def _settles(contrast: Contrast, cells: Cells) -> str:
