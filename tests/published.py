@@ -42,6 +42,7 @@ def _run(client: MlflowClient, experiment: str, kind: str, header: dict[str, Any
     }
     title = f"{header['strategy']}, search seed {header['config']['seed']}" if study else "confirmation"
     run = str(client.create_run(experiment, tags=tags, run_name=title).info.run_id)
+    client.log_param(run, "seed", header["config"]["seed"])
     client.log_text(run, json.dumps(header), "study.json")
     client.log_text(run, "".join(json.dumps(row) + "\n" for row in rows), "trials.jsonl")
     client.set_terminated(run)

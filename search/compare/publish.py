@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from search.colours import Look
 from search.compare.report.markdown import escaped
+from search.compare.report.opening import in_short
 from search.compare.results import Analysis
 from search.tracking.links import artifact_page, studies_page
 from search.tracking.store import absolute, all_runs, connect, outages, unusable
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 KIND = "report"
 DESCRIPTION = "mlflow.note.content"
 COLOUR = "mlflow.runColor"
+WHERE = "The report is the artifact `report.html` of the run of kind `report`: clear the search field to see it."
+ALL = "Ten studies are drawn at first; the eye above the list shows them all."
 LONGEST_DESCRIPTION = 4900  # letters of an experiment's tag that MLflow takes are 5,000
 
 
@@ -55,15 +58,17 @@ def _run(client: MlflowClient, experiment: str, analysis: Analysis) -> str:
 
 
 def _verdict(analysis: Analysis) -> str:
+    """The first line is all that MLflow shows of an experiment's description until it is opened."""
+    short = in_short(analysis) or "Nothing is compared yet."
     lines = "\n".join(f"- {escaped(sentence)}" for sentence in analysis.verdict)
-    return f"**Verdict, task {escaped(analysis.task)}.** The report is the artifact `report.html`.\n\n{lines}"
+    return f"**Task {escaped(analysis.task)}: {escaped(short)}**\n\n{lines}\n\n{WHERE}"
 
 
 def _description(client: MlflowClient, experiment: str) -> str:
     """The verdict of every task that was compared, and how to read the page."""
     reports = all_runs(client, experiment, f"tags.kind = '{KIND}'")
     verdicts = sorted(run.data.tags[DESCRIPTION] for run in reports if DESCRIPTION in run.data.tags)
-    text = "\n\n".join([*verdicts, f"**How to read this page.** {EXPERIMENT_DESCRIPTION}"])
+    text = "\n\n".join([*verdicts, f"**How to read this page.** {EXPERIMENT_DESCRIPTION} {ALL}"])
     return text if len(text) <= LONGEST_DESCRIPTION else f"{text[:LONGEST_DESCRIPTION]}... (the report has all of it)"
 
 

@@ -9,8 +9,11 @@ ADDRESS = "http://127.0.0.1:5000"  # of a server that the user starts, where the
 
 def studies_page(experiment: str) -> str:
     """The page that overlays the curves of an experiment's studies. `experiment`: MLflow's id."""
-    studies = quote("tags.kind='study'")
-    return f"/#/experiments/{experiment}/runs?searchFilter={studies}&compareRunsMode=CHART"
+    studies, order = quote("tags.kind='study'"), quote("params.`seed`")
+    # MLflow draws the first ten runs: by search seed, every strategy is among them.
+    return (
+        f"/#/experiments/{experiment}/runs?searchFilter={studies}&orderByKey={order}&orderByAsc=true&compareRunsMode=CHART"
+    )
 
 
 def artifact_page(experiment: str, run: str, path: str) -> str:

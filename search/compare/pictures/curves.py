@@ -60,6 +60,7 @@ def _picture(
     ends = ", ".join(f"{median.strategy} {numbers.plain(median.best[-1])}" for median in medians)
     band = analysis.noise.null_band
     places = None if band is None else _places(band, axis, analysis.curves, controls)
+    longest = max(len(curve.trial) for curve in curves)
     title = f"Best score so far against {axis.words} (unconfirmed)" + (f"; medians end at {ends}" if ends else "")
 
     def paint(figure: Figure) -> None:
@@ -67,7 +68,7 @@ def _picture(
         inset = axes.inset_axes(INSET)
         for one in (axes, inset):
             if band is not None and places is not None:
-                _draw_band(one, band, places)
+                _draw_band(one, band, places, longest)
             _draw_curves(one, axis, curves, medians, looks)
         axes.set(xlabel=axis.label, ylabel="val_bpb (bits per byte, lower is better)", xlim=(0, None))
         if axis.key == "trials":
@@ -76,7 +77,9 @@ def _picture(
         inset.set_ylim(bottom=0)
         legend_below(figure, axes)
 
-    return draw(f"curves_{axis.key}", HEIGHT, title, _alt(axis, curves, numbers), _caption(band, places, axis), paint)
+    return draw(
+        f"curves_{axis.key}", HEIGHT, title, _alt(axis, curves, numbers), _caption(band, places, axis, longest), paint
+    )
 
 
 def _places(band: NullBand, axis: Axis, curves: Sequence[StudyCurve], controls: frozenset[str]) -> list[float] | None:
@@ -90,14 +93,14 @@ def _places(band: NullBand, axis: Axis, curves: Sequence[StudyCurve], controls: 
     return [n * hours_per_trial for n in band.n]
 
 
-def _draw_band(axes: Axes, band: NullBand, places: Sequence[float]) -> None:
-    """The extrapolated part begins where the measured one ends, so that there is no gap."""
-    measured = slice(0, band.measured_to)
-    beyond = slice(max(0, band.measured_to - 1), len(band.n))
+def _draw_band(axes: Axes, band: NullBand, places: Sequence[float], longest: int) -> None:
+    """As far as the longest study. The extrapolated part begins where the measured one ends, so that there is no gap."""
+    measured = slice(0, min(band.measured_to, longest))
+    beyond = slice(max(0, band.measured_to - 1), longest)
     axes.fill_between(
         places[measured], band.low[measured], band.high[measured], color=LIGHT, linewidth=0, label="luck alone: 5 to 95 %"
     )
-    if band.measured_to < len(band.n):
+    if band.measured_to < longest:
         axes.fill_between(
             places[beyond],
             band.low[beyond],
@@ -108,7 +111,14 @@ def _draw_band(axes: Axes, band: NullBand, places: Sequence[float]) -> None:
             linewidth=0,
             label="luck alone, extrapolated",
         )
-    axes.plot(places, band.expected, color=DARK, linewidth=1, linestyle="dotted", label="luck alone: expected best")
+    axes.plot(
+        places[:longest],
+        band.expected[:longest],
+        color=DARK,
+        linewidth=1,
+        linestyle="dotted",
+        label="luck alone: expected best",
+    )
 
 
 def _draw_curves(
@@ -149,7 +159,7 @@ def _alt(axis: Axis, curves: Sequence[StudyCurve], numbers: Numbers) -> str:
     )
 
 
-def _caption(band: NullBand | None, places: Sequence[float] | None, axis: Axis) -> str:
+def _caption(band: NullBand | None, places: Sequence[float] | None, axis: Axis, longest: int) -> str:
     lines = "Thin lines are single searches, thick lines the median of a strategy's searches."
     inset = "The narrow panel shows the same curves on an axis that starts at zero."
     unconfirmed = "These are scores that the searches chose by: unconfirmed, and flattered by luck."
@@ -159,7 +169,7 @@ def _caption(band: NullBand | None, places: Sequence[float] | None, axis: Axis) 
         return f"{lines} {inset} The control asks no LLM, so that there is no band of luck in dollars. {unconfirmed}"
     shaded = "Shaded is where the best of as many trainings of the unchanged program lies in 9 of 10 cases"
     hatched = ""
-    if band.measured_to < len(band.n):
+    if band.measured_to < longest:
         hatched = (
             f"; beyond {band.measured_to} draws (half of the control's {band.control_trials} trials) it is hatched, for "
             "there it is extrapolated, as if scores were normally distributed"

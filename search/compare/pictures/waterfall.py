@@ -169,8 +169,9 @@ def _winners_picture(strategy: str, winners: Sequence[tuple[StudyResult, Parts]]
             axes.set_axis_off()
         figure.supxlabel("gain over the stock (bits per byte, more is better)", fontsize=11)
 
-    gains = ", ".join(numbers.signed(parts.unseen.value) for _, parts in winners)
-    title = f"{strategy}: each winner, taken apart; confirmed gains {gains}"
+    gains = [parts.unseen.value for _, parts in winners]
+    span = f"from {numbers.signed(min(gains))} to {numbers.signed(max(gains))}" if len(gains) > 1 else numbers.signed(*gains)
+    title = f"{strategy}: each winner, taken apart; confirmed gain {span}"
     alt = " ".join(_alt(f"Search seed {study.search_seed}", steps) for study, steps in drawn)
     return draw(f"winners_{strategy}", 1.0 + 2.3 * rows, title, alt, CAPTION, paint)
 

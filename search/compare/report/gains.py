@@ -34,6 +34,9 @@ def curves(analysis: Analysis, album: Album) -> Iterator[Block]:
 
 def decomposition(analysis: Analysis, album: Album) -> Iterator[Block]:
     yield Heading(2, "What the gains are made of")
+    if analysis.confirmation is None:
+        yield Paragraph(f"Not known: all gains are {UNCONFIRMED}, and only a confirmation can take them apart.")
+        return
     yield Paragraph(
         "Claimed gain = luck + stock's shift + tuning + code and interaction. Luck is what the winner's search score was "
         "too good by. The stock's shift is how much the stock itself moved between the searches and the confirmation, as "
@@ -54,7 +57,7 @@ def decomposition(analysis: Analysis, album: Album) -> Iterator[Block]:
 
 def changes(analysis: Analysis) -> Iterator[Block]:
     """Which constants and which edits the winners carry."""
-    changed = [study for study in analysis.studies if study.constants or study.edits or study.left_in_code]
+    changed = [study for study in analysis.studies if study.winner is not None and study.kind != "none"]
     if not changed:
         return
     yield Heading(2, "What the winners changed")
@@ -64,9 +67,8 @@ def changes(analysis: Analysis) -> Iterator[Block]:
         "code."
     )
     cells = Cells(analysis)
-    constants = [row for study in changed for row in _constant_rows(study, cells)]
-    if constants:
-        yield table(("study", "constant", "in the stock", "in the winner"), constants)
+    columns = ("study", "kind of change", "constants: in the stock, in the winner", "left in code")
+    yield table(columns, [_changed(study, cells) for study in changed])
     edits = [row for study in changed for row in _edit_rows(study, cells)]
     if edits:
         yield Paragraph("The steps from the stock to each winner; their scores are single search scores, unconfirmed.")
@@ -116,17 +118,13 @@ def _study_parts(study: StudyResult, cells: Cells) -> tuple[str, ...]:
     return (cells.study(study.study), claimed, *parts, *(cells.part(gain) for gain in gains))
 
 
-def _constant_rows(study: StudyResult, cells: Cells) -> Sequence[tuple[str, ...]]:
-    rows = [
-        (
-            cells.study(study.study),
-            change.name,
-            UNKNOWN if change.stock is None else short(str(change.stock)),
-            short(str(change.winner)),
-        )
+def _changed(study: StudyResult, cells: Cells) -> tuple[str, ...]:
+    constants = [
+        f"{change.name}: {UNKNOWN if change.stock is None else short(str(change.stock))}, {short(str(change.winner))}"
         for change in study.constants
     ]
-    return rows + [(cells.study(study.study), name, NONE, "left in code") for name in study.left_in_code]
+    left = ", ".join(short(name) for name in study.left_in_code)
+    return cells.study(study.study), study.kind or UNKNOWN, "; ".join(constants) or NONE, left or NONE
 
 
 def _edit_rows(study: StudyResult, cells: Cells) -> Sequence[tuple[str, ...]]:

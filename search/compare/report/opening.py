@@ -35,8 +35,8 @@ def question(experiment: Experiment, analysis: Analysis) -> Iterator[Block]:
 
 def verdict(analysis: Analysis) -> Iterator[Block]:
     yield Heading(2, "Verdict")
-    if analysis.headline:
-        yield Lead(" ".join(f"{in_words(contrast)}." for contrast in analysis.headline))
+    if short := in_short(analysis):
+        yield Lead(short)
     yield Bullets(analysis.verdict)
     if analysis.missing:
         yield Paragraph("Not everything can be stated yet. These commands add what is missing:")
@@ -50,7 +50,7 @@ def headline(analysis: Analysis, album: Album) -> Iterator[Block]:
         "on fresh seeds and scored on text that no search has seen. Means over searches; in brackets the 95 % interval."
     )
     cells = Cells(analysis)
-    columns = ("strategy", "searches", "claimed gain", "of it luck", "confirmed gain", "searches with a shown gain")
+    columns = ("strategy", "searches", "claimed gain", "of it luck", "confirmed gain", "gain shown in")
     yield table(columns, [_strategy_row(result, cells) for result in analysis.strategies])
     if analysis.headline:
         yield Paragraph(
@@ -69,6 +69,14 @@ def headline(analysis: Analysis, album: Album) -> Iterator[Block]:
         yield table(columns, [_contrast_row(contrast, cells) for contrast in analysis.headline])
         yield Bullets(tuple(_how(contrast) for contrast in analysis.headline))
     yield from (Image(picture) for picture in album.contrasts)
+
+
+def in_short(analysis: Analysis) -> str:
+    """What the headline's contrasts came to; empty where nothing is compared and nothing confirmed."""
+    sentences = [f"{in_words(contrast)}." for contrast in analysis.headline]
+    if analysis.confirmation is None:
+        sentences.append(f"All gains are {UNCONFIRMED}.")
+    return " ".join(sentences)
 
 
 def _day(seconds: float) -> str:

@@ -8,7 +8,7 @@ CSS = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa4af; --ground: #15191e; --card: #1f252c;
   --line: #3a424c; --yes: #4cc79a; --no: #9aa4af; --open: #f0a860; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 54rem; padding: 1rem 1rem 4rem; color: var(--ink); background: var(--ground);
+body { margin: 0 auto; max-width: 60rem; padding: 1rem 1rem 4rem; color: var(--ink); background: var(--ground);
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: break-word; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: .5rem 0 1rem; }
 h2 { font-size: 1.3rem; margin: 2.5rem 0 .5rem; padding-top: .5rem; border-top: 1px solid var(--line); }
