@@ -105,7 +105,7 @@ def tokens_seen(repeats: str, candidates: Iterable[Sequence[TrialRow]]) -> Token
     if explaining == 0 or total == 0:
         return None
     slope = float(percent @ deviations) / explaining
-    left = total - slope**2 * explaining
+    left = float(np.sum((deviations - slope * percent) ** 2))
     return TokensSeen(repeats, len(groups), len(percent), 1 - left / total, slope, float(np.sqrt(left / degrees)))
 
 
