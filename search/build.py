@@ -24,6 +24,7 @@ from search.strategy import NoiseFloor, Strategy, TaskFacts
 from search.study import STOPPED, Budget, Study
 from search.task.corpus import CorpusError
 from search.task.tokens import Prepared, prepare
+from search.tracking.links import directions, studies_page
 from search.tracking.publisher import MlflowPublisher
 from search.tracking.store import check_store
 from search.trial import Origin
@@ -201,8 +202,5 @@ def opening(config: Config, folder: Path, header: dict[str, Any]) -> str:
 
 def say_where(display: PlainDisplay, publisher: MlflowPublisher) -> None:
     """How to look at the study."""
-    if publisher.uri.startswith("http"):
-        display.say(f"see it: {publisher.link(publisher.uri.rstrip('/'))}")
-        return
-    display.say(f"see it: mlflow server --backend-store-uri {publisher.uri} --port 5000 --workers 1")
-    display.say(f"   then {publisher.link('http://127.0.0.1:5000')}")
+    for line in directions(publisher.uri, studies_page(publisher.experiment)):
+        display.say(line)

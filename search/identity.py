@@ -35,7 +35,7 @@ SHOWING = (
     *("arguments.py", "cli.py", "exits.py", "explain.py", "multirun.py", "once.py", "prepare.py"),
     *("colours.py", "plausibility.py", "progress.py", "table.py", "untrusted.py"),
 )
-SHOWING_PACKAGES = ("tracking", "compare", "confirm")
+SHOWING_PACKAGES = {"tracking", "compare", "confirm"}
 # Libraries whose version can change a proposal or a score.
 ENVIRONMENT = ("torch", "numpy", "optuna")
 
@@ -128,7 +128,7 @@ def task_facts(task: TaskConfig, prepared: Prepared) -> dict[str, Any]:
 def harness_hash() -> str:
     """Of all code of the harness that can change a proposal or a score."""
     ours = (ROOT / "search").rglob("*.py")
-    return _hash_of(path for path in ours if path.name not in SHOWING and path.parent.name not in SHOWING_PACKAGES)
+    return _hash_of(path for path in ours if path.name not in SHOWING and not _shows(path))
 
 
 def strategy_hash(target: str) -> str:
@@ -142,6 +142,11 @@ def _hash_of(paths: Iterable[Path]) -> str:
     for path in sorted(paths):
         digest.update(f"{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def _shows(path: Path) -> bool:
+    """Whether a file belongs to a package that only shows or compares."""
+    return not SHOWING_PACKAGES.isdisjoint(path.relative_to(ROOT).parts)
 
 
 def flat(node: Any, prefix: str = "") -> dict[str, Any]:

@@ -54,8 +54,8 @@ def row(entry: Entry, parent: str | None, stock: Trial, task: TaskConfig) -> dic
 def _changes(text: str | None, parent: str | None, stock: str) -> dict[str, Any]:
     """Kind of change against the parent and against the stock; None where there is nothing that parses."""
     if text is None:
-        names = ("kind", "kind_from_stock", "changed", "constants", "lines_added", "lines_removed", "flags")
-        return dict.fromkeys(names)
+        names = ("kind", "kind_from_stock", "changed", "constants", "constants_before")
+        return dict.fromkeys((*names, "lines_added", "lines_removed", "flags"))
     try:
         from_stock = source.change(stock, text)
         from_parent = from_stock if parent is None else source.change(parent, text)
@@ -66,6 +66,7 @@ def _changes(text: str | None, parent: str | None, stock: str) -> dict[str, Any]
         "kind_from_stock": from_stock.kind,
         "changed": {name: after for name, (_, after) in from_parent.constants.items()},
         "constants": {name: after for name, (_, after) in from_stock.constants.items()},
+        "constants_before": {name: before for name, (before, _) in from_stock.constants.items()},
         "lines_added": from_parent.lines_added,
         "lines_removed": from_parent.lines_removed,
         "flags": list(flags(text)),

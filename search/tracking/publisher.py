@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from search import source, table
+from search.colours import COLOURS
 from search.config import restored
 from search.journal import ATTACHMENTS, Entry, Journal
 from search.tracking.store import absolute, all_runs, connect, experiment_id, first_line, outages, unusable
@@ -23,8 +23,6 @@ from search.trial import Origin, Status
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
-# One colour per strategy, told apart by the colour-blind too (Okabe and Ito); other strategies get one of MLflow's.
-COLOURS = {"seeds": "#999999", "optuna": "#0072B2", "agent": "#D55E00"}
 LONGEST_VALUE = 500  # characters of a param or tag that are shown
 PARAMS_PER_CALL = 100  # MLflow's limits for one call of log_batch
 METRICS_PER_CALL = 1000
@@ -112,11 +110,6 @@ class MlflowPublisher:
             self.behind = True
             self.report(f"MLflow is out of reach ({first_line(error)})")
 
-    def link(self, address: str) -> str:
-        """The page of an MLflow server at `address` that overlays this experiment's studies."""
-        studies = quote("tags.kind='study'")
-        return f"{address}/#/experiments/{self.experiment}/runs?searchFilter={studies}&compareRunsMode=CHART"
-
     def _open_study(self) -> tuple[str, dict[int, str]]:
         """The study's run and its trials' runs by number, as far as they exist; the study's run is created if not."""
         found = self.client.search_runs([self.experiment], f"tags.`fairtrial.id` = '{self.header['id']}'")
@@ -145,7 +138,7 @@ class MlflowPublisher:
             "sandbox": self.header["sandbox"],
             "mlflow.note.content": study_description(self.header),
         }
-        if strategy in COLOURS:
+        if strategy in COLOURS:  # others get one when they are compared: which are free depends on who is there
             tags["mlflow.runColor"] = COLOURS[strategy]
         name = f"{self.header['strategy']}, search seed {config['seed']}"
         name = "confirmation" if self.header["role"] == "confirmation" else name

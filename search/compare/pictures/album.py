@@ -1,0 +1,39 @@
+"""All pictures of a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from search.colours import looks
+from search.compare.pictures.canvas import Picture
+from search.compare.pictures.contrasts import contrast_pictures
+from search.compare.pictures.curves import curve_pictures
+from search.compare.pictures.noise import noise_pictures
+from search.compare.pictures.waterfall import waterfall_pictures
+from search.compare.results import Analysis
+from search.compare.tables import Experiment
+
+
+@dataclass(frozen=True)
+class Album:
+    """By what they are about; empty where there is nothing to draw."""
+
+    contrasts: tuple[Picture, ...]
+    curves: tuple[Picture, ...]
+    waterfalls: tuple[Picture, ...]
+    noise: tuple[Picture, ...]
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        return self.contrasts + self.curves + self.waterfalls + self.noise
+
+
+def album_of(experiment: Experiment, analysis: Analysis) -> Album:
+    colours = looks({study.strategy: study.name for study in experiment.studies})
+    controls = frozenset(study.strategy for study in experiment.control)
+    return Album(
+        contrasts=contrast_pictures(analysis, colours),
+        curves=curve_pictures(analysis, colours, controls),
+        waterfalls=waterfall_pictures(analysis, colours, controls),
+        noise=noise_pictures(experiment, analysis, colours),
+    )

@@ -1,0 +1,80 @@
+"""Puts a report into MLflow: one run per experiment and task, found again and replaced; and the words and colours there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.colours import Look
+from search.compare.report.markdown import escaped
+from search.compare.report.opening import in_short
+from search.compare.results import Analysis
+from search.tracking.links import artifact_page, studies_page
+from search.tracking.store import absolute, all_runs, connect, outages, unusable
+from search.tracking.words import EXPERIMENT_DESCRIPTION
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+KIND = "report"
+DESCRIPTION = "mlflow.note.content"
+COLOUR = "mlflow.runColor"
+WHERE = "The report is the artifact `report.html` of the run of kind `report`: clear the search field to see it."
+ALL = "Ten studies are drawn at first; the eye above the list shows them all."
+LONGEST_DESCRIPTION = 4900  # letters of an experiment's tag that MLflow takes are 5,000
+
+
+def publish(uri: str, analysis: Analysis, looks: Mapping[str, Look], folder: Path, files: Sequence[Path]) -> tuple[str, str]:
+    """Log the report's files, which lie in `folder`; set the experiment's description and its studies' colours. Returns the
+    pages of the studies' curves and of the report in MLflow's UI. Raises UserError where the store is out of reach."""
+    try:
+        client = connect(absolute(uri))
+        found = client.get_experiment_by_name(analysis.experiment)
+        assert found is not None  # its studies were just read
+        experiment = str(found.experiment_id)
+        run = _run(client, experiment, analysis)
+        for path in files:
+            place = path.relative_to(folder).parent.as_posix()
+            client.log_artifact(run, str(path), None if place == "." else place)
+        client.set_tag(run, DESCRIPTION, _verdict(analysis))
+        client.set_terminated(run)
+        client.set_experiment_tag(experiment, DESCRIPTION, _description(client, experiment))
+        _colour(client, experiment, analysis, looks)
+    except outages() as error:
+        raise unusable(uri, error) from error
+    return studies_page(experiment), artifact_page(experiment, run, "report.html")
+
+
+def _run(client: MlflowClient, experiment: str, analysis: Analysis) -> str:
+    """The report's run of this experiment and task; it is created where there is none."""
+    query = f"tags.kind = '{KIND}' and tags.`fairtrial.task` = '{analysis.task_fingerprint}'"
+    runs = all_runs(client, experiment, query)
+    if runs:
+        return str(runs[0].info.run_id)
+    tags = {"kind": KIND, "fairtrial.task": analysis.task_fingerprint, "task": analysis.task}
+    run = client.create_run(experiment, tags=tags, run_name=f"report, task {analysis.task}")
+    return str(run.info.run_id)
+
+
+def _verdict(analysis: Analysis) -> str:
+    """The first line is all that MLflow shows of an experiment's description until it is opened."""
+    short = in_short(analysis) or "Nothing is compared yet."
+    lines = "\n".join(f"- {escaped(sentence)}" for sentence in analysis.verdict)
+    return f"**Task {escaped(analysis.task)}: {escaped(short)}**\n\n{lines}\n\n{WHERE}"
+
+
+def _description(client: MlflowClient, experiment: str) -> str:
+    """The verdict of every task that was compared, and how to read the page."""
+    reports = all_runs(client, experiment, f"tags.kind = '{KIND}'")
+    verdicts = sorted(run.data.tags[DESCRIPTION] for run in reports if DESCRIPTION in run.data.tags)
+    text = "\n\n".join([*verdicts, f"**How to read this page.** {EXPERIMENT_DESCRIPTION} {ALL}"])
+    return text if len(text) <= LONGEST_DESCRIPTION else f"{text[:LONGEST_DESCRIPTION]}... (the report has all of it)"
+
+
+def _colour(client: MlflowClient, experiment: str, analysis: Analysis, looks: Mapping[str, Look]) -> None:
+    strategies = {study.study: study.strategy for study in analysis.studies}
+    for run in all_runs(client, experiment, "tags.kind = 'study'"):
+        strategy = strategies.get(run.data.tags.get("fairtrial.study", ""))
+        if strategy is not None and run.data.tags.get(COLOUR) != looks[strategy].colour:
+            client.set_tag(str(run.info.run_id), COLOUR, looks[strategy].colour)

@@ -1,0 +1,140 @@
+"""The studies one by one: how they went, what each claims, and what its gain is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from search.compare.pictures.album import Album
+from search.compare.report.blocks import Block, Heading, Image, Paragraph, short, table
+from search.compare.report.cells import NONE, UNCONFIRMED, UNKNOWN, Cells, p_cell, study_verdict
+from search.compare.results import Analysis, Gain, StrategyResult, StudyResult
+
+
+def curves(analysis: Analysis, album: Album) -> Iterator[Block]:
+    yield Heading(2, "How the searches went")
+    yield Paragraph(
+        "Best score so far, as the searches saw it. A curve can only fall, with luck too: the best of many noisy trials is "
+        "better than the program. What the curves promise is unconfirmed; the tables say what is left of it."
+    )
+    yield from (Image(picture) for picture in album.curves)
+    yield Paragraph(
+        "Each study (strategy/search seed) with its winner (its best trial). Luck alone is what the best of as many "
+        "trainings of the unchanged program is expected to reach; it is shown for comparison, and subtracted from nobody. "
+        "The last two columns hold for one study at a time."
+    )
+    cells = Cells(analysis)
+    columns = (
+        *("study", "trials with a score", "winner's search score", "luck alone", "claimed gain"),
+        *("confirmed gain", "p (one-sided)", "gain"),
+    )
+    yield table(columns, [_study_row(study, cells) for study in analysis.studies])
+    if any(study.stock_from == "own stock" and study.winner is not None for study in analysis.studies):
+        yield Paragraph("There is no control: claims are measured from the one training of the stock in each study.")
+
+
+def decomposition(analysis: Analysis, album: Album) -> Iterator[Block]:
+    yield Heading(2, "What the gains are made of")
+    if analysis.confirmation is None:
+        yield Paragraph(f"Not known: all gains are {UNCONFIRMED}, and only a confirmation can take them apart.")
+        return
+    yield Paragraph(
+        "Claimed gain = luck + stock's shift + tuning + code and interaction. Luck is what the winner's search score was "
+        "too good by. The stock's shift is how much the stock itself moved between the searches and the confirmation, as "
+        "with the machine's drift. Tuning is the gain of the winner's constants put into the stock's code. Code and "
+        "interaction is the rest: what the changed code brings, alone or together with those constants."
+    )
+    yield from (Image(picture) for picture in album.waterfalls)
+    cells = Cells(analysis)
+    columns = (
+        *("claimed gain", "luck", "stock's shift", "tuning", "code and interaction"),
+        *("confirmed on validation", "confirmed on unseen text", "overfitting"),
+    )
+    yield Paragraph("Means over the confirmed searches of each strategy; in brackets the 95 % interval.")
+    yield table(("strategy", *columns), [_strategy_parts(result, cells) for result in analysis.strategies])
+    yield Paragraph("Each winner by itself.")
+    yield table(("study", *columns), [_study_parts(study, cells) for study in analysis.studies])
+
+
+def changes(analysis: Analysis) -> Iterator[Block]:
+    """Which constants and which edits the winners carry."""
+    changed = [study for study in analysis.studies if study.winner is not None and study.kind != "none"]
+    if not changed:
+        return
+    yield Heading(2, "What the winners changed")
+    yield Paragraph(
+        "Tuning is measured for all constants of a winner together, and code for all its edits together; what a single one "
+        "of them brings is not known. Constants left in code are ones that the stock's code does not have: they count as "
+        "code."
+    )
+    cells = Cells(analysis)
+    columns = ("study", "kind of change", "constants: in the stock, in the winner", "left in code")
+    yield table(columns, [_changed(study, cells) for study in changed])
+    edits = [row for study in changed for row in _edit_rows(study, cells)]
+    if edits:
+        yield Paragraph("The steps from the stock to each winner; their scores are single search scores, unconfirmed.")
+        yield table(("study", "trial", "kind of change", "note of the strategy", "search score"), edits)
+
+
+def _study_row(study: StudyResult, cells: Cells) -> tuple[str, ...]:
+    luck = cells.score(study.null_expected) + (" (extrapolated)" if study.null_extrapolated else "")
+    claimed = cells.gain(study.claimed)
+    confirmed = study.confirmed
+    return (
+        cells.study(study.study),
+        f"{study.scored} of {study.trials}",
+        cells.score(study.search_score),
+        luck,
+        claimed if confirmed or study.claimed is None else f"{claimed}, {UNCONFIRMED}",
+        UNCONFIRMED if confirmed is None else cells.part(confirmed.gain.estimate),
+        UNCONFIRMED if confirmed is None else _p(confirmed.gain),
+        study_verdict(study),
+    )
+
+
+def _p(gain: Gain) -> str:
+    return NONE if gain.estimate.by_definition else p_cell(gain.p)
+
+
+def _strategy_parts(result: StrategyResult, cells: Cells) -> tuple[str, ...]:
+    claimed = cells.part(result.claimed, UNKNOWN)
+    parts = (
+        *(result.luck, result.stock_shift, result.tuning, result.code_and_interaction),
+        *(result.gain_on_validation, result.gain, result.overfitting),
+    )
+    return (result.strategy, claimed, *(cells.part(part) for part in parts))
+
+
+def _study_parts(study: StudyResult, cells: Cells) -> tuple[str, ...]:
+    claimed, confirmed = cells.gain(study.claimed), study.confirmed
+    if confirmed is None:
+        return (cells.study(study.study), claimed, *[UNCONFIRMED] * 7)
+    found = confirmed.decomposition
+    parts = (
+        [UNCONFIRMED] * 4
+        if found is None
+        else [cells.part(part) for part in (found.luck, found.stock_shift, found.tuning, found.code_and_interaction)]
+    )
+    gains = (confirmed.gain_on_validation.estimate, confirmed.gain.estimate, confirmed.overfitting)
+    return (cells.study(study.study), claimed, *parts, *(cells.part(gain) for gain in gains))
+
+
+def _changed(study: StudyResult, cells: Cells) -> tuple[str, ...]:
+    constants = [
+        f"{change.name}: {UNKNOWN if change.stock is None else short(str(change.stock))}, {short(str(change.winner))}"
+        for change in study.constants
+    ]
+    left = ", ".join(short(name) for name in study.left_in_code)
+    return cells.study(study.study), study.kind or UNKNOWN, "; ".join(constants) or NONE, left or NONE
+
+
+def _edit_rows(study: StudyResult, cells: Cells) -> Sequence[tuple[str, ...]]:
+    return [
+        (
+            cells.study(study.study),
+            str(edit.trial),
+            edit.kind or UNKNOWN,
+            short(edit.note) or NONE,
+            cells.score(edit.val_bpb),
+        )
+        for edit in study.edits
+    ]

@@ -1,0 +1,69 @@
+"""The comparison in a few lines, for the terminal."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from search.compare.report.blocks import plain
+from search.compare.report.cells import UNCONFIRMED, Cells
+from search.compare.results import Analysis, Estimate, StrategyResult
+from search.compare.verdict import contrast_in_words, noise_floor
+from search.compare.words import Numbers, plural
+
+MOST = 4  # contrasts and commands that are shown; the report has all
+
+
+def summarise(analysis: Analysis, controls: frozenset[str], console: Console) -> None:
+    """Print a table of the strategies, the verdict, and the commands that add what is missing."""
+    studies, trials = len(analysis.studies), sum(study.trials for study in analysis.studies)
+    _say(
+        console,
+        f"{analysis.experiment}, task {analysis.task}: {plural(studies, 'study', 'studies')}, {plural(trials, 'trial')}",
+    )
+    console.print(_table(analysis))
+    numbers = Numbers(analysis.noise)
+    _say(console, noise_floor(analysis.noise, numbers))
+    for contrast in analysis.headline[:MOST]:
+        _say(console, contrast_in_words(contrast, numbers, contrast.second in controls))
+    _more(console, len(analysis.headline), "contrasts")
+    if analysis.missing:
+        _say(console, "To add what is missing:")
+        for command in tuple(dict.fromkeys(missing.command for missing in analysis.missing))[:MOST]:
+            console.print(Text(f"  {plain(command)}"), soft_wrap=True)  # to be copied in one piece
+        _more(console, len(analysis.missing), "commands")
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(Text(plain(text)))
+
+
+def _more(console: Console, count: int, what: str) -> None:
+    if count > MOST:
+        _say(console, f"({count - MOST} more {what} in the report)")
+
+
+def _table(analysis: Analysis) -> RenderableType:
+    cells = Cells(analysis)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("strategy", "claimed", "luck", "confirmed gain (95 %)", "shown"):
+        table.add_column(column)
+    for result in analysis.strategies:
+        table.add_row(*(Text(plain(cell)) for cell in _row(result, cells)))
+    return table
+
+
+def _row(result: StrategyResult, cells: Cells) -> tuple[str, ...]:
+    return (
+        result.strategy,
+        "no score" if result.claimed is None else cells.gain(result.claimed.value),
+        _value(result.luck, cells),
+        cells.part(result.gain),
+        f"{result.shown} of {result.confirmed}" if result.confirmed else UNCONFIRMED,
+    )
+
+
+def _value(part: Estimate | None, cells: Cells) -> str:
+    return UNCONFIRMED if part is None else cells.gain(part.value)

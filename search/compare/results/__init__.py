@@ -1,0 +1,58 @@
+"""What a comparison finds: frozen values that the report and the pictures are made of.
+
+Scores are bits per byte, lower is better. Gains and advantages are differences of them, positive where something is better.
+Intervals are two-sided at 95 %. None stands where a number is not known, and never for zero.
+"""
+
+from __future__ import annotations
+
+from search.compare.results.contrasts import Contrast, Needed, Pair
+from search.compare.results.course import Changes, MedianCurve, Reliability, StudyCurve
+from search.compare.results.gains import (
+    Arm,
+    Confirmation,
+    Confirmed,
+    ConstantChange,
+    Decomposition,
+    Edit,
+    FailedRepeat,
+    Gain,
+    StrategyResult,
+    StudyResult,
+)
+from search.compare.results.noise import ControlNoise, ControlStudy, Drift, Noise, NullBand, SameSeed, TokensSeen
+from search.compare.results.values import ALPHA, CONFIDENCE, Estimate, Missing, Spread
+from search.compare.results.whole import Analysis
+
+__all__ = [
+    "ALPHA",
+    "CONFIDENCE",
+    "Analysis",
+    "Arm",
+    "Changes",
+    "Confirmation",
+    "Confirmed",
+    "ConstantChange",
+    "Contrast",
+    "ControlNoise",
+    "ControlStudy",
+    "Decomposition",
+    "Drift",
+    "Edit",
+    "Estimate",
+    "FailedRepeat",
+    "Gain",
+    "MedianCurve",
+    "Missing",
+    "Needed",
+    "Noise",
+    "NullBand",
+    "Pair",
+    "Reliability",
+    "SameSeed",
+    "Spread",
+    "StrategyResult",
+    "StudyCurve",
+    "StudyResult",
+    "TokensSeen",
+]

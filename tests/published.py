@@ -1,0 +1,63 @@
+"""Simulated experiments in an MLflow store, as studies and confirmations publish themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+
+from search.colours import COLOURS
+from search.tracking.store import connect
+from tests.simulate import World, records
+
+
+def publish_simulated(folder: Path, world: World, seed: int = 0, name: str = "simulated") -> str:
+    """Create the experiment in a database in `folder`; returns its URI."""
+    uri = f"sqlite:///{folder}/mlflow.db"
+    client = connect(uri)
+    experiment = client.create_experiment(name, artifact_location=str(folder / "artifacts"))
+    studies, confirmation, _ = records(seed, world)
+    for header, rows in studies:
+        header["config"]["experiment"] = name
+        run = _run(client, experiment, "study", header, rows)
+        client.log_batch(run, metrics=list(_curves(rows)))
+    if confirmation is not None:
+        header, rows, plans = confirmation
+        run = _run(client, experiment, "confirmation", header, rows)
+        client.log_text(run, json.dumps(plans), "plans.json")
+    return uri
+
+
+def _run(client: MlflowClient, experiment: str, kind: str, header: dict[str, Any], rows: list[Any]) -> str:
+    strategy = header["config"]["strategy"]["name"]
+    study = kind == "study"
+    tags = {
+        "kind": kind,
+        "fairtrial.study": header["identity"] if study else f"confirmation of {header['config']['experiment']}",
+        "strategy": strategy,
+        **({"mlflow.runColor": COLOURS[strategy]} if study and strategy in COLOURS else {}),
+    }
+    title = f"{header['strategy']}, search seed {header['config']['seed']}" if study else "confirmation"
+    run = str(client.create_run(experiment, tags=tags, run_name=title).info.run_id)
+    client.log_param(run, "seed", header["config"]["seed"])
+    client.log_text(run, json.dumps(header), "study.json")
+    client.log_text(run, "".join(json.dumps(row) + "\n" for row in rows), "trials.jsonl")
+    client.set_terminated(run)
+    return run
+
+
+def _curves(rows: list[Any]) -> Any:
+    best = None
+    for row in rows:
+        at, score = int(row["finished"] * 1000), row["val_bpb"]
+        if score is None:
+            continue
+        if row["origin"] == "anchor":
+            yield Metric("anchor_val_bpb", score, at, row["number"])
+            continue
+        best = score if best is None else min(best, score)
+        yield Metric("trial_val_bpb", score, at, row["number"])
+        yield Metric("best_val_bpb", best, at, row["number"])
