@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from search import source, table
@@ -17,6 +17,7 @@ from search.colours import COLOURS
 from search.config import restored
 from search.journal import ATTACHMENTS, Entry, Journal
 from search.tracking.store import absolute, all_runs, connect, experiment_id, first_line, outages, unusable
+from search.tracking.totals import Totals
 from search.tracking.words import kept_chain, study_description, trial_description
 from search.trial import Origin, Status
 
@@ -26,31 +27,6 @@ if TYPE_CHECKING:
 LONGEST_VALUE = 500  # characters of a param or tag that are shown
 PARAMS_PER_CALL = 100  # MLflow's limits for one call of log_batch
 METRICS_PER_CALL = 1000
-
-
-@dataclass(frozen=True)
-class Totals:
-    """A study's running totals, for its curves."""
-
-    best: float | None = None
-    winner: int | None = None
-    train_hours: float = 0.0
-    llm: dict[str, float] = field(default_factory=dict)  # dollars, tokens and seconds, as far as they are known
-    llm_unknown: frozenset[str] = frozenset()  # of these, the ones that some trial does not know
-
-    def plus(self, entry: Entry) -> Totals:
-        trial, cost = entry.trial, entry.trial.answer.cost
-        better = trial.score is not None and (self.best is None or trial.score < self.best)
-        parts = {} if cost is None else asdict(cost)
-        unknown = self.llm_unknown | {name for name, value in parts.items() if value is None}
-        llm = {name: self.llm.get(name, 0) + (value or 0) for name, value in parts.items()} or self.llm
-        return Totals(
-            best=trial.score if better else self.best,
-            winner=trial.number if better else self.winner,
-            train_hours=self.train_hours + trial.outcome.train_seconds / 3600,
-            llm={name: value for name, value in llm.items() if name not in unknown},
-            llm_unknown=unknown,
-        )
 
 
 class MlflowPublisher:
