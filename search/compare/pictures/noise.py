@@ -57,7 +57,7 @@ def _control_picture(experiment: Experiment, control: ControlNoise, looks: Mappi
         axes.set(xlabel="search seed of the control", ylabel="val_bpb (bits per byte)", xlim=(-0.6, len(seeds) - 0.4))
         legend_below(figure, axes, columns=3)
 
-    alt = f"Dots of {trained} of the stock, by search seed, with their mean {numbers.interval(mean).lstrip('+')}."
+    alt = f"Dots of {trained} of the stock, by search seed, with their mean {numbers.plain(mean.value)}."
     return draw("noise_floor", 4.2, title, alt, caption, paint)
 
 
