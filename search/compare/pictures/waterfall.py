@@ -54,7 +54,9 @@ def waterfall_pictures(analysis: Analysis, looks: Mapping[str, Look], controls: 
         if strategy.strategy in controls:
             continue
         look = looks[strategy.strategy]
-        mine = [study for study in analysis.studies if study.strategy == strategy.strategy]
+        mine = sorted(
+            (study for study in analysis.studies if study.strategy == strategy.strategy), key=lambda study: study.search_seed
+        )
         winners = [(study, parts) for study in mine if (parts := parts_of_study(study)) is not None]
         mean = parts_of_strategy(strategy)
         if mean is not None and len(winners) > 1:
