@@ -317,7 +317,7 @@ def _confirmation(plans: list[Any], arms: dict[str, Program], world: World, trai
 
 
 def _header(rival: Rival, search_seed: int, world: World) -> dict[str, Any]:
-    strategy = {"name": rival.name, "variant": rival.label.partition("-")[2] or None, "trials": rival.trials}
+    strategy = {"name": rival.name, "variant": rival.label.partition("-")[2] or None, "trials": 100}
     if rival.name == "agent":
         strategy["llm"] = {"_target_": "search.agent.client.Playbook", "name": "playbook"}
     budget = {"trials": rival.trials, "train_hours": None, "usd": None, "anchor_every": world.anchor_every}
