@@ -24,7 +24,8 @@ from statsmodels.stats.multitest import multipletests
 from search.compare.analysis import analyse
 from search.compare.power import POWER, Variances, repeats_against_stock, searches_needed, sign_flip_power, t_power
 from search.compare.results import ALPHA, Analysis, Estimate
-from tests.simulate import AGENT, CONTROL, OPTUNA, SAME_SEED, Truth, World, simulate
+from tests.fake_trainer import SAME_SEED
+from tests.simulate import AGENT, CONTROL, OPTUNA, Truth, World, simulate
 
 LEVEL = 0.01  # of the tests that judge the comparison
 FULL = 1_000
