@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
@@ -297,9 +296,8 @@ def test_one_colour_per_strategy_and_shades_for_its_variants():
 # ---- the command ----
 
 
-def run(monkeypatch, *given: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["search.compare", *given])
-    return arguments.run(command.Settings, command.compare, "help", "stopped")
+def run(*given: str) -> int:
+    return arguments.run(command.Settings, command.compare, "help", "stopped", given)
 
 
 def no_nan(word: str) -> None:
@@ -361,15 +359,15 @@ def store(tmp_path_factory):
     ],
     ids=str,
 )
-def test_refusals_are_told_in_two_lines(store, monkeypatch, capsys, given, said):
+def test_refusals_are_told_in_two_lines(store, capsys, given, said):
     uri = [] if any(key.startswith("tracking.uri=") for key in given) else [f"tracking.uri={store}"]
-    assert run(monkeypatch, *given, *uri) == 1
+    assert run(*given, *uri) == 1
     told = capsys.readouterr().err.strip()
     assert told.startswith("error: ") and said in told and len(told.splitlines()) <= 2
 
 
-def test_one_task_of_several_can_be_chosen(store, monkeypatch, capsys, tmp_path):
-    assert run(monkeypatch, "experiment=two-tasks", "task=gpu", f"tracking.uri={store}", f"out={tmp_path}") == 0
+def test_one_task_of_several_can_be_chosen(store, capsys, tmp_path):
+    assert run("experiment=two-tasks", "task=gpu", f"tracking.uri={store}", f"out={tmp_path}") == 0
     assert "two-tasks, task gpu: 1 study, 2 trials" in capsys.readouterr().out
     assert "two-tasks: is it the agent" in (tmp_path / "report.html").read_text()
 
