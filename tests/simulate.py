@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,8 @@ import numpy as np
 from search.compare import parse
 from search.compare.tables import Experiment
 from search.seeds import confirmation_seed, training_seed
+from tests.fake_trainer import SECONDS, STOCK, STOCK_BPB, Noise, Program, Trainer
 
-STOCK_BPB = 2.4  # the stock's true score on validation
-SPLITS = 0.05  # by how much the confirmation split is harder for every program
-SECONDS = 30.0  # of a training
-TOKENS = 1_000_000
-SAME_SEED = 0.5  # share of the noise's variance that a repeat with the same training seed keeps
 STOCK_CONSTANTS = {"MATRIX_LR": 0.013, "DEPTH": 1, "WARMDOWN_RATIO": 0.5}
 
 
@@ -78,81 +73,6 @@ class Truth:
     luck: float
 
 
-@dataclass
-class Program:
-    """A fake train.py. `search_gain` is its gain on validation."""
-
-    name: str
-    kind: str
-    tuning: float = 0.0
-    code: float = 0.0
-    overfit: float = 0.0
-    noise: float = 1.0
-    constants: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(self.name.encode()).hexdigest()
-
-
-STOCK = Program("stock", "none")
-
-
-class Trainer:
-    """Scores programs; its clock goes on with every training."""
-
-    def __init__(self, world: World, random: np.random.Generator) -> None:
-        self.world, self.random = world, random
-        self.now = 0.0
-        self._seed_effects: dict[tuple[str, int], float] = {}
-
-    def train(self, program: Program, seed: int) -> dict[str, Any]:
-        """Columns of a completed trial; both splits are scored."""
-        began, self.now = self.now, self.now + SECONDS + 6
-        key = (program.name, seed)
-        effect = self._seed_effects.setdefault(key, self._noise() * np.sqrt(SAME_SEED))
-        steps = self._noise() * np.sqrt(1 - SAME_SEED)  # a run's own noise is the number of its steps
-        score = STOCK_BPB + self.world.drift * began / 3600 + program.noise * (effect + steps)
-        own = 0.2 * self.world.sd * self.random.standard_normal(2)  # each split's sampling of the same model
-        return {
-            "status": "completed",
-            "val_bpb": float(score - program.tuning - program.code - program.overfit + own[0]),
-            "confirmation_bpb": float(score - program.tuning - program.code + SPLITS + own[1]),
-            "audited": True,
-            "reason": "",
-            "started": began,
-            "finished": self.now,
-            "train_seconds": SECONDS,
-            "seconds": {"start": 0.5, "train": SECONDS, "score": 2.0, "audit": 2.0},
-            "tokens": int(TOKENS * (1 - steps)),
-            "training_seed": seed,
-        }
-
-    def crash(self, seed: int) -> dict[str, Any]:
-        began, self.now = self.now, self.now + 10
-        return {
-            "status": "out_of_memory" if self.random.random() < 0.5 else "crashed",
-            "val_bpb": None,
-            "confirmation_bpb": None,
-            "audited": False,
-            "reason": "simulated",
-            "started": began,
-            "finished": self.now,
-            "train_seconds": 5.0,
-            "seconds": {"start": 0.5, "train": 5.0},
-            "tokens": 100_000,
-            "training_seed": seed,
-        }
-
-    def _noise(self) -> float:
-        """One draw with the world's standard deviation."""
-        if self.world.tails == "heavy":
-            return self.world.sd * self.random.standard_t(3) / np.sqrt(3)
-        if self.world.tails == "skewed":
-            return self.world.sd * (self.random.exponential() - 1)
-        return self.world.sd * self.random.standard_normal()
-
-
 def simulate_experiment(seed: int, world: World | None = None) -> Experiment:
     return simulate(seed, world)[0]
 
@@ -166,7 +86,7 @@ def simulate(seed: int, world: World | None = None) -> tuple[Experiment, dict[st
 def records(seed: int, world: World) -> tuple[list[Any], tuple[Any, list[Any], list[Any]] | None, dict[str, Truth]]:
     """Headers and rows as MLflow would carry them; confirmation: header, rows and plans."""
     random = np.random.default_rng(seed)
-    trainer = Trainer(world, random)
+    trainer = Trainer(Noise(world.sd, world.tails, world.drift), random)
     studies, programs = [], {}
     for rival, search_seed in itertools.product(world.rivals, range(world.searches)):
         header = _header(rival, search_seed, world)
@@ -317,7 +237,7 @@ def _confirmation(plans: list[Any], arms: dict[str, Program], world: World, trai
 
 
 def _header(rival: Rival, search_seed: int, world: World) -> dict[str, Any]:
-    strategy = {"name": rival.name, "variant": rival.label.partition("-")[2] or None, "trials": rival.trials}
+    strategy = {"name": rival.name, "variant": rival.label.partition("-")[2] or None, "trials": 100}
     if rival.name == "agent":
         strategy["llm"] = {"_target_": "search.agent.client.Playbook", "name": "playbook"}
     budget = {"trials": rival.trials, "train_hours": None, "usd": None, "anchor_every": world.anchor_every}

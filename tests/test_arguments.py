@@ -17,14 +17,15 @@ from search.errors import UserError
 class Settings:
     experiment: str = default_of("experiment", "whose studies")
     name: str = setting(MISSING, "must be given")
-    repeats: int = setting(5, "trainings of each program")
-    share: float | None = setting(None, "of all")
+    repeats: int = setting(5, "trainings of each program", arguments.count)
+    share: float | None = setting(None, "of all", arguments.share)
+    several: str | None = setting(None, "numbers", arguments.several)
     tracking: Tracking = field(default_factory=Tracking)
 
 
 def test_defaults_stand_in_conf_and_values_are_taken_as_they_are_written():
     settings = parse(Settings, ["name=007", "repeats=8", "share=0.5", "tracking.uri=sqlite:///a=b.db"])
-    assert settings == Settings("autoresearch", "007", 8, 0.5, Tracking("sqlite:///a=b.db"))
+    assert settings == Settings("autoresearch", "007", 8, 0.5, None, Tracking("sqlite:///a=b.db"))
     assert parse(Settings, ["name=a", "share=null"]).share is None
     assert parse(Settings, ["name=a"]).tracking.uri == "sqlite:///mlruns/mlflow.db"
 
@@ -35,6 +36,11 @@ def test_defaults_stand_in_conf_and_values_are_taken_as_they_are_written():
         ([], "name: is not set; give it on the command line, as name=..."),
         (["name=a", "repeats=many"], "repeats=many: must be a whole number"),
         (["name=a", "share=most"], "share=most: must be a number"),
+        (["name=a", "repeats=0"], "repeats=0: must be a whole number above 0"),
+        (["name=a", "share=1"], "share=1: must be above 0 and below 1"),
+        (["name=a", "share=nan"], "share=nan: must be above 0"),
+        (["name=a", "several=1,x"], "several=1,x: must be numbers with commas"),
+        (["name=a", "several=1,-2"], "several=1,-2: must be a number above 0"),
         (["name=a", "repeat=3"], "repeat: no such key; did you mean repeats?"),
         (["name=a", "foo=3"], "foo: no such key; --help shows all keys"),
         (["name=a", "tracking=x"], "tracking: no such key"),
@@ -42,6 +48,7 @@ def test_defaults_stand_in_conf_and_values_are_taken_as_they_are_written():
         (["name"], "name: has no value; give it as name=..."),
         (["name=a", "name=b"], "name: is given twice"),
         (["name=null"], "name=null: must be given"),
+        (["name=a", "repeats=${x}"], "repeats=${x}: Interpolation key 'x' not found"),
         (["name=${x}"], "name: Interpolation key 'x' not found"),
     ],
     ids=str,

@@ -11,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 from tests import truth
 
-COUNT = int(os.environ.get("FAIRTRIAL_TRUTH", "40"))
+COUNT = int(os.environ.get("FAIRTRIAL_TRUTH", "30"))
 
 
 @pytest.fixture(autouse=True, scope="module")

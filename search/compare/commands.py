@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from search.compare.arguments import usual_store
+from search.arguments import usual
 from search.compare.tables import Experiment, StudyTable
 from search.paths import CONF
 
@@ -78,7 +78,7 @@ def _settings(like: StudyTable) -> list[str]:
 def _store(like: StudyTable) -> str:
     """Where the study is published, unless that is the default."""
     uri = like.header["config"].get("tracking", {}).get("uri")
-    return "" if uri in (None, usual_store()) else f" tracking.uri={uri}"
+    return "" if uri in (None, usual("tracking.uri")) else f" tracking.uri={uri}"
 
 
 def _written(value: Any) -> str:

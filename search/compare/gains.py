@@ -19,7 +19,7 @@ from search.compare.results import (
     NullBand,
     StudyResult,
 )
-from search.compare.tables import STOCK, ConfirmationTable, Experiment, Planned, StudyTable, TrialRow
+from search.compare.tables import REPORT, STOCK, ConfirmationTable, Experiment, Planned, StudyTable, TrialRow
 from search.errors import UserError
 from search.trial import Origin
 
@@ -146,17 +146,21 @@ def decomposition(parts: Parts, scores: Scores) -> Decomposition:
 
 
 def missing_repeats(arms: set[str], evidence: Evidence) -> tuple[Missing, ...]:
-    """What the minimum of confirmation repeats lacks for these programs."""
+    """What these programs lack: the minimum of repeats, or some that are planned; to look before they are run would be a
+    look of its own."""
     assert evidence.table is not None and evidence.scores is not None
-    repeats = min(evidence.scores.of(arm) for arm in arms)
-    if repeats >= FEWEST_REPEATS:
-        return ()
-    what = f"{FEWEST_REPEATS - repeats} of {FEWEST_REPEATS} confirmation repeats"
-    rows = {(row.arm, row.replicate) for row in evidence.table.rows if row.arm in arms}
     planned = evidence.table.plans[-1].repeats
-    failed = len(rows) >= planned * len(arms)  # all that is planned was run: more must be planned
-    wanted = planned + FEWEST_REPEATS - repeats if failed else max(FEWEST_REPEATS, planned)
-    return (Missing(what, commands.confirm(evidence.experiment, wanted)),)
+    run = {(row.arm, row.replicate) for row in evidence.table.rows if row.arm in arms and row.stage == REPORT}
+    waiting = planned * len(arms) - len(run)
+    repeats = min(evidence.scores.of(arm) for arm in arms)
+    if repeats < FEWEST_REPEATS:
+        what = f"{FEWEST_REPEATS - repeats} of {FEWEST_REPEATS} confirmation repeats"
+        failed = waiting <= 0 and planned >= FEWEST_REPEATS  # then more must be planned
+        wanted = planned + FEWEST_REPEATS - repeats if failed else max(FEWEST_REPEATS, planned)
+        return (Missing(what, commands.confirm(evidence.experiment, wanted)),)
+    if waiting > 0:
+        return (Missing("confirmation repeats that are planned", commands.confirm(evidence.experiment, planned)),)
+    return ()
 
 
 def _as_planned(combination: Combination, evidence: Evidence) -> float | None:

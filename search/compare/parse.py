@@ -60,7 +60,6 @@ def experiment(
     name: str,
     studies: Iterable[tuple[Json, Sequence[Json]]],
     confirmations: Sequence[tuple[Json, Sequence[Json], Sequence[Json]]],
-    empty: tuple[str, ...] = (),
 ) -> Experiment:
     """From headers and rows (and plans, for a confirmation). Raises UserError where they must not be compared."""
     tables = [study_table(header, rows) for header, rows in studies]
@@ -81,7 +80,6 @@ def experiment(
         task_fingerprint=headers[0]["task_fingerprint"],
         studies=tuple(sorted(tables, key=lambda table: table.identity)),
         confirmation=confirmation_table(*confirmations[0]) if confirmations else None,
-        empty=empty,
     )
 
 

@@ -6,52 +6,42 @@ python -m search.compare.plan experiment=NAME difference=0.005,0.01
 or from a standard deviation of your own:
 
 python -m search.compare.plan sd=0.012 between=0.004
-
-difference   in bits per byte, one or several; otherwise 0.5, 1, 2 and 4 standard deviations
-sd           standard deviation of two trainings of one program
-between      standard deviation of the difference between two searches' true scores
-power        chance that a true difference is shown (0.8)
-repeats      confirmation repeats that searches are planned with (5)
-contrasts    in the headline family (3: agent, Optuna and the control)
-task         of the experiment, where it has several
-tracking.uri the MLflow store (as in conf/config.yaml)
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from search.compare import arguments
+from search import arguments
+from search.arguments import Tracking, setting
 from search.errors import UserError
 
-KEYS: dict[str, Callable[[str], Any]] = {
-    "experiment": str,
-    "task": str,
-    "tracking.uri": str,
-    "difference": arguments.several,
-    "sd": arguments.positive,
-    "between": arguments.not_negative,
-    "power": arguments.share,
-    "repeats": arguments.count,
-    "contrasts": arguments.count,
-}
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
-def main(given: list[str]) -> int:
-    if not given or "--help" in given or "-h" in given:
-        print(__doc__)
-        return 0
-    try:
-        show(arguments.parse(given, KEYS))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+@dataclass
+class Settings:
+    difference: str | None = setting(
+        None, "in bits per byte, several with commas; null: 0.5, 1, 2 and 4 standard deviations", arguments.several
+    )
+    experiment: str | None = setting(None, "whose noise is measured")
+    task: str | None = setting(None, "which of its tasks, where it has studies of several")
+    sd: float | None = setting(None, "standard deviation of two trainings of one program", arguments.positive)
+    between: float | None = setting(
+        None, "standard deviation of the difference between two searches' true scores", arguments.not_negative
+    )
+    power: float | None = setting(None, "chance that a true difference is shown; null: 0.8", arguments.share)
+    repeats: int | None = setting(None, "confirmation repeats that searches are planned with; null: 5", arguments.count)
+    contrasts: int | None = setting(
+        None, "in the headline family; null: 3, of agent, Optuna and the control", arguments.count
+    )
+    tracking: Tracking = field(default_factory=Tracking)
 
 
-def show(settings: dict[str, Any]) -> None:
+def show(settings: Settings) -> None:
     """Print the plan. Raises UserError."""
     from rich.console import Console
     from rich.table import Table
@@ -61,13 +51,14 @@ def show(settings: dict[str, Any]) -> None:
 
     console = Console()
     sd, between = _noise(settings, console)
+    asked = settings.difference
     plan = planning.Plan(
         sd=sd,
         between=between,
-        differences=tuple(settings.get("difference", planning.usual_differences(sd))),
-        repeats=settings.get("repeats", FEWEST_REPEATS),
-        contrasts=settings.get("contrasts", planning.CONTRASTS),
-        power=settings.get("power", power.POWER),
+        differences=planning.usual_differences(sd) if asked is None else arguments.several(asked),
+        repeats=settings.repeats or FEWEST_REPEATS,
+        contrasts=settings.contrasts or planning.CONTRASTS,
+        power=settings.power or power.POWER,
     )
     found = Table()
     for title in ("difference", "control trials", "confirmation repeats", "searches per strategy"):
@@ -84,11 +75,11 @@ def show(settings: dict[str, Any]) -> None:
     )
 
 
-def _noise(settings: dict[str, Any], console: Any) -> tuple[float, float]:
+def _noise(settings: Settings, console: Console) -> tuple[float, float]:
     """Standard deviations of a training and between searches, as given or as measured; what is assumed is said."""
-    sd, between = settings.get("sd"), settings.get("between")
-    if "experiment" in settings and (sd is None or between is None):
-        measured_sd, measured_between = _measured(settings, console)
+    sd, between = settings.sd, settings.between
+    if settings.experiment is not None and (sd is None or between is None):
+        measured_sd, measured_between = _measured(settings, settings.experiment, console)
         sd = measured_sd if sd is None else sd
         between = measured_between if between is None else between
     if sd is None:
@@ -102,13 +93,12 @@ def _noise(settings: dict[str, Any], console: Any) -> tuple[float, float]:
     return sd, between or 0.0
 
 
-def _measured(settings: dict[str, Any], console: Any) -> tuple[float | None, float | None]:
+def _measured(settings: Settings, experiment: str, console: Console) -> tuple[float | None, float | None]:
     from search.compare.analysis import analyse
     from search.compare.planning import between_searches
     from search.compare.reader import read_experiment
 
-    uri = settings.get("tracking.uri", arguments.usual_store())
-    analysis = analyse(read_experiment(uri, settings["experiment"], settings.get("task")))
+    analysis = analyse(read_experiment(settings.tracking.uri, experiment, settings.task))
     control, between = analysis.noise.control, between_searches(analysis)
     sd = None if control is None or control.sd is None else control.sd
     if sd is not None and control is not None:
@@ -122,4 +112,4 @@ def _measured(settings: dict[str, Any], console: Any) -> tuple[float | None, flo
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(arguments.run(Settings, show, __doc__, "stopped"))

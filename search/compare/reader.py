@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +37,12 @@ def read_experiment(uri: str, name: str, task: str | None = None) -> Experiment:
         confirmations = all_runs(client, found.experiment_id, "tags.kind = 'confirmation'")
         with tempfile.TemporaryDirectory(prefix="fairtrial-") as folder:
             records = Records(client, Path(folder), task)
-            return parse.experiment(
+            experiment = parse.experiment(
                 name,
-                ((record.header, record.rows) for record in records.read(studies)),
+                ((record.header, record.rows) for record in records.read(studies)),  # one at a time in memory
                 [(record.header, record.rows, record.plans) for record in records.read(confirmations)],
-                tuple(records.empty),
             )
+            return replace(experiment, empty=tuple(records.empty))
     except outages() as error:
         raise unusable(uri, error) from error
 

@@ -14,8 +14,8 @@ from search.compare.words import Numbers
 
 PAIRED = (
     "Each line is one search seed: the confirmed score of both winners, the mean over their trainings on fresh seeds, on "
-    "text that no search has seen. Below: the differences of these pairs, and their mean with its 95 % interval; a "
-    "difference is not shown while that interval reaches zero."
+    "text that no search has seen. Below: the differences of these pairs, and their mean with its 95 % interval. What is "
+    "shown is decided by the test, corrected for the number of contrasts, and not by that interval."
 )
 ALL = (
     "The mean difference of confirmed scores with its 95 % interval, for each pair of strategies; to the right of zero the "

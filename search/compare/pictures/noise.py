@@ -16,6 +16,7 @@ from search.compare.tables import Experiment, StudyTable
 from search.compare.words import Numbers, plural
 from search.trial import Status
 
+MOST_NAMES = 16  # that fit under the axis
 SPREAD = 0.6  # how far dots of one search seed are drawn apart, in search seeds
 
 
@@ -48,16 +49,17 @@ def _control_picture(experiment: Experiment, control: ControlNoise, looks: Mappi
         if mean.low is not None and mean.high is not None:
             axes.axhspan(mean.low, mean.high, color="#AAAAAA", linewidth=0, label="95 % interval of the mean")
         axes.axhline(mean.value, color=DARK, linewidth=1, label="mean")
-        for place, study in enumerate(experiment.control):
+        studies = sorted(experiment.control, key=lambda study: study.search_seed)
+        for place, study in enumerate(studies):
             scores = _scores(study)
             apart = np.linspace(-SPREAD / 2, SPREAD / 2, len(scores)) if len(scores) > 1 else np.zeros(len(scores))
             axes.scatter(place + apart, scores, s=22, color=looks[study.strategy].colour, edgecolor=DARK, linewidth=0.5)
-        seeds = [str(study.search_seed) for study in experiment.control]
-        axes.set_xticks(range(len(seeds)), seeds)
-        axes.set(xlabel="search seed of the control", ylabel="val_bpb (bits per byte)", xlim=(-0.6, len(seeds) - 0.4))
+        named = range(0, len(studies), -(-len(studies) // MOST_NAMES))
+        axes.set_xticks(named, [str(studies[place].search_seed) for place in named])
+        axes.set(xlabel="search seed of the control", ylabel="val_bpb (bits per byte)", xlim=(-0.6, len(studies) - 0.4))
         legend_below(figure, axes, columns=3)
 
-    alt = f"Dots of {trained} of the stock, by search seed, with their mean {numbers.interval(mean).lstrip('+')}."
+    alt = f"Dots of {trained} of the stock, by search seed, with their mean {numbers.plain(mean.value)}."
     return draw("noise_floor", 4.2, title, alt, caption, paint)
 
 

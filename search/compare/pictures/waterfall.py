@@ -36,13 +36,12 @@ class Parts:
 
 @dataclass(frozen=True)
 class Step:
-    """One bar, from `start` to `end`; `low` and `high`: the interval of its end, None where it has none."""
+    """One bar, from `start` to `end`; `interval`: of its end."""
 
     label: str
     start: float
     end: float
-    low: float | None
-    high: float | None
+    interval: tuple[float, float] | None
     text: str
     colour: str
 
@@ -55,7 +54,9 @@ def waterfall_pictures(analysis: Analysis, looks: Mapping[str, Look], controls: 
         if strategy.strategy in controls:
             continue
         look = looks[strategy.strategy]
-        mine = [study for study in analysis.studies if study.strategy == strategy.strategy]
+        mine = sorted(
+            (study for study in analysis.studies if study.strategy == strategy.strategy), key=lambda study: study.search_seed
+        )
         winners = [(study, parts) for study in mine if (parts := parts_of_study(study)) is not None]
         mean = parts_of_strategy(strategy)
         if mean is not None and len(winners) > 1:
@@ -109,25 +110,28 @@ def steps_of(parts: Parts, colour: str, numbers: Numbers) -> Iterator[Step]:
 
 
 def _kept(label: str, start: float, part: Estimate, colour: str, numbers: Numbers) -> Step:
-    known = part.low is not None and part.high is not None and not part.by_definition
-    low, high = (start + part.low, start + part.high) if known and part.low and part.high else (None, None)
     text = "none changed" if part.by_definition else numbers.signed(part.value)
-    return Step(label, start, start + part.value, low, high, text, colour)
+    return Step(label, start, start + part.value, _interval(start, part, 1), text, colour)
 
 
 def _taken(label: str, start: float, part: Estimate, numbers: Numbers) -> Step:
-    known = part.low is not None and part.high is not None and not part.by_definition
-    low, high = (start - part.high, start - part.low) if known and part.low and part.high else (None, None)
-    return Step(f"- {label}", start, start - part.value, low, high, numbers.signed(-part.value), TAKEN)
+    interval = _interval(start, part, -1)
+    return Step(f"- {label}", start, start - part.value, interval, numbers.signed(-part.value), TAKEN)
+
+
+def _interval(start: float, part: Estimate, sign: int) -> tuple[float, float] | None:
+    """Of a bar's end; None where there is nothing to be unsure of, or too little to tell."""
+    if part.by_definition or part.low is None or part.high is None:
+        return None
+    return start + sign * part.low, start + sign * part.high
 
 
 def draw_steps(axes: Axes, steps: Sequence[Step], *, labels: bool) -> None:
     """Horizontal bars, the first on top."""
     for row, step in enumerate(steps):
         axes.barh(row, step.end - step.start, left=step.start, height=0.66, color=step.colour)
-        if step.low is not None and step.high is not None:
-            axes.plot([step.low, step.high], [row, row], color="black", linewidth=1.2, solid_capstyle="butt")
-            axes.plot([step.low, step.high], [row, row], color="black", marker="|", linestyle="none", markersize=7)
+        if step.interval is not None:
+            axes.plot(step.interval, [row, row], color="black", linewidth=1.2, marker="|", markersize=7)
         axes.text(1.01, row, step.text, transform=axes.get_yaxis_transform(), va="center", ha="left", fontsize=9.5)
     axes.axvline(0, color=DARK, linewidth=0.8)
     axes.set_yticks(range(len(steps)), [step.label for step in steps] if labels else [])
@@ -155,7 +159,7 @@ def _winners_picture(strategy: str, winners: Sequence[tuple[StudyResult, Parts]]
     drawn = [(study, list(steps_of(parts, look.colour, numbers))) for study, parts in winners]
     columns = min(2, len(drawn))
     rows = -(-len(drawn) // columns)
-    ends = [end for _, steps in drawn for step in steps for end in (step.end, step.low, step.high) if end is not None]
+    ends = [end for _, steps in drawn for step in steps for end in (step.end, *(step.interval or ()))]
     room = 0.04 * (max(0.0, *ends) - min(0.0, *ends))
     limits = (min(0.0, min(ends) - room), max(0.0, max(ends) + room))
 

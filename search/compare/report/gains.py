@@ -27,7 +27,7 @@ def curves(analysis: Analysis, album: Album) -> Iterator[Block]:
         *("study", "trials with a score", "winner's search score", "luck alone", "claimed gain"),
         *("confirmed gain", "p (one-sided)", "gain"),
     )
-    yield table(columns, [_study_row(study, cells) for study in analysis.studies])
+    yield table(columns, [_study_row(study, cells) for study in _in_order(analysis)])
     if any(study.stock_from == "own stock" and study.winner is not None for study in analysis.studies):
         yield Paragraph("There is no control: claims are measured from the one training of the stock in each study.")
 
@@ -52,12 +52,12 @@ def decomposition(analysis: Analysis, album: Album) -> Iterator[Block]:
     yield Paragraph("Means over the confirmed searches of each strategy; in brackets the 95 % interval.")
     yield table(("strategy", *columns), [_strategy_parts(result, cells) for result in analysis.strategies])
     yield Paragraph("Each winner by itself.")
-    yield table(("study", *columns), [_study_parts(study, cells) for study in analysis.studies])
+    yield table(("study", *columns), [_study_parts(study, cells) for study in _in_order(analysis)])
 
 
 def changes(analysis: Analysis) -> Iterator[Block]:
     """Which constants and which edits the winners carry."""
-    changed = [study for study in analysis.studies if study.winner is not None and study.kind != "none"]
+    changed = [study for study in _in_order(analysis) if study.winner is not None and study.kind != "none"]
     if not changed:
         return
     yield Heading(2, "What the winners changed")
@@ -73,6 +73,12 @@ def changes(analysis: Analysis) -> Iterator[Block]:
     if edits:
         yield Paragraph("The steps from the stock to each winner; their scores are single search scores, unconfirmed.")
         yield table(("study", "trial", "kind of change", "note of the strategy", "search score"), edits)
+
+
+def _in_order(analysis: Analysis) -> list[StudyResult]:
+    """By strategy, in the order of the headline, and search seed."""
+    ranks = {result.strategy: rank for rank, result in enumerate(analysis.strategies)}
+    return sorted(analysis.studies, key=lambda study: (ranks[study.strategy], study.search_seed))
 
 
 def _study_row(study: StudyResult, cells: Cells) -> tuple[str, ...]:

@@ -34,14 +34,8 @@ TERMS = (
         "The strategy seeds: it trains the unchanged stock under other training seeds, again and again. What it gains is "
         "luck.",
     ),
-    (
-        "duplicate",
-        "A proposal that had been trained before. It is not trained again, and gets no second draw.",
-    ),
-    (
-        "flag",
-        "Something in a program's code that a reader should know of, such as that it sets a seed itself.",
-    ),
+    ("duplicate", "A proposal that had been trained before. It is not trained again, and gets no second draw."),
+    ("flag", "Something in a program's code that a reader should know of, such as that it sets a seed itself."),
     ("gain", "A difference of scores in bits per byte; positive is better."),
     (
         "interval",
@@ -49,8 +43,8 @@ TERMS = (
     ),
     (
         "look",
-        "One plan of the confirmation. Extending it after seeing results gives chance another try, so that p is multiplied "
-        "by the number of looks.",
+        "One plan of the confirmation. Extending it after seeing results gives chance another try, so that p is "
+        "multiplied by the number of looks.",
     ),
     (
         "luck",
@@ -63,13 +57,15 @@ TERMS = (
         "and extrapolated beyond.",
     ),
     (
+        "method",
+        "Sign-flip permutation asks how often the pairs' differences would average as much with their signs drawn at "
+        "random. Where searches ended with the same program, their errors are shared, and a t-test counts them once.",
+    ),
+    (
         "noise floor",
         "The standard deviation of the control's scores. Two trainings of one program differ by about 1.4 times as much.",
     ),
-    (
-        "not shown",
-        "The data do not exclude that there is no difference. It does not mean that there is none.",
-    ),
+    ("not shown", "The data do not exclude that there is no difference. It does not mean that there is none."),
     (
         "not stated",
         "There are too few control trials, searches or repeats to say anything, or the budgets differ. The report names "
@@ -82,21 +78,14 @@ TERMS = (
     ),
     (
         "p",
-        "How often chance alone would give a result at least as good, if there were no difference. After Holm's correction "
-        "the number of contrasts is accounted for.",
-    ),
-    (
-        "method",
-        "Sign-flip permutation asks how often the pairs' differences would average as much with their signs drawn at "
-        "random. Where searches ended with the same program, their errors are shared, and a t-test counts them once.",
+        "How often chance alone would give a result at least as good, if there were no difference. After Holm's "
+        "correction the number of contrasts is accounted for.",
     ),
     ("repeat", "One training of a program in the confirmation. Repeats use the same seeds for all programs."),
-    ("search, search seed", "One study of a strategy. Studies of different strategies with one search seed are a pair."),
+    ("search", "One study of a strategy."),
     ("search score", "The score a trial had during the search. It is what the search chose by."),
-    (
-        "shown",
-        "The test's p, corrected, is below 0.05. By chance alone that happens in at most 1 of 20 cases.",
-    ),
+    ("search seed", "Drives what a strategy proposes. Studies of different strategies with one search seed are a pair."),
+    ("shown", "The test's p, corrected, is below 0.05. By chance alone that happens in at most 1 of 20 cases."),
     ("stock", "The unchanged train.py from which every study starts."),
     (
         "stock's shift",
@@ -106,10 +95,7 @@ TERMS = (
     ("strategy", "What proposes the programs that are trained: an agent, Optuna, the control, or another."),
     ("study", "One strategy with one search seed and one budget."),
     ("trial", "One program, trained for the task's budget and scored."),
-    (
-        "tuning",
-        "The gain of the winner's constants put into the stock's code. It is what needs no change of code.",
-    ),
+    ("tuning", "The gain of the winner's constants put into the stock's code. It is what needs no change of code."),
     ("unconfirmed", "No fresh seeds and no unseen text have tested it. It may be nothing but luck."),
     ("val_bpb", "The score: bits per byte of validation text that the trained model needs; lower is better."),
     ("winner", "The best trial of a study by search score."),
