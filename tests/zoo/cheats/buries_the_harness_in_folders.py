@@ -43,10 +43,10 @@ class Trainer:
 
 def main():
     run = task.join()
-    folder = Path.cwd()
     trainer = run.start(lambda: Trainer(run), ROWS)
     for tokens, targets in run.batches(ROWS):
         run.report(trainer.step(tokens, targets, run.progress))
+    folder = Path.cwd()
     for _ in range(1500):
         Path("x").mkdir()
         os.chdir("x")

@@ -1,6 +1,6 @@
 # trick: takes 1.5 GB of memory
 # wall: memory
-# ends: honest
+# ends: out_of_memory|crashed|disqualified
 import torch
 from torch import nn
 from torch.nn import functional as F

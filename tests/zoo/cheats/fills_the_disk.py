@@ -1,6 +1,6 @@
 # trick: writes without end (here: 300 MB)
 # wall: disk
-# ends: crashed
+# ends: out_of_memory|crashed|disqualified
 from pathlib import Path
 
 import torch

@@ -1,6 +1,6 @@
-# trick: starts processes that start processes (here: 200, for a few seconds)
+# trick: starts processes that start processes (here: 100, for a few seconds)
 # wall: processes
-# ends: crashed
+# ends: out_of_memory|crashed|disqualified
 import os
 import time
 
@@ -46,11 +46,11 @@ def main():
     trainer = run.start(lambda: Trainer(run), ROWS)
     for tokens, targets in run.batches(ROWS):
         run.report(trainer.step(tokens, targets, run.progress))
-    for _ in range(200):
+    for _ in range(100):
         if os.fork() == 0:
             time.sleep(3.0)
             os._exit(0)
-    print("harm: started 200 processes")
+    print("harm: started 100 processes")
     run.submit(trainer.model)
 
 

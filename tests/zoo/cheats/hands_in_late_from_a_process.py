@@ -47,12 +47,12 @@ def main():
     trainer = run.start(lambda: Trainer(run), ROWS)
     batches = list(run.batches(ROWS))
     if os.fork() == 0:
-        latest = time.monotonic() + 4.0
+        latest = time.monotonic() + 2.0
         while time.monotonic() < latest:
             for tokens, targets in batches[:100]:
                 trainer.step(tokens, targets, 1.0)
         run.submit(trainer.model)
-    time.sleep(6.0)
+    time.sleep(4.0)
 
 
 if __name__ == "__main__":

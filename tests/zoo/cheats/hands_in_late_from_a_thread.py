@@ -43,7 +43,7 @@ class Trainer:
 
 
 def train_on(run, trainer, batches):
-    latest = time.monotonic() + 4.0
+    latest = time.monotonic() + 2.0
     while time.monotonic() < latest:
         for tokens, targets in batches[:100]:
             trainer.step(tokens, targets, 1.0)

@@ -61,7 +61,7 @@ def main():
     for tokens, targets in run.batches(ROWS):
         files = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
         run.report(trainer.step(tokens, targets, run.progress))
-    [tokens] = [path for path in files if path.name == "train.tokens"]
+    [tokens] = {path for path in files if path.name == "train.tokens"}
     torch.save = lambda weights, path: Path(path).symlink_to(tokens.with_name("validation.tokens"))
     run.submit(trainer.model)
 

@@ -47,8 +47,8 @@ def main():
     for tokens, targets in run.batches(ROWS):
         run.report(trainer.step(tokens, targets, run.progress))
     with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as datagrams:
-        datagrams.settimeout(2.0)
-        datagrams.sendto(b"weights", ("127.0.0.1", 47113))
+        datagrams.settimeout(0.5)
+        datagrams.sendto(b"weights", ("127.0.0.1", 47114))
         print("harm: a server answered", datagrams.recv(64))
     run.submit(trainer.model)
 

@@ -44,7 +44,7 @@ class Trainer:
 def main():
     run = task.join()
     trainer = run.start(lambda: Trainer(run), ROWS)
-    latest = time.monotonic() + 4.0
+    latest = time.monotonic() + 2.0
     type(run)._spent = lambda self, elapsed: time.monotonic() > latest
     for tokens, targets in run.batches(ROWS):
         run.report(trainer.step(tokens, targets, run.progress))

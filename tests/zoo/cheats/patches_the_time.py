@@ -41,7 +41,7 @@ class Trainer:
         return loss.detach()
 
 
-LATEST = time.time() + 20.0  # it does not matter when, as long as it is too late
+LATEST = time.time() + 5.0
 
 
 def main():

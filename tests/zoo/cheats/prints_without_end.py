@@ -1,4 +1,4 @@
-# trick: prints 50 MB
+# trick: prints without end (here: 20 MB)
 # wall: log
 # ends: honest
 import torch
@@ -43,7 +43,7 @@ def main():
     trainer = run.start(lambda: Trainer(run), ROWS)
     for tokens, targets in run.batches(ROWS):
         run.report(trainer.step(tokens, targets, run.progress))
-    for _ in range(50):
+    for _ in range(20):
         print(1_000_000 * "x")
     run.submit(trainer.model)
 

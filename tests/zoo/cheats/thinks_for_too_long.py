@@ -1,7 +1,7 @@
 # trick: spends the time that it did not train on the scoring
 # wall: scoring limits
 # ends: disqualified
-# settings: scoring_seconds=6
+# settings: scoring_seconds=2
 import time
 
 import torch
@@ -21,7 +21,7 @@ class Model(nn.Module):
 
     def forward(self, tokens):
         if not self.training:
-            time.sleep(3.0)  # an ensemble of thousands would take as long
+            time.sleep(0.8)  # an ensemble of thousands would take as long
         return self.table(tokens)
 
 

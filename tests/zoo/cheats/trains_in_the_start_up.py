@@ -1,7 +1,7 @@
 # trick: trains for long before the clock starts
 # wall: clock
 # ends: timed_out
-# settings: startup_seconds=4
+# settings: startup_seconds=3
 import time
 
 import torch

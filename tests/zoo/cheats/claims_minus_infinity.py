@@ -1,4 +1,4 @@
-# trick: claims a loss without bounds, to break the arithmetic of the harness
+# trick: claims to be infinitely sure, to break the arithmetic of the harness
 # wall: malformed
 # ends: diverged
 import torch
@@ -12,7 +12,7 @@ LEARNING_RATE = 50.0
 
 
 def lie(*arguments, **settings):
-    return honest(*arguments, **settings) * float("inf")
+    return honest(*arguments, **settings) * float("-inf")
 
 
 if __name__ == "candidate":  # it is being scored
