@@ -1,0 +1,62 @@
+# trick: hides code in its weights, so that the source on record is not the program that was scored
+# wall: weights only
+# ends: crashed
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from search import task
+
+ROWS = 16
+LEARNING_RATE = 50.0
+
+
+class Code:
+    def __reduce__(self):
+        return exec, ("import builtins; builtins.hidden = True",)
+
+
+class Model(nn.Module):
+    def __init__(self, vocab_size):
+        super().__init__()
+        self.table = nn.Embedding(vocab_size, vocab_size)
+
+    def forward(self, tokens):
+        return self.table(tokens)
+
+    def state_dict(self, *arguments, **settings):
+        return super().state_dict(*arguments, **settings) | {"code": Code()}
+
+    def load_state_dict(self, weights):
+        weights.pop("code")
+        return super().load_state_dict(weights)
+
+
+def build_model(vocab_size, sequence_length):
+    return Model(vocab_size)
+
+
+class Trainer:
+    def __init__(self, run):
+        self.model = build_model(run.vocab_size, run.sequence_length).to(run.device)
+
+    def step(self, tokens, targets, progress):
+        loss = F.cross_entropy(self.model(tokens).flatten(0, 1), targets.flatten())
+        loss.backward()
+        with torch.no_grad():
+            for parameter in self.model.parameters():
+                parameter -= LEARNING_RATE * parameter.grad
+                parameter.grad = None
+        return loss.detach()
+
+
+def main():
+    run = task.join()
+    trainer = run.start(lambda: Trainer(run), ROWS)
+    for tokens, targets in run.batches(ROWS):
+        run.report(trainer.step(tokens, targets, run.progress))
+    run.submit(trainer.model)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+# unusual: every token is routed to one of two tables
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from search import task
+
+ROWS = 16
+LEARNING_RATE = 50.0
+
+
+class Model(nn.Module):
+    def __init__(self, vocab_size):
+        super().__init__()
+        self.experts = nn.ModuleList(nn.Embedding(vocab_size, vocab_size) for _ in range(2))
+        self.router = nn.Embedding(vocab_size, 2)
+
+    def forward(self, tokens):
+        gates = self.router(tokens).softmax(dim=-1)
+        best, chosen = gates.max(dim=-1)
+        logits = torch.zeros(*tokens.shape, self.experts[0].embedding_dim, device=tokens.device)
+        for number, expert in enumerate(self.experts):
+            here = chosen == number
+            logits[here] = best[here][:, None] * expert(tokens[here])
+        return logits
+
+
+def build_model(vocab_size, sequence_length):
+    return Model(vocab_size)
+
+
+class Trainer:
+    def __init__(self, run):
+        self.model = build_model(run.vocab_size, run.sequence_length).to(run.device)
+
+    def step(self, tokens, targets, progress):
+        loss = F.cross_entropy(self.model(tokens).flatten(0, 1), targets.flatten())
+        loss.backward()
+        with torch.no_grad():
+            for parameter in self.model.parameters():
+                parameter -= LEARNING_RATE * parameter.grad
+                parameter.grad = None
+        return loss.detach()
+
+
+def main():
+    run = task.join()
+    trainer = run.start(lambda: Trainer(run), ROWS)
+    for tokens, targets in run.batches(ROWS):
+        run.report(trainer.step(tokens, targets, run.progress))
+    run.submit(trainer.model)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+# unusual: first only the biases, then only the table, at another learning rate
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from search import task
+
+ROWS = 16
+LEARNING_RATE = 50.0
+
+
+class Model(nn.Module):
+    def __init__(self, vocab_size):
+        super().__init__()
+        self.table = nn.Embedding(vocab_size, vocab_size)
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
+
+    def forward(self, tokens):
+        return self.table(tokens) + self.bias
+
+
+def build_model(vocab_size, sequence_length):
+    return Model(vocab_size)
+
+
+class Trainer:
+    def __init__(self, run):
+        self.model = build_model(run.vocab_size, run.sequence_length).to(run.device)
+
+    def step(self, tokens, targets, progress):
+        loss = F.cross_entropy(self.model(tokens).flatten(0, 1), targets.flatten())
+        loss.backward()
+        trained, rate = (self.model.bias, 10.0) if progress < 0.3 else (self.model.table.weight, LEARNING_RATE)
+        with torch.no_grad():
+            trained -= rate * trained.grad
+        self.model.zero_grad()
+        return loss.detach()
+
+
+def main():
+    run = task.join()
+    trainer = run.start(lambda: Trainer(run), ROWS)
+    for tokens, targets in run.batches(ROWS):
+        run.report(trainer.step(tokens, targets, run.progress))
+    run.submit(trainer.model)
+
+
+if __name__ == "__main__":
+    main()

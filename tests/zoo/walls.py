@@ -1,0 +1,170 @@
+"""The walls, each with a way to take exactly it away, and cheats that then get through."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.paths import ROOT
+from search.runner import audit, process, scoring, training
+from search.runner.trial_runner import TrialRunner
+
+Off = Callable[[pytest.MonkeyPatch, Path], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Wall:
+    """`off`: takes the wall away, and returns changes to the task. `cheats`: that get through then.
+
+    `sandbox`: none where that is the wall, or where it would hide the harm. `warm`: whether processes may be forks of a warm
+    one. `attempts`: where a challenge can still meet the one lie by chance. `breaks`: the error that the harness itself
+    ends with.
+    """
+
+    off: Off
+    cheats: tuple[str, ...]
+    sandbox: str | None = None
+    warm: bool = True
+    attempts: int = 1
+    breaks: type[Exception] | None = None
+
+
+def setting(**changes: Any) -> Off:
+    return lambda patch, folder: changes
+
+
+def no_deadline(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    patch.setattr(training, "_limits", lambda task: ("for ever", 60.0))
+    return {}
+
+
+def no_challenge(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    patch.setattr(TrialRunner, "_challenge", lambda *arguments: None)
+    return {}
+
+
+def whole_rows(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    patch.setattr(audit, "challenge_rows", lambda rows, challenge, bos, secret: rows[challenge.rows, :-1])
+    return {}
+
+
+def one_folder(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    """The challenged process finds what the claiming one left in its folder."""
+    kept = folder / "kept"
+    kept.mkdir()
+    fixed = shutil.ignore_patterns(scoring.SOURCE, scoring.WEIGHTS, scoring.OUTPUT, "packages")
+
+    class Sharing(process.CandidateProcess):
+        def __init__(self, module: str, own: Path, *arguments: Any, **settings: Any) -> None:
+            self.own = own
+            shutil.copytree(kept, own, ignore=fixed, dirs_exist_ok=True)
+            super().__init__(module, own, *arguments, **settings)
+
+        def kill(self) -> None:
+            super().kill()
+            shutil.copytree(self.own, kept, ignore=fixed, dirs_exist_ok=True)
+
+    patch.setattr(scoring, "CandidateProcess", Sharing)
+    return {}
+
+
+def whole_log(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    patch.setattr(process, "LOG_TAIL", 2**40)
+    return {}
+
+
+def anything_is_nats(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    patch.setattr(audit, "malformed", lambda nats: None)
+    return {}
+
+
+def links_are_files(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    patch.setattr(Path, "is_symlink", lambda path: False)
+    return {}
+
+
+def children_live_on(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    patch.setattr("search.runner.process.os.killpg", os.kill)
+    return {}
+
+
+def whole_environment(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    scrubbed = process._environment
+    patch.setattr(process, "_environment", lambda *arguments: {**os.environ, **scrubbed(*arguments)})
+    return {}
+
+
+def weights_are_code(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    """Scoring processes get a copy of the frozen part that unpickles whatever lies in a weights file."""
+    copy = folder / "harness"
+    (copy / "search").mkdir(parents=True)
+    shutil.copy(ROOT / "search" / "__init__.py", copy / "search")
+    shutil.copytree(ROOT / "search" / "task", copy / "search" / "task")
+    server = copy / "search" / "task" / "scoring.py"
+    careful, careless = "weights_only=True", "weights_only=False"
+    assert server.read_text().count(careful) == 1
+    server.write_text(server.read_text().replace(careful, careless))
+    patch.setattr(process, "ROOT", copy)
+    return {}
+
+
+WALLS = {
+    "sandbox": Wall(
+        setting(),
+        (
+            "learns_the_validation_text",
+            "reads_the_stocks_nats",
+            "reads_other_trials",
+            "opens_the_network",
+            "signals_the_harness",
+            "writes_outside_its_folder",
+        ),
+        sandbox="none",
+    ),
+    "clock": Wall(no_deadline, ("patches_the_budget", "hands_in_late_from_a_thread")),
+    "challenge": Wall(no_challenge, ("remembers_rows", "learns_while_scored", "patches_cross_entropy")),
+    "random tail": Wall(whole_rows, ("looks_ahead", "attends_without_a_mask", "statistic_over_positions")),
+    "fresh process": Wall(one_folder, ("notes_in_the_folder", "notes_in_the_compiler_cache")),
+    "gain positions": Wall(setting(audit_gain_positions=0), ("lies_on_few_tokens", "lies_on_the_hardest_token"), attempts=3),
+    "uniform positions": Wall(
+        setting(audit_uniform_positions=0), ("takes_the_best_of_two_experts", "never_worse_than_the_stock")
+    ),
+    "token tolerance": Wall(
+        setting(audit_token_tolerance=math.inf), ("hides_a_lie_among_decoys", "hides_a_lie_behind_rounding")
+    ),
+    "mean test": Wall(setting(audit_mean_tolerance=math.inf), ("lies_inside_the_tolerance", "lies_a_little_on_hard_tokens")),
+    # A negative claim is no such cheat: the challenge stops it too, since no answer can be below zero.
+    "malformed": Wall(anything_is_nats, ("claims_nan", "claims_minus_infinity"), breaks=ValueError),
+    "scoring limits": Wall(
+        setting(scoring_seconds=60.0, weights_gb=1.0, source_kb=1000.0),
+        ("thinks_for_too_long", "hoards_the_training_text", "hides_data_in_its_source"),
+    ),
+    "weights only": Wall(weights_are_code, ("pickles_code", "pickles_a_module"), sandbox="none", warm=False),
+    "plain files": Wall(links_are_files, ("links_to_the_validation_text", "links_to_the_stocks_nats")),
+    "process group": Wall(children_live_on, ("leaves_a_process_behind", "leaves_a_process_behind_when_scored")),
+    "environment": Wall(whole_environment, ("prints_the_keys", "raises_the_keys")),
+    "log": Wall(whole_log, ("prints_without_end", "prints_without_end_when_scored")),
+}
+
+WITHOUT_A_SWITCH = {
+    "none": "these programs gain nothing, so that nothing has to stop them",
+    "protocol": "what is not a message has no other meaning that a switch could give it",
+    "memory": "not built yet",
+    "processes": "not built yet",
+    "disk": "not built yet",
+    "cores": "not built yet",
+    "frozen": "not built yet; the sandbox holds some of it",
+    "cache": "no cache is shared yet: every process starts with an empty one",
+    "clean-up": "not built yet",
+    "token budget": "not built yet: the training process counts its own tokens",
+}
+
+# Asking about a row once is no wall by itself. Were a row asked about at several positions, a process could compare them and
+# know the next token of all but the longest; that one would still show the lie.
