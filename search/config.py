@@ -43,6 +43,7 @@ class TaskConfig:
     scoring_seconds: float = MISSING
     memory_gb: float = MISSING  # of the machine's memory, for all processes of a trial together
     disk_gb: float = MISSING  # that a trial may write
+    most_processes: float = MISSING  # and threads, of a trial together
     weights_gb: float = MISSING
     source_kb: float = MISSING
     plausible_bpb: float = MISSING  # a score below it is flagged, and nothing else

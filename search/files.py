@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import subprocess
 from pathlib import Path
 
 from search.errors import UserError
@@ -21,18 +21,15 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder, if it is there, with all that is in it; also what its maker has locked. Links are not followed.
-
-    Raises OSError.
+    """Remove a folder, if it is there, with all that is in it: also what its maker has locked, and folders nested deeper
+    than Python can follow. Links are not followed. Raises OSError.
     """
     if not path.is_dir():
         return
-    path.chmod(0o700)
-    for folder, children, _ in os.walk(path):
-        for child in (Path(folder) / name for name in children):
-            if not child.is_symlink():
-                child.chmod(0o700)
-    shutil.rmtree(path)
+    for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+        done = subprocess.run([*command, "--", str(path)], capture_output=True, text=True, check=False)
+    if path.exists():
+        raise OSError(done.returncode, done.stderr.strip()[-200:], str(path))
 
 
 def unwritable(path: Path | str, error: OSError) -> UserError:

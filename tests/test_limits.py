@@ -76,10 +76,9 @@ def request(source, folder, **settings):
 
 @pytest.mark.parametrize("name", EXCESSES)
 def test_a_trial_that_uses_too_much_is_ended(make, tmp_path, monkeypatch, name):
-    monkeypatch.setattr(watchdog, "MOST_PROCESSES", 20)
     monkeypatch.setattr(watchdog, "MOST_FILES", 200)
     body, status, said = EXCESSES[name]
-    runner = make(memory_gb=0.6, disk_gb=0.01)
+    runner = make(memory_gb=0.6, disk_gb=0.01, most_processes=20)
     outcome = runner.run(request(program(main=MAIN + body), tmp_path), lambda progress: None)
     assert (outcome.status, outcome.val_bpb) == (status, None)
     assert said in outcome.reason

@@ -28,7 +28,7 @@ FULL = os.environ.get("FAIRTRIAL_ZOO") == "full"
 FEW_LINES = 30
 BOXES = [box.name for box in WORKING]
 WARM_BOX = "landlock" if "landlock" in BOXES else "none"  # bubblewrap has to start a program of its own
-KEYRING = own_keyring()  # here, since whether there is one decides what is a known hole
+own_keyring()  # or what a cheat leaves in it would outlive these tests
 
 # Walls that stand or fall with the sandbox, or with how processes are started.
 OF_SANDBOXES = {
@@ -38,7 +38,7 @@ OF_SANDBOXES = {
     "environment",
     "frozen",
     "cache",
-    "cores",
+    "system calls",
     "memory",
     "processes",
     "disk",
@@ -48,25 +48,6 @@ OF_SANDBOXES = {
 # What is known to get through: the cheat, in which sandbox (None: each), why, and whether it does so on every machine.
 # Mending one makes its test fail until the line is removed.
 HOLES = [
-    ("remounts_the_harness", "bubblewrap", "root keeps all capabilities in bwrap's namespaces", False),
-    ("writes_the_training_text", "bubblewrap", "/proc/self/fd reopens a file for writing that was opened for reading", True),
-    ("reads_the_harness_environment", "landlock", "root keeps all capabilities, and may read /proc/PID/environ", False),
-    ("raises_its_priority", "landlock", "root keeps all capabilities", False),
-    ("notes_in_shared_memory", "landlock", "/dev/shm may be written, and outlives a process", True),
-    ("notes_in_the_keyring", None, "all processes share the session keyring of whoever started the study", KEYRING),
-    ("opens_the_network_by_datagrams", "landlock", "Landlock does not know UDP", True),
-    ("talks_to_a_local_service", "landlock", "Landlock does not know sockets in the file system", True),
-    ("changes_files_attributes", "landlock", "Landlock does not know chmod", True),
-    ("leaves_a_daemon_behind", "landlock", "a process with a session of its own outlives its group", True),
-    ("takes_more_cores", None, "a candidate may choose its cores", False),
-    ("eats_memory", None, "there is no limit yet", True),
-    ("eats_memory_in_parts", None, "there is no limit yet", True),
-    ("forks_without_end", None, "there is no limit yet", True),
-    ("starts_threads_without_end", None, "there is no limit yet", True),
-    ("fills_the_disk", None, "there is no limit yet", True),
-    ("fills_shared_memory", None, "there is no limit yet", True),
-    ("buries_the_harness_in_folders", None, "shutil.rmtree fails on deep folders, and the study with it", True),
-    ("buries_its_scores_in_folders", None, "shutil.rmtree fails on deep folders, and the study with it", True),
     ("trains_on_more_tokens", None, "the training process counts the tokens of its budget itself", True),
 ]
 
@@ -165,7 +146,7 @@ def test_without_a_wall_its_cheats_get_through(run, zoo, monkeypatch, tmp_path, 
         with pytest.raises(wall.breaks):
             run(CHEATS[cheat], box, **settings)
         return
-    for _ in range(wall.attempts):
+    for _ in range(2 if name == "cache" else wall.attempts):
         result = run(CHEATS[cheat], box, cold=FULL or not wall.warm, **settings)
         complaint = zoo.complaint(CHEATS[cheat], result)
         if complaint is not None:

@@ -143,6 +143,7 @@ def enter_landlock(wrapping: list[str]) -> None:
     os.environ[name] = packages
     own = [path for path in sys.path[1:] if path.startswith(sys.base_prefix) and "site-packages" not in path]
     sys.path[:] = [str(Path.cwd()), *packages.split(":"), *own]
+    landlock.confine_further()
     landlock.restrict(
         [Path(grant[1:]) for grant in grants if grant[0] == "r"], [Path(grant[1:]) for grant in grants if grant[0] == "w"]
     )

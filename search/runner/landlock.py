@@ -15,7 +15,7 @@ import struct
 import sys
 from pathlib import Path
 
-from search.task.confine import ALWAYS, refuse
+from search.task.confine import ALWAYS, ATTRIBUTES, refuse
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # system calls, the same on every architecture
 PR_SET_NO_NEW_PRIVS = 38
@@ -64,6 +64,12 @@ def restrict(read: list[Path], write: list[Path]) -> None:
     os.close(ruleset)
 
 
+def confine_further() -> None:
+    """What Landlock knows nothing of: other programs' sockets in the file system, attributes of files, and leaving the
+    process group, without which everything ends with the trial."""
+    refuse((*ALWAYS, *ATTRIBUTES, "connect"), ignored=("setsid", "setpgid"))
+
+
 def _allow(libc: ctypes.CDLL, ruleset: int, path: Path, rights: int) -> None:
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
@@ -89,8 +95,7 @@ def _checked(result: int, what: str) -> int:
 if __name__ == "__main__":
     split = sys.argv.index("--")
     grants, command = sys.argv[1:split], sys.argv[split + 1 :]
-    # Landlock knows nothing of connecting to another program's socket by its path.
-    refuse((*ALWAYS, "connect"))
+    confine_further()
     restrict(
         [Path(grant[1:]) for grant in grants if grant[0] == "r"], [Path(grant[1:]) for grant in grants if grant[0] == "w"]
     )

@@ -24,7 +24,7 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache
 HIDDEN_NAMES = ("site-packages", "dist-packages")
 GPU_DEVICES = ("nvidia*", "dri", "kfd")
 WORKING_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-TEMPORARY_BYTES, SHARED_BYTES = 64 * 2**20, 2**30  # of /tmp and /dev/shm, which bubblewrap makes in memory
+TEMPORARY_BYTES, SHARED_BYTES = 64 * 2**20, 2**28  # of /tmp and /dev/shm, which bubblewrap makes in memory
 
 
 class Sandbox(Protocol):
@@ -41,7 +41,8 @@ class Bubblewrap:
     name = "bubblewrap"
 
     def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
-        wrapped = ["bwrap", "--unshare-all", "--die-with-parent", "--proc", "/proc", "--dev", "/dev"]
+        wrapped = ["bwrap", "--unshare-all", "--cap-drop", "ALL", "--die-with-parent"]
+        wrapped += ["--proc", "/proc", "--dev", "/dev"]
         wrapped += ["--size", str(SHARED_BYTES), "--tmpfs", "/dev/shm", "--size", str(TEMPORARY_BYTES), "--tmpfs", "/tmp"]
         for path in visible():
             if path.is_symlink():
@@ -59,8 +60,8 @@ class Bubblewrap:
 
 class Landlock:
     """The kernel refuses what is not on the allow-list, and every socket to the outside. Weaker: names of files can be
-    listed everywhere, other processes can be seen, and one that leaves its group outlives the trial. There is no /dev/shm:
-    a scoring process could leave a note there for the next one."""
+    listed everywhere, and other processes can be seen. There is no /dev/shm: a scoring process could leave a note there for
+    the next one. Attributes of files cannot be set, and no process leaves its group."""
 
     name = "landlock"
 

@@ -60,7 +60,7 @@ def ask_scorer(
     (folder / SOURCE).write_text(submission.source, encoding="utf-8")
     shutil.copyfile(submission.weights, folder / WEIGHTS)
     deadline = time.monotonic() + task.scoring_seconds
-    limits = Limits(task.memory_gb, task.disk_gb)
+    limits = Limits(task.memory_gb, task.disk_gb, task.most_processes)
     with CandidateProcess("search.task.scoring", folder, device, sandbox, limits) as process:
         try:
             _request(process, _settings(task, mode), inputs, deadline)

@@ -92,7 +92,7 @@ def train(
         tokens = text.open()
         for file in tokens:
             stack.callback(os.close, file)
-        limits = Limits(task.memory_gb, task.disk_gb)
+        limits = Limits(task.memory_gb, task.disk_gb, task.most_processes)
         process = stack.enter_context(CandidateProcess("search.task.launch", folder, device, sandbox, limits))
         try:
             _start(task, bos, seed, process, training, observe)

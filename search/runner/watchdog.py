@@ -7,6 +7,7 @@ it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ import psutil
 
 from search.trial import Status
 
-MOST_PROCESSES = 512  # a compiler starts a worker per core
 MOST_FILES = 20_000  # counting more would take too long
 GB = 2**30
 
@@ -26,6 +26,7 @@ class Limits:
 
     memory_gb: float
     disk_gb: float
+    most_processes: float  # and threads
 
     @property
     def disk_bytes(self) -> int:
@@ -43,8 +44,9 @@ class LimitExceeded(Exception):
 def check(pid: int, folder: Path, limits: Limits) -> None:
     """Raise LimitExceeded where the process `pid` and its children, or the files in `folder`, are over the limits."""
     processes = _family(pid)
-    if len(processes) > MOST_PROCESSES:
-        raise LimitExceeded(Status.DISQUALIFIED, f"it started more than {MOST_PROCESSES} processes")
+    if len(processes) > limits.most_processes or _threads(processes) > limits.most_processes:
+        most = f"task.most_processes={limits.most_processes:g}"
+        raise LimitExceeded(Status.DISQUALIFIED, f"it started more processes and threads than {most}")
     # The plain figure counts what processes share once for each of them; the fair one takes longer to read.
     if _memory(processes, fair=False) > limits.memory_gb * GB and _memory(processes, fair=True) > limits.memory_gb * GB:
         raise LimitExceeded(Status.OUT_OF_MEMORY, f"it used more than task.memory_gb={limits.memory_gb:g}")
@@ -63,6 +65,14 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
+def _threads(processes: list[psutil.Process]) -> int:
+    total = 0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # it has just ended
+            total += process.num_threads()
+    return total
+
+
 def _memory(processes: list[psutil.Process], fair: bool) -> int:
     total = 0
     for process in processes:
@@ -76,13 +86,23 @@ def _memory(processes: list[psutil.Process], fair: bool) -> int:
 
 
 def _usage(folder: Path) -> tuple[int, int]:
-    """Files below a folder, and the bytes that they take; links are not followed. Stops counting at MOST_FILES."""
+    """Files below a folder, and the bytes that they take; links are not followed. Stops counting after MOST_FILES, and
+    where folders are nested deeper than a path can say: that is no less too much."""
     files = size = 0
-    for at, folders, names in os.walk(folder):
-        for name in names:
+    waiting = [str(folder)]
+    while waiting and files <= MOST_FILES:
+        try:
+            entries = list(os.scandir(waiting.pop()))
+        except (FileNotFoundError, PermissionError):
+            continue
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            return MOST_FILES + 1, size
+        for entry in entries:
+            files += 1
             with contextlib.suppress(FileNotFoundError):
-                size += (Path(at) / name).lstat().st_blocks * 512
-        files += len(names) + len(folders)
-        if files > MOST_FILES:
-            break
+                size += entry.stat(follow_symlinks=False).st_blocks * 512
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
     return files, size

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 FILE_BYTES_VARIABLE = "FAIRTRIAL_FILE_BYTES"  # holds the size that no file of the process may exceed
 OPEN_FILES = 4096
 
-# Numbers of asm/unistd.h: x86-64, ARM64.
-NUMBERS = {
+# Numbers of asm/unistd.h: x86-64, ARM64; None where there is no such call.
+NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "sched_setaffinity": (203, 122),  # more cores than were leased
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
@@ -38,15 +38,37 @@ NUMBERS = {
     "io_uring_setup": (425, 425),  # it makes sockets past this filter
     "connect": (42, 203),
     "socket": (41, 198),
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "setsid": (112, 157),
+    "setpgid": (109, 154),
 }
-ALWAYS = tuple(name for name in NUMBERS if name not in ("connect", "socket"))
+ALWAYS = tuple(NUMBERS)[: tuple(NUMBERS).index("connect")]
+ATTRIBUTES = tuple(NUMBERS)[tuple(NUMBERS).index("chmod") : tuple(NUMBERS).index("setsid")]  # of files
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH of linux/audit.h
 X32 = 0x40000000  # numbers from here on call the same functions in another way
 AF_UNIX = 1
 
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h
-ALLOW, NOT_PERMITTED, KILL = 0x7FFF0000, 0x00050001, 0x80000000  # linux/seccomp.h
+ALLOW, NOT_PERMITTED, NOTHING_DONE, KILL = 0x7FFF0000, 0x00050001, 0x00050000, 0x80000000  # linux/seccomp.h
 NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 
 
@@ -59,14 +81,19 @@ def confine() -> None:
     largest = int(os.environ[FILE_BYTES_VARIABLE])
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     refuse(ALWAYS)
+    if sys.platform == "linux":
+        _drop_capabilities()
 
 
-def refuse(names: Sequence[str]) -> None:
-    """Have the kernel refuse these system calls, and all sockets but local ones. Elsewhere than on Linux, and on other
-    processors than those of `MACHINES`, nothing happens. Raises OSError."""
+def refuse(names: Sequence[str], ignored: Sequence[str] = ()) -> None:
+    """Have the kernel refuse these system calls, and all sockets but local ones; and do nothing, but say that it did, for
+    `ignored` ones. Elsewhere than on Linux, and on other processors than those of `MACHINES`, nothing happens.
+
+    Raises OSError.
+    """
     if sys.platform != "linux" or platform.machine() not in MACHINES:
         return
-    program = _program(names, *MACHINES[platform.machine()])
+    program = _program(names, ignored, *MACHINES[platform.machine()])
     instructions = ctypes.create_string_buffer(program)
     # struct sock_fprog: a count of instructions of 8 bytes, and where they lie.
     header = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(instructions))
@@ -77,9 +104,17 @@ def refuse(names: Sequence[str]) -> None:
             raise OSError(number, f"seccomp: {os.strerror(number)}")
 
 
-def _program(names: Sequence[str], column: int, architecture: int) -> bytes:
+def _drop_capabilities() -> None:
+    """What root may do beyond its own files: it stays root in name, as in many containers. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.capset(struct.pack("Ii", CAPABILITY_VERSION_3, 0), bytes(24)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"capset: {os.strerror(number)}")
+
+
+def _program(names: Sequence[str], ignored: Sequence[str], column: int, architecture: int) -> bytes:
     """The filter, in the kernel's classic BPF."""
-    refused = [NUMBERS[name][column] for name in names]
+    answers = [(name, NOT_PERMITTED) for name in names] + [(name, NOTHING_DONE) for name in ignored]
     lines = [
         (LOAD, 0, 0, ARCHITECTURE),
         (JUMP_EQUAL, 1, 0, architecture),
@@ -88,10 +123,14 @@ def _program(names: Sequence[str], column: int, architecture: int) -> bytes:
         (JUMP_AT_LEAST, 0, 1, X32),
         (RETURN, 0, 0, NOT_PERMITTED),
     ]
-    for number in refused:
-        lines += [(JUMP_EQUAL, 0, 1, number), (RETURN, 0, 0, NOT_PERMITTED)]
+    for name, answer in answers:
+        number = NUMBERS[name][column]
+        if number is not None:
+            lines += [(JUMP_EQUAL, 0, 1, number), (RETURN, 0, 0, answer)]
+    socket = NUMBERS["socket"][column]
+    assert socket is not None
     lines += [
-        (JUMP_EQUAL, 1, 0, NUMBERS["socket"][column]),
+        (JUMP_EQUAL, 1, 0, socket),
         (RETURN, 0, 0, ALLOW),
         (LOAD, 0, 0, FIRST_ARGUMENT),
         (JUMP_EQUAL, 0, 1, AF_UNIX),

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from search.paths import ROOT
-from search.runner import audit, process, scoring, training
-from search.runner.trial_runner import TrialRunner
+from search.runner import audit, judge, process, scoring, training, trial_runner
+from search.runner.compile_cache import CACHE
+from search.runner.frozen import Frozen
+from search.runner.judge import Judge
 
 Off = Callable[[pytest.MonkeyPatch, Path], dict[str, Any]]
 
@@ -46,7 +48,7 @@ def no_deadline(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
 
 
 def no_challenge(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
-    patch.setattr(TrialRunner, "_challenge", lambda *arguments: None)
+    patch.setattr(Judge, "_challenge", lambda *arguments: None)
     return {}
 
 
@@ -101,17 +103,40 @@ def whole_environment(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]
     return {}
 
 
-def weights_are_code(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
-    """Scoring processes get a copy of the frozen part that unpickles whatever lies in a weights file."""
-    copy = folder / "harness"
-    (copy / "search").mkdir(parents=True)
-    shutil.copy(ROOT / "search" / "__init__.py", copy / "search")
-    shutil.copytree(ROOT / "search" / "task", copy / "search" / "task")
-    server = copy / "search" / "task" / "scoring.py"
-    careful, careless = "weights_only=True", "weights_only=False"
-    assert server.read_text().count(careful) == 1
-    server.write_text(server.read_text().replace(careful, careless))
-    patch.setattr(process, "ROOT", copy)
+def changed_harness(name: str, careful: str, careless: str) -> Off:
+    """Candidates' processes get a copy of the frozen part, one line of which is another."""
+
+    def off(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+        copy = folder / "harness"
+        (copy / "search").mkdir(parents=True)
+        shutil.copy(ROOT / "search" / "__init__.py", copy / "search")
+        shutil.copytree(ROOT / "search" / "task", copy / "search" / "task")
+        file = copy / "search" / "task" / name
+        assert file.read_text().count(careful) == 1
+        file.write_text(file.read_text().replace(careful, careless))
+        patch.setattr(process, "ROOT", copy)
+        return {}
+
+    return off
+
+
+def anything_may_change(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    patch.setattr(Frozen, "check", lambda frozen: None)
+    return {}
+
+
+def shared_folders(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    """Compilers' caches and temporary files of all trials lie in one place."""
+    scrubbed, shared = process._environment, folder / "shared"
+    shared.mkdir()
+    places = {"HOME": str(shared), "TMPDIR": str(shared), "TORCHINDUCTOR_CACHE_DIR": str(shared / CACHE)}
+    patch.setattr(process, "_environment", lambda *arguments: {**scrubbed(*arguments), **places})
+    return {}
+
+
+def pythons_own_clean_up(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    for module in (judge, trial_runner):
+        patch.setattr(module, "remove_tree", lambda path: shutil.rmtree(path) if path.exists() else None)
     return {}
 
 
@@ -122,7 +147,7 @@ WALLS = {
             "learns_the_validation_text",
             "reads_the_stocks_nats",
             "reads_other_trials",
-            "opens_the_network",
+            "fills_shared_memory",
             "signals_the_harness",
             "writes_outside_its_folder",
         ),
@@ -146,24 +171,36 @@ WALLS = {
         setting(scoring_seconds=60.0, weights_gb=1.0, source_kb=1000.0),
         ("thinks_for_too_long", "hoards_the_training_text", "hides_data_in_its_source"),
     ),
-    "weights only": Wall(weights_are_code, ("pickles_code", "pickles_a_module"), sandbox="none", warm=False),
+    "weights only": Wall(
+        changed_harness("scoring.py", "weights_only=True", "weights_only=False"),
+        ("pickles_code", "pickles_a_module"),
+        sandbox="none",
+        warm=False,
+    ),
     "plain files": Wall(links_are_files, ("links_to_the_validation_text", "links_to_the_stocks_nats")),
     "process group": Wall(children_live_on, ("leaves_a_process_behind", "leaves_a_process_behind_when_scored")),
     "environment": Wall(whole_environment, ("prints_the_keys", "raises_the_keys")),
     "log": Wall(whole_log, ("prints_without_end", "prints_without_end_when_scored")),
+    "memory": Wall(setting(memory_gb=1000.0), ("eats_memory", "eats_memory_in_parts")),
+    "processes": Wall(setting(most_processes=1e6), ("forks_without_end", "starts_threads_without_end")),
+    "disk": Wall(setting(disk_gb=1000.0), ("fills_the_disk", "fills_the_disk_in_parts")),
+    "system calls": Wall(
+        changed_harness("confine.py", "    refuse(ALWAYS)\n", ""),
+        ("takes_more_cores", "opens_the_network_by_datagrams"),
+        sandbox="none",
+        warm=False,
+    ),
+    "frozen": Wall(anything_may_change, ("writes_the_harness", "writes_the_training_text"), sandbox="none"),
+    "cache": Wall(shared_folders, ("smuggles_through_the_cache", "smuggles_through_temporary_files"), sandbox="none"),
+    "clean-up": Wall(
+        pythons_own_clean_up, ("buries_the_harness_in_folders", "buries_its_scores_in_folders"), breaks=RecursionError
+    ),
 }
 
 WITHOUT_A_SWITCH = {
     "none": "these programs gain nothing, so that nothing has to stop them",
     "protocol": "what is not a message has no other meaning that a switch could give it",
-    "memory": "not built yet",
-    "processes": "not built yet",
-    "disk": "not built yet",
-    "cores": "not built yet",
-    "frozen": "not built yet; the sandbox holds some of it",
-    "cache": "no cache is shared yet: every process starts with an empty one",
-    "clean-up": "not built yet",
-    "token budget": "not built yet: the training process counts its own tokens",
+    "token budget": "not there: the training process counts its own tokens, which is why budgets of tokens are for tests",
 }
 
 # Asking about a row once is no wall by itself. Were a row asked about at several positions, a process could compare them and

@@ -1,6 +1,9 @@
 # trick: takes 1.5 GB of memory
 # wall: memory
 # ends: out_of_memory|crashed|disqualified
+# settings: memory_gb=1
+import time
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -43,8 +46,9 @@ def main():
     trainer = run.start(lambda: Trainer(run), ROWS)
     for tokens, targets in run.batches(ROWS):
         run.report(trainer.step(tokens, targets, run.progress))
-    torch.ones(1_500_000_000, dtype=torch.uint8)
-    print("harm: took 1.5 GB of memory")
+    held = torch.ones(1_500_000_000, dtype=torch.uint8)
+    time.sleep(2.0)
+    print(f"harm: took {len(held) / 1e9} GB of memory")
     run.submit(trainer.model)
 
 

@@ -1,6 +1,7 @@
 # trick: takes 1.6 GB of memory, in four processes that each look harmless
 # wall: memory
 # ends: out_of_memory|crashed|disqualified
+# settings: memory_gb=1
 import os
 import time
 
@@ -47,8 +48,9 @@ def main():
     for tokens, targets in run.batches(ROWS):
         run.report(trainer.step(tokens, targets, run.progress))
     children = [os.fork() for _ in range(2)]  # four processes
-    torch.ones(400_000_000, dtype=torch.uint8)
-    time.sleep(0.5)
+    held = torch.ones(400_000_000, dtype=torch.uint8)
+    time.sleep(2.0)
+    del held
     if 0 in children:
         os._exit(0)
     ended = [os.waitpid(child, 0)[1] for child in children]

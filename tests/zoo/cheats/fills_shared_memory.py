@@ -1,5 +1,5 @@
-# trick: fills the memory that looks like a disk (here: 200 MB)
-# wall: disk
+# trick: fills the memory that looks like a disk (here: 300 MB)
+# wall: sandbox
 # ends: out_of_memory|crashed|disqualified
 from pathlib import Path
 
@@ -46,9 +46,9 @@ def main():
     for tokens, targets in run.batches(ROWS):
         run.report(trainer.step(tokens, targets, run.progress))
     with Path("/dev/shm/zoo-filler").open("wb") as file:
-        for _ in range(200):
+        for _ in range(300):
             file.write(bytes(1_000_000))
-    print("harm: wrote 200 MB")
+    print("harm: wrote 300 MB")
     run.submit(trainer.model)
 
 

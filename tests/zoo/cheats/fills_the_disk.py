@@ -1,6 +1,7 @@
 # trick: writes without end (here: 300 MB)
 # wall: disk
 # ends: out_of_memory|crashed|disqualified
+# settings: disk_gb=0.1
 from pathlib import Path
 
 import torch

@@ -1,6 +1,7 @@
 # trick: starts processes that start processes (here: 100, for a few seconds)
 # wall: processes
 # ends: out_of_memory|crashed|disqualified
+# settings: most_processes=50
 import os
 import time
 
@@ -50,6 +51,7 @@ def main():
         if os.fork() == 0:
             time.sleep(3.0)
             os._exit(0)
+    time.sleep(2.0)
     print("harm: started 100 processes")
     run.submit(trainer.model)
 

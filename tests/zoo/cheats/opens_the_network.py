@@ -1,5 +1,5 @@
 # trick: connects to a server
-# wall: sandbox
+# wall: system calls
 # ends: honest
 import contextlib
 import socket

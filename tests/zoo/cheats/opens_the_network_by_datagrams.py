@@ -1,5 +1,5 @@
 # trick: talks to a server without a connection
-# wall: sandbox
+# wall: system calls
 # ends: honest
 import contextlib
 import socket

@@ -1,5 +1,5 @@
 # trick: puts itself before everything else that wants the processor
-# wall: cores
+# wall: system calls
 # ends: honest
 import contextlib
 import os

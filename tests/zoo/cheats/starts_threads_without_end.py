@@ -1,6 +1,7 @@
 # trick: starts threads without end (here: 500)
 # wall: processes
 # ends: out_of_memory|crashed|disqualified
+# settings: most_processes=50
 import threading
 import time
 
@@ -48,6 +49,7 @@ def main():
         run.report(trainer.step(tokens, targets, run.progress))
     for _ in range(500):
         threading.Thread(target=time.sleep, args=(3.0,), daemon=True).start()
+    time.sleep(2.0)
     print("harm: started 500 threads")
     run.submit(trainer.model)
 

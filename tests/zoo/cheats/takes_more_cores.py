@@ -1,5 +1,5 @@
 # trick: trains on more cores than it was leased
-# wall: cores
+# wall: system calls
 # ends: honest
 import contextlib
 import os
