@@ -131,6 +131,11 @@ def test_the_best_of_n_is_the_mean_over_all_subsets(n):
     assert best_of_subsets(len(scores), n).sum() == pytest.approx(1.0)
 
 
+def test_a_large_control_does_not_overflow():
+    shares = best_of_subsets(10_000, 300)
+    assert shares.sum() == pytest.approx(1.0) and shares[0] == pytest.approx(0.03)
+
+
 def test_beyond_half_the_control_the_band_is_a_labelled_extrapolation():
     scores = [2.1, 2.5, 2.2, 2.9, 2.4, 2.3]
     mean, sd = np.mean(scores), np.std(scores, ddof=1)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import stats
 
 from search.compare.results import NullBand
 
@@ -35,9 +35,13 @@ def null_band(scores: Sequence[float], longest: int) -> NullBand:
 
 
 def best_of_subsets(size: int, n: int) -> Floats:
-    """Probability that the i-th smallest of `size` scores is the smallest of n drawn without replacement: [size]."""
-    later = np.arange(size - 1, -1, -1)  # scores above the i-th
-    return np.asarray(special.binom(later, n - 1) / special.binom(size, n))
+    """Probability that the i-th smallest of `size` scores is the smallest of n drawn without replacement: [size].
+
+    C(size - i, n - 1) / C(size, n), from one i to the next, since the binomials themselves overflow for large controls.
+    """
+    left = np.arange(size - 1, 0, -1)  # scores above the i-th, for all but the last
+    steps = np.maximum(0, left - n + 1) / left
+    return np.asarray(n / size * np.cumprod(np.concatenate([[1.0], steps])))
 
 
 def expected_normal_minimum(n: int) -> float:

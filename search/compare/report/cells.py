@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from search.compare.report.blocks import short
 from search.compare.results import Analysis, Estimate, Spread, StudyResult
+from search.compare.tables import Scalar
 from search.compare.words import Numbers
 
 UNCONFIRMED = "unconfirmed"
@@ -48,6 +50,17 @@ def p_cell(p: float | None) -> str:
     if p is None:
         return UNKNOWN
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def constant(value: Scalar) -> str:
+    """A constant of a program, rounded: a sampler gives sixteen digits."""
+    return f"{value:.4g}" if isinstance(value, float) else short(str(value))
+
+
+def duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def percent(share: float | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from search.compare.pictures.album import Album
 from search.compare.report.blocks import Block, Heading, Image, Paragraph, short, table
-from search.compare.report.cells import NONE, UNCONFIRMED, UNKNOWN, Cells, p_cell, study_verdict
+from search.compare.report.cells import NONE, UNCONFIRMED, UNKNOWN, Cells, constant, p_cell, study_verdict
 from search.compare.results import Analysis, Gain, StrategyResult, StudyResult
 
 
@@ -67,7 +67,7 @@ def changes(analysis: Analysis) -> Iterator[Block]:
         "code."
     )
     cells = Cells(analysis)
-    columns = ("study", "kind of change", "constants: in the stock, in the winner", "left in code")
+    columns = ("study", "kind of change", "constants, from the stock's to the winner's", "left in code")
     yield table(columns, [_changed(study, cells) for study in changed])
     edits = [row for study in changed for row in _edit_rows(study, cells)]
     if edits:
@@ -126,7 +126,7 @@ def _study_parts(study: StudyResult, cells: Cells) -> tuple[str, ...]:
 
 def _changed(study: StudyResult, cells: Cells) -> tuple[str, ...]:
     constants = [
-        f"{change.name}: {UNKNOWN if change.stock is None else short(str(change.stock))}, {short(str(change.winner))}"
+        f"{change.name} from {UNKNOWN if change.stock is None else constant(change.stock)} to {constant(change.winner)}"
         for change in study.constants
     ]
     left = ", ".join(short(name) for name in study.left_in_code)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from search.compare.pictures.album import Album
 from search.compare.report.blocks import Block, Bullets, Heading, Image, Paragraph, short, table
-from search.compare.report.cells import NONE, UNKNOWN, Cells, p_cell, percent
+from search.compare.report.cells import NONE, UNKNOWN, Cells, duration, p_cell, percent
 from search.compare.results import Analysis, Confirmation, Drift, Noise, Reliability
 from search.compare.words import plural
 from search.identity import flat
@@ -48,11 +48,11 @@ def reliability(analysis: Analysis) -> Iterator[Block]:
     columns = ("strategy", "constants only", "code only", "both", "flags")
     yield table(columns, [_changes(row) for row in rows])
     yield Paragraph(
-        "Where the time went, in hours. Waiting for a busy device is part of other; it is not recorded by itself. The "
+        "Where the time went. Waiting for a busy device is part of other; it is not recorded by itself. The "
         "LLM's share is of its time and the trials' time together."
     )
     phases = sorted({phase for row in rows for phase in row.seconds})
-    columns = ("strategy", "training, by the clock", *phases, "other", "LLM calls", "LLM hours", "LLM share", "LLM dollars")
+    columns = ("strategy", "training, by the clock", *phases, "other", "LLM calls", "LLM time", "LLM share", "LLM dollars")
     yield table(columns, [_time(row, phases) for row in rows])
 
 
@@ -137,18 +137,14 @@ def _time(row: Reliability, phases: Sequence[str]) -> tuple[str, ...]:
     asked = calls is not None
     return (
         row.strategy,
-        f"{row.train_hours:.2f}",
-        *(_hours(row.seconds.get(phase, 0.0)) for phase in phases),
-        _hours(row.other_seconds),
+        duration(3600 * row.train_hours),
+        *(duration(row.seconds.get(phase, 0.0)) for phase in phases),
+        duration(row.other_seconds),
         str(calls) if asked else NONE,
-        (UNKNOWN if asked else NONE) if seconds is None else _hours(seconds),
+        (UNKNOWN if asked else NONE) if seconds is None else duration(seconds),
         percent(row.llm_share) if asked else NONE,
         (UNKNOWN if asked else NONE) if usd is None else f"{usd:.2f}",
     )
-
-
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:.2f}"
 
 
 def _bookkeeping(found: Confirmation) -> Iterator[str]:

@@ -22,6 +22,7 @@ th { background: var(--card); font-weight: 600; }
 tr:last-child td { border-bottom: 0; }
 td { min-width: 5.5rem; max-width: 26rem; }
 td:first-child { font-weight: 600; min-width: 8rem; }
+td.yes, td.no, td.open { white-space: nowrap; }
 td.yes { color: var(--yes); font-weight: 600; } td.no { color: var(--no); } td.open { color: var(--open); font-weight: 600; }
 figure { margin: 1.2rem 0; }
 figure img { display: block; width: 100%; height: auto; background: #ffffff; border-radius: .5rem; padding: .4rem; }

@@ -1,6 +1,6 @@
 # trick: looks ahead, and leaves what it saw in shared memory for the process that is challenged
 # wall: fresh process
-# ends: disqualified
+# ends: disqualified|crashed
 import json
 from pathlib import Path
 
