@@ -15,6 +15,8 @@ from search.compare.reader import read_experiment
 from search.compare.reliability import reliability_of
 from search.compare.tables import StudyTable
 from search.errors import UserError
+from search.identity import _shows
+from search.paths import ROOT
 from search.tracking import store
 from tests.simulate import AGENT, CONTROL, OPTUNA, World, records, simulate_experiment
 
@@ -149,3 +151,9 @@ def test_an_unknown_experiment_is_named(published):
 def test_planning_reads_the_measured_noise(published, capsys):
     assert plan.main(["experiment=simulated", f"tracking.uri={published[0]}", "difference=0.01"]) == 0
     assert "from 8 control trials" in capsys.readouterr().out
+
+
+def test_a_change_of_the_comparison_is_no_reason_to_refuse_a_study():
+    search = ROOT / "search"
+    assert all(_shows(path) for path in (search / "compare").rglob("*.py"))
+    assert not _shows(search / "study.py") and not _shows(search / "runner" / "audit.py")

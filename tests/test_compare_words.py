@@ -108,12 +108,16 @@ def test_without_a_control_the_noise_is_unknown():
 
 
 def test_what_differs_between_studies_is_cautioned_of():
-    experiment = simulate_experiment(0, World(SMALL, searches=1))
+    experiment = simulate_experiment(0, World(SMALL, searches=2))
+    experiment.studies[0].header["harness"] = "of another day"
+    experiment.studies[2].header["harness"] = experiment.studies[3].header["harness"] = "with Optuna's own module"
     experiment.studies[0].header["machine"] = "another"
     experiment.studies[0].header["sandbox"] = "none"
     experiment.studies[0].header["config"]["strategy"]["llm"]["about"] = "a hand-picked list"
     cautions = " ".join(analyse(replace(experiment, empty=("simulated/cpu/x/0",))).cautions)
+    assert "Studies of optuna" not in cautions
     for words in (
+        "Studies of agent ran under different versions",
         "different machines",
         "different sandboxes",
         "without a sandbox",

@@ -12,7 +12,6 @@ from search.compare.words import Numbers, plural
 SAME = (  # parts of a study's record that should be the same in all of them, and what it means where they are not
     ("machine", "ran on different machines, whose speed is part of a score"),
     ("environment", "ran under different versions of libraries"),
-    ("harness", "ran under different versions of this program"),
     ("sandbox", "ran in different sandboxes"),
 )
 
@@ -36,6 +35,9 @@ def _unlike(experiment: Experiment) -> Iterator[str]:
         kinds = {str(study.header[key]) for study in experiment.studies}
         if len(kinds) > 1:
             yield f"Studies {what}: {'; '.join(sorted(kinds))}."
+    for name in sorted({study.name for study in experiment.studies}):  # the hash is of the strategy's own module too
+        if len({study.header["harness"] for study in experiment.studies if study.name == name}) > 1:
+            yield f"Studies of {name} ran under different versions of this program."
     if any(study.header["sandbox"] == "none" for study in experiment.studies):
         yield "Some studies ran without a sandbox: their programs could read the scored text."
 
