@@ -20,6 +20,7 @@ from search.trial import Status
 from tests.test_sandbox import WORKING
 from tests.warm import Warm
 from tests.zoo import CHEATS, HONEST, PLAIN, Program
+from tests.zoo.__main__ import PAGE, page
 from tests.zoo.keyring import own_keyring
 from tests.zoo.trials import Result, Zoo, make_zoo, server
 from tests.zoo.walls import WALLS, WITHOUT_A_SWITCH
@@ -153,6 +154,10 @@ def test_without_a_wall_its_cheats_get_through(run, zoo, monkeypatch, tmp_path, 
             break
     assert complaint is not None
     assert result.harm or result.outcome.status is Status.COMPLETED
+
+
+def test_the_page_of_the_zoo_is_up_to_date():
+    assert PAGE.read_text(encoding="utf-8") == page(), "python -m tests.zoo writes it"
 
 
 def test_a_program_that_chooses_its_seed_is_flagged():

@@ -62,6 +62,8 @@ class Zoo:
         with surroundings(folder):
             try:
                 outcome = runner.run(request, lambda progress: None)
+                for log in sorted(folder.glob("logs/*.scoring.txt")):
+                    print(log.read_text()[-2000:])  # shown where a test fails
                 return Result(outcome, [*_harm(folder, outcome, mark)])
             finally:
                 clear(folder, mark)
