@@ -228,7 +228,7 @@ def _confirmation(plans: list[Any], arms: dict[str, Program], world: World, trai
     rows: list[Any] = []
     for repeat in range(plans[-1]["repeats"]):
         for name, program in arms.items():
-            seed = confirmation_seed(repeat)
+            seed = confirmation_seed(0, repeat)
             fails = trainer.random.random() < world.failures
             outcome = trainer.crash(seed) if fails else trainer.train(program, seed)
             row = _row(len(rows), "strategy", program, outcome, repeat, None)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from mlflow import MlflowClient
 
+from search import arguments
 from search.compare import plan
 from search.compare.analysis import analyse, to_json
 from search.compare.curves import medians, study_curve
@@ -149,7 +150,7 @@ def test_an_unknown_experiment_is_named(published):
 
 
 def test_planning_reads_the_measured_noise(published, capsys):
-    assert plan.main(["experiment=simulated", f"tracking.uri={published[0]}", "difference=0.01"]) == 0
+    plan.show(arguments.parse(plan.Settings, ["experiment=simulated", f"tracking.uri={published[0]}", "difference=0.01"]))
     assert "from 8 control trials" in capsys.readouterr().out
 
 

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from search.arguments import usual
 from search.compare.tables import Experiment, StudyTable
+from search.identity import flat
 from search.paths import CONF
 
 NOT_SETTINGS = ("_target_", "name", "variant", "trials", "llm", "sampler", "space", "defaults")
@@ -31,7 +32,8 @@ def longer(experiment: Experiment, like: StudyTable, seeds: Iterable[int], trial
 def control(experiment: Experiment) -> str:
     """A control, where there is none."""
     like = experiment.studies[0]
-    return f"python -m search strategy=seeds task={experiment.task} experiment={experiment.name} seed=0{_store(like)}"
+    words = ["strategy=seeds", f"task={experiment.task}", f"experiment={experiment.name}", *_task(like.header["config"])]
+    return _search(" ".join(words), [0], like)
 
 
 def _search(settings: str, seeds: Iterable[int], like: StudyTable) -> str:
@@ -41,7 +43,7 @@ def _search(settings: str, seeds: Iterable[int], like: StudyTable) -> str:
 
 def _study(experiment: Experiment, like: StudyTable, trials: int | None = None) -> str:
     words = [f"strategy={like.name}", *_choices(like), f"task={experiment.task}", f"experiment={experiment.name}"]
-    return " ".join([*words, *_budget(like.header["config"], trials), *_settings(like)])
+    return " ".join([*words, *_budget(like.header["config"], trials), *_settings(like), *_task(like.header["config"])])
 
 
 def _choices(like: StudyTable) -> list[str]:
@@ -65,14 +67,31 @@ def _budget(config: dict[str, Any], trials: int | None) -> list[str]:
 
 def _settings(like: StudyTable) -> list[str]:
     """The strategy's settings that differ from its YAML."""
-    path = CONF / "strategy" / f"{like.name}.yaml"
-    if not path.is_file():  # a third party's, found through Hydra's search path
-        return []
-    usual = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    usual = _yaml("strategy", like.name)
     ours = like.header["config"]["strategy"]
-    assert isinstance(usual, dict)
     names = [str(name) for name in usual if name not in NOT_SETTINGS and name in ours and ours[name] != usual[name]]
     return [f"strategy.{name}={_written(ours[name])}" for name in names]
+
+
+def _task(config: dict[str, Any]) -> list[str]:
+    """Settings of the task, the data and the study that differ from the YAML: without them the same command would be
+    another task."""
+    words = []
+    for group in ("task", "data"):
+        usual_node, ours = _yaml(group, config.get(group, {}).get("name")), config.get(group, {})
+        known = flat({key: value for key, value in usual_node.items() if key in ours})
+        now = flat({key: value for key, value in ours.items() if key in usual_node})
+        words += [f"{group}.{key}={_written(now[key])}" for key in known if key in now and now[key] != known[key]]
+    every = config["study"].get("anchor_every")
+    return words if every == usual("study.anchor_every") else [*words, f"study.anchor_every={_written(every)}"]
+
+
+def _yaml(group: str, name: str | None) -> dict[str, Any]:
+    """A choice's own YAML; nothing for a third party's, found through Hydra's search path."""
+    path = CONF / group / f"{name}.yaml"
+    node = OmegaConf.to_container(OmegaConf.load(path), resolve=False) if path.is_file() else {}
+    assert isinstance(node, dict)
+    return {str(key): value for key, value in node.items() if key not in ("defaults", "name")}
 
 
 def _store(like: StudyTable) -> str:
