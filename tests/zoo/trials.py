@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from search.build import make_runner
@@ -38,10 +38,10 @@ class Result:
 class Zoo:
     """The task, and what the honest program scores on it. `ports`: of a server on this machine, TCP and UDP."""
 
-    config: Config
-    prepared: Prepared
+    config: Config = field(repr=False)
+    prepared: Prepared = field(repr=False)
     ports: tuple[int, int]
-    stock_nats: bytes
+    stock_nats: bytes = field(repr=False)
     honest_bpb: float
 
     def run(self, program: Program, sandbox: str, folder: Path, audited: bool = True, **settings) -> Result:
