@@ -15,8 +15,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hypothesis import HealthCheck, settings
 
+from search.build import prepare_data
 from search.config import Config
 from search.paths import CONF, ROOT
+from search.task.tokens import Prepared
 from search.validate import load
 
 # Shared machines stall now and then; that is no property of the code.
@@ -89,3 +91,10 @@ def configure() -> Callable[..., Config]:
             return load(compose("config", overrides=list(overrides)))
 
     return compose_config
+
+
+@pytest.fixture(scope="session")
+def smoke(configure: Callable[..., Config], machine: None) -> tuple[Config, Prepared]:
+    """The smallest task, and its text."""
+    config = configure("task=smoke")
+    return config, prepare_data(config, lambda text: None)

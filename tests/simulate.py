@@ -177,6 +177,7 @@ def _row(number: int, origin: str, program: Program, outcome: Any, replicate: in
         "constants": program.constants,
         "constants_before": {name: STOCK_CONSTANTS[name] for name in program.constants},
         "flags": [],
+        "doubts": [],
         "facts": {},
         "cost": None if usd is None else cost,
         **outcome,

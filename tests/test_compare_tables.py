@@ -76,7 +76,7 @@ def test_reliability_by_hand():
     study = experiment.of("agent-playbook")[0]
     first, second, third, fourth = study.rows
     rows = (
-        replace(first, kept=True),
+        replace(first, kept=True, doubts=("below_floor",)),
         replace(second, kind="code", kept=True),
         replace(
             third, status="unusable", val_bpb=None, kind=None, kept=False, duplicate_of=1, seconds={}, finished=third.started
@@ -87,7 +87,7 @@ def test_reliability_by_hand():
     assert found.statuses == {"completed": 2, "unusable": 1, "out_of_memory": 1}
     assert (found.failed_share, found.unusable_share, found.out_of_memory_share, found.duplicates) == (0.5, 0.25, 0.25, 1)
     assert (found.changes.code, found.changes.code_kept, found.changes.both, found.changes.both_kept) == (1, 1, 1, 0)
-    assert found.flags == {"sets_seed": 1}
+    assert found.flags == {"sets_seed": 1, "below_floor": 1}
     assert found.llm_seconds == 12.0 and found.llm_usd == pytest.approx(0.03) and found.llm_calls == 3
     assert found.other_seconds == pytest.approx(3 * 36 - 3 * 34.5)
     assert reliability_of(experiment, "optuna-tpe").llm_seconds is None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from search.build import make_runner, prepare_data
+from search.build import make_runner
 from search.errors import UserError
 from search.paths import ROOT
 from search.runner import watchdog
@@ -52,12 +52,6 @@ EXCESSES = {
     "one file": ("    open('file', 'wb').write(bytes(20 * 2**20))", Status.CRASHED, "File too large"),
     "open files": ("    held = [open('/dev/null') for _ in range(5000)]", Status.CRASHED, "Too many open files"),
 }
-
-
-@pytest.fixture(scope="module")
-def smoke(configure, machine):
-    config = configure("task=smoke")
-    return config, prepare_data(config, lambda text: None)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from search.build import make_runner, prepare_data
+from search.build import make_runner
 from search.errors import UserError
 from search.runner.device import LEASES_VARIABLE, available, lease
 from search.runner.process import LOG_HEAD, LOG_TAIL
@@ -20,12 +20,6 @@ from search.runner.sandbox import Unprotected
 from search.trial import Status
 from tests.programs import HONEST_MODEL, KEEPS_STATE, LOOKS_AHEAD, REMEMBERS_ROWS, TRAINED, UNTRAINED, program
 from tests.test_sandbox import WORKING
-
-
-@pytest.fixture(scope="module")
-def smoke(configure, machine):
-    config = configure("task=smoke")
-    return config, prepare_data(config, lambda text: None)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from search.build import prepare_data
 from search.flags import flags
 from search.paths import ROOT
 from search.trial import Status
@@ -79,10 +78,9 @@ def warm(machine):
 
 
 @pytest.fixture(scope="module")
-def zoo(configure, machine, tmp_path_factory):
-    config = configure("task=smoke")
+def zoo(smoke, tmp_path_factory):
     with server() as ports:
-        yield make_zoo(config, prepare_data(config, lambda text: None), ports, tmp_path_factory.mktemp("stock"))
+        yield make_zoo(*smoke, ports, tmp_path_factory.mktemp("stock"))
 
 
 @pytest.fixture

@@ -84,3 +84,6 @@ def _studies(experiment: Experiment, results: Sequence[StudyResult]) -> Iterator
         winner = next((row for row in study.rows if row.number == result.winner), None)
         if winner is not None and "sets_seed" in winner.flags and not study.is_control:
             yield f"The winner of {study.identity} sets a seed itself; confirmation uses other seeds only where it does not."
+        if winner is not None and winner.doubts:
+            doubts = ", ".join(winner.doubts)
+            yield f"The numbers of the winner of {study.identity} stand out ({doubts}): look at its program first."

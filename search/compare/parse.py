@@ -47,6 +47,7 @@ def trial_row(row: Json) -> TrialRow:
         constants=row["constants"] or {},
         constants_before=row.get("constants_before") or {},
         flags=tuple(row["flags"] or ()),
+        doubts=tuple(row["doubts"]),
         arm=row["facts"].get("arm"),
         stage=row["facts"].get("stage"),
         asked_llm=row["cost"] is not None,

@@ -37,7 +37,7 @@ def reliability_of(experiment: Experiment, strategy: str) -> Reliability:
         llm_usd=dollars(asked) if asked else None,
         llm_calls=sum(row.llm_calls for row in asked) if asked else None,
         changes=_changes(rows),
-        flags=dict(Counter(flag for row in rows for flag in row.flags)),
+        flags=dict(Counter(flag for row in rows for flag in (*row.flags, *row.doubts))),
     )
 
 

@@ -41,6 +41,7 @@ class TrialRow:
     constants: dict[str, Scalar]
     constants_before: dict[str, Scalar]
     flags: tuple[str, ...]
+    doubts: tuple[str, ...]
     arm: str | None
     stage: str | None
     asked_llm: bool

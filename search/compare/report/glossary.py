@@ -35,7 +35,7 @@ TERMS = (
         "luck.",
     ),
     ("duplicate", "A proposal that had been trained before. It is not trained again, and gets no second draw."),
-    ("flag", "Something in a program's code that a reader should know of, such as that it sets a seed itself."),
+    ("flag", "Something in a program's code or numbers that a reader should know of, such as that it sets a seed itself."),
     ("gain", "A difference of scores in bits per byte; positive is better."),
     (
         "interval",

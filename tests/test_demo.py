@@ -1,0 +1,46 @@
+"""The demo: the whole story, here with the smallest task, from nothing to a report."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from hydra import compose, initialize_config_dir
+
+from search import demo
+from search.paths import CONF
+from search.validate import load
+
+SHRUNK = """
+import sys
+from search import arguments, demo
+demo.TASK, demo.CONTROL_TRIALS, demo.SEARCH_TRIALS, demo.REPEATS = ("task=smoke",), 2, 2, 1
+sys.exit(arguments.run(demo.Settings, demo.main, demo.__doc__, "stopped"))
+"""
+
+
+def test_its_studies_are_ones_that_can_be_run():
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        studies = [command[1:] for command in demo.commands("demo") if command[0] == "search"]
+        configs = [load(compose("config", overrides=study)) for study in studies]
+    assert [config.strategy["name"] for config in configs] == ["seeds", "optuna", "agent"]
+    assert len({config.task.budget.seconds for config in configs}) == 1
+
+
+def test_it_ends_with_a_report_that_says_what_it_cannot_show(clone):
+    script = clone.root / "shrunk_demo.py"
+    script.write_text(SHRUNK)
+    done = subprocess.run([sys.executable, script], cwd=clone.root, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "What this cannot show" in done.stdout and "mlflow server --backend-store-uri" in done.stdout
+    folder = clone.root / "mlruns" / "reports" / "demo" / "smoke"
+    assert str(folder / "report.html") in done.stdout
+    report = json.loads((folder / "report.json").read_text())
+    assert {study["strategy"] for study in report["studies"]} == {"seeds", "optuna-tpe", "agent-playbook"}
+    assert all(study["confirmed"] is not None for study in report["studies"])
+    assert {contrast["verdict"] for contrast in report["headline"]} == {"not stated"}
+    again = subprocess.run(
+        [sys.executable, script], cwd=clone.root, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert again.returncode == 0 and again.stdout.count("nothing was trained") == 4
