@@ -17,7 +17,7 @@ from search import arguments, exits
 from search.errors import UserError
 from search.paths import ROOT
 
-TASK = ("task=cpu", "task.budget.seconds=8")
+TASK = ("task=cpu", "task.budget.seconds=6")
 CONTROL_TRIALS = 8  # the least that a noise floor is stated from
 SEARCH_TRIALS = 12
 REPEATS = 5  # the least that a contrast is stated from
@@ -29,7 +29,7 @@ about LLMs. Then the winners are trained again on seeds and text that no search 
 """
 CLOSING = """\
 What this cannot show: with one search per strategy no contrast between strategies is stated (six are needed); twelve trials
-are too few for Optuna, which draws its first ten at random; trainings of 8 seconds are not five minutes of a GPU;
+are too few for Optuna, which draws its first ten at random; trainings of 6 seconds are not five minutes of a GPU;
 and the playbook is a hand-picked list. The report says so where it matters, and names the commands that add what is missing.
 """
 
