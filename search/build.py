@@ -183,6 +183,8 @@ def make_runner(config: Config, prepared: Prepared, work: Path, reference: Path,
         return TrialRunner(config.task, prepared, work, reference, sandbox.choose(config.sandbox), confirming)
     except ValueError as error:
         raise UserError(f"task.scoring_rows={config.task.scoring_rows}: {error}; use more text or fewer rows") from error
+    except OSError as error:
+        raise UserError(f"the prepared text in {prepared.folder} cannot be used: {error}") from error
 
 
 def opening(config: Config, folder: Path, header: dict[str, Any]) -> str:

@@ -15,6 +15,11 @@ from search.errors import UserError
 
 
 @dataclass
+class Tracking:
+    uri: str | None = arguments.setting(None, "the MLflow database or server, where it is not that of the studies")
+
+
+@dataclass
 class Settings:
     experiment: str = arguments.setting(MISSING, "whose studies to confirm")
     task: str | None = arguments.setting(None, "which task, where the experiment has several")
@@ -22,7 +27,7 @@ class Settings:
     top: int = arguments.setting(1, "best trials of each study; above 1 other seeds choose among them first")
     cache: str | None = arguments.setting(None, "folder of the prepared text, where it is not that of the studies")
     sandbox: str | None = arguments.setting(None, "auto, bubblewrap, landlock or none; as the studies' where not given")
-    tracking: arguments.Tracking = field(default_factory=arguments.Tracking)
+    tracking: Tracking = field(default_factory=Tracking)
 
 
 def main(settings: Settings) -> None:

@@ -53,9 +53,12 @@ class Arms:
 
     def add(self, name: str, text: str) -> str:
         """The name under which a program is trained: the given one, unless it has one already."""
-        known = self._names.setdefault(source.program_hash(text), name)
-        self.texts.setdefault(known, text)
-        return known
+        digest = source.program_hash(text)
+        if digest not in self._names:
+            # A study that was removed and run anew has other programs under the same numbers.
+            self._names[digest] = f"{name} ({digest[:8]})" if name in self.texts else name
+            self.texts[self._names[digest]] = text
+        return self._names[digest]
 
     def hashes(self) -> dict[str, str]:
         return {name: digest for digest, name in self._names.items()}
@@ -81,7 +84,8 @@ def screening(studies: Sequence[Finished], arms: Arms, repeats: int, top: int) -
     for study in studies:
         candidates = _different(study.ranked)[:top]
         chosen[study.identity] = {"screened": [_arm_of(trial, study, arms) for trial in candidates]}
-    return Plan("screening", repeats, top, arms.hashes(), chosen)
+    names = {entry["arm"] for study in chosen.values() for entry in study["screened"]} - {STOCK}
+    return Plan("screening", repeats, top, {name: hashed for name, hashed in arms.hashes().items() if name in names}, chosen)
 
 
 def report(studies: Sequence[Finished], arms: Arms, repeats: int, top: int, best: Mapping[str, float]) -> Plan:

@@ -60,12 +60,13 @@ def confirm(wish: Wish) -> None:
     with ExitStack() as stack:
         studies = _read_studies(folder, plain, stack)
         check_comparable(studies)
-        config = _config(studies[0].config, wish)
+        journal = stack.enter_context(Journal(folder / CONFIRMATION / "0", plain.say))
+        begun = studies[0].config if journal.header is None else restored(journal.header["config"])
+        config = _config(begun, wish)
         available(config.task.device, config.task.threads)
         prepared = prepare_data(config, plain.say)
         _check_text(studies[0], task_facts(config.task, prepared))
         check_store(config.tracking.uri)
-        journal = stack.enter_context(Journal(folder / CONFIRMATION / "0", plain.say))
         open_study(config, studies[0].stock, journal, prepared, CONFIRMATION)
         for study in studies:
             if study.header["harness"] != harness_hash():

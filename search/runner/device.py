@@ -38,6 +38,8 @@ def available(kind: str, threads: int) -> list[str]:
         ids = _nvidia_gpus()
         if not ids:
             raise UserError("task.device=cuda: this machine shows no NVIDIA GPU (nvidia-smi -L); without one use task=cpu")
+        if Path("/dev/nvidiactl").exists() and not Path("/dev/nvidia-uvm").exists():  # candidates cannot have it made
+            raise UserError("task.device=cuda: there is no /dev/nvidia-uvm; have it made: nvidia-modprobe -u -c=0")
         return ids
     if kind == "mps":
         if platform.system() != "Darwin" or platform.machine() != "arm64":

@@ -34,7 +34,10 @@ class Handover:
 
     def open(self) -> list[int]:
         """Descriptors of the files with a position of their own; the caller closes them."""
-        return [os.open(f"/dev/fd/{held}", os.O_RDONLY) for held in self._held]
+        opened = [os.open(f"/dev/fd/{held}", os.O_RDONLY) for held in self._held]
+        for file in opened:
+            os.lseek(file, 0, os.SEEK_SET)  # on a Mac it shares the position of the one that is held
+        return opened
 
     def close(self) -> None:
         while self._held:

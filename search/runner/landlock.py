@@ -67,7 +67,7 @@ def restrict(read: list[Path], write: list[Path]) -> None:
 def confine_further() -> None:
     """What Landlock knows nothing of: other programs' sockets in the file system, attributes of files, and leaving the
     process group, without which everything ends with the trial."""
-    refuse((*ALWAYS, *ATTRIBUTES, "connect"), ignored=("setsid", "setpgid"))
+    refuse((*ALWAYS, "connect"), ignored=(*ATTRIBUTES, "setsid", "setpgid"))
 
 
 def _allow(libc: ctypes.CDLL, ruleset: int, path: Path, rights: int) -> None:

@@ -84,7 +84,8 @@ class CandidateProcess:
                 start_new_session=True,
             )
         if sys.platform == "linux":  # where memory runs out, the kernel is to end this process and not the harness
-            Path(f"/proc/{self._process.pid}/oom_score_adj").write_text("1000")
+            with contextlib.suppress(OSError):  # it may have ended already
+                Path(f"/proc/{self._process.pid}/oom_score_adj").write_text("1000")
         assert self._process.stdout is not None
         self._output = self._process.stdout
         os.set_blocking(self._output.fileno(), False)

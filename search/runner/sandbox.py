@@ -41,9 +41,7 @@ class Bubblewrap:
     name = "bubblewrap"
 
     def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
-        wrapped = ["bwrap", "--unshare-all", "--cap-drop", "ALL", "--die-with-parent"]
-        wrapped += ["--proc", "/proc", "--dev", "/dev"]
-        wrapped += ["--size", str(SHARED_BYTES), "--tmpfs", "/dev/shm", "--size", str(TEMPORARY_BYTES), "--tmpfs", "/tmp"]
+        wrapped = _namespaces(_knows_sizes())
         for path in visible():
             if path.is_symlink():
                 wrapped += ["--symlink", str(path.readlink()), str(path)]
@@ -60,8 +58,9 @@ class Bubblewrap:
 
 class Landlock:
     """The kernel refuses what is not on the allow-list, and every socket to the outside. Weaker: names of files can be
-    listed everywhere, and other processes can be seen. There is no /dev/shm: a scoring process could leave a note there for
-    the next one. Attributes of files cannot be set, and no process leaves its group."""
+    listed everywhere, and other processes can be seen. There is no /dev/shm, and so no
+    multiprocessing: a scoring process could leave a note there for the next one. Setting a file's attributes does nothing,
+    and no process leaves its group."""
 
     name = "landlock"
 
@@ -75,7 +74,9 @@ class Landlock:
         links.mkdir(exist_ok=True)
         for package in _packages():
             (links / package.name).symlink_to(package)
-        inside = ["/usr/bin/env", f"PYTHONPATH={ROOT}:{links}", command[0], "-S", *command[1:]]
+        # Compiling in several processes takes semaphores, which lie in /dev/shm.
+        changed = [f"PYTHONPATH={ROOT}:{links}", "TORCHINDUCTOR_COMPILE_THREADS=1"]
+        inside = ["/usr/bin/env", *changed, command[0], "-S", *command[1:]]
         return [sys.executable, "-m", "search.runner.landlock", *arguments, "--", *inside]
 
 
@@ -108,8 +109,27 @@ def bubblewrap_works() -> bool:
     """Whether bwrap is installed and may make namespaces: containers often forbid that."""
     if shutil.which("bwrap") is None:
         return False
-    probe = ["bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
-    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+    return _starts(_namespaces(sized=False))
+
+
+@functools.cache
+def _knows_sizes() -> bool:
+    """Whether this bwrap can limit what lies in memory; before 2023 none could, and half of the machine's is the limit."""
+    return _starts(_namespaces(sized=True))
+
+
+def _namespaces(sized: bool) -> list[str]:
+    """What every candidate's process is started with: nothing shared, no capabilities, and folders of its own in memory."""
+    wrapped = ["bwrap", "--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--proc", "/proc", "--dev", "/dev"]
+    for path, size in (("/dev/shm", SHARED_BYTES), ("/tmp", TEMPORARY_BYTES)):
+        wrapped += ["--size", str(size)] if sized else []
+        wrapped += ["--tmpfs", path]
+    return wrapped
+
+
+def _starts(wrapped: list[str]) -> bool:
+    system = [argument for name in SYSTEM if Path(name).exists() for argument in ("--ro-bind", name, name)]
+    return subprocess.run([*wrapped, *system, "true"], capture_output=True, check=False).returncode == 0
 
 
 @functools.cache

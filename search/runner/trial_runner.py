@@ -61,8 +61,11 @@ class TrialRunner:
     def _run_on(self, device: Device, request: TrialRequest, observe: Observer) -> Outcome:
         remove_tree(self.work)
         self.work.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="trial-", dir=self.work, ignore_cleanup_errors=True) as work:
-            return self._run_in(Path(work), device, request, observe)
+        work = Path(tempfile.mkdtemp(prefix="trial-", dir=self.work))
+        try:
+            return self._run_in(work, device, request, observe)
+        finally:
+            remove_tree(work)
 
     def _run_in(self, work: Path, device: Device, request: TrialRequest, observe: Observer) -> Outcome:
         folder = work / "train"

@@ -68,7 +68,7 @@ def _family(pid: int) -> list[psutil.Process]:
 def _threads(processes: list[psutil.Process]) -> int:
     total = 0
     for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # it has just ended
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
             total += process.num_threads()
     return total
 
@@ -76,13 +76,18 @@ def _threads(processes: list[psutil.Process]) -> int:
 def _memory(processes: list[psutil.Process], fair: bool) -> int:
     total = 0
     for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # it has just ended
-            if fair:
-                memory = process.memory_full_info()
-                total += getattr(memory, "pss", memory.uss)  # macOS knows no shares
-            else:
-                total += process.memory_info().rss
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            total += _fair_share(process) if fair else process.memory_info().rss
     return total
+
+
+def _fair_share(process: psutil.Process) -> int:
+    """Bytes of memory, with what it shares divided by the number of its users; undivided where the system does not say."""
+    try:
+        memory = process.memory_full_info()
+    except psutil.AccessDenied:  # a process can refuse to be looked at, and macOS does it for all
+        return int(process.memory_info().rss)
+    return int(getattr(memory, "pss", memory.uss))
 
 
 def _usage(folder: Path) -> tuple[int, int]:

@@ -36,6 +36,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "perf_event_open": (298, 241),
     "userfaultfd": (323, 282),
     "io_uring_setup": (425, 425),  # it makes sockets past this filter
+    "preadv2": (327, 286),  # this one tells what of a file is in memory, and so what an earlier process has read
     "connect": (42, 203),
     "socket": (41, 198),
     "chmod": (90, None),
@@ -53,21 +54,31 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "setxattr": (188, 5),
     "lsetxattr": (189, 6),
     "fsetxattr": (190, 7),
+    "setxattrat": (463, 463),
     "removexattr": (197, 14),
     "lremovexattr": (198, 15),
     "fremovexattr": (199, 16),
+    "removexattrat": (466, 466),
+    "file_setattr": (469, 469),
     "setsid": (112, 157),
     "setpgid": (109, 154),
+    "fadvise64": (221, 223),
+    "mincore": (27, 232),
+    "fcntl": (72, 25),
+    "ioctl": (16, 29),
 }
 ALWAYS = tuple(NUMBERS)[: tuple(NUMBERS).index("connect")]
 ATTRIBUTES = tuple(NUMBERS)[tuple(NUMBERS).index("chmod") : tuple(NUMBERS).index("setsid")]  # of files
+HARMLESS = ("fadvise64", "mincore")  # advice that need not be taken; as above, a channel between processes
+# Second arguments that are refused: marks on files that outlive a process (linux/fcntl.h, linux/fs.h).
+REFUSED_ARGUMENTS = {"fcntl": (1036, 1038), "ioctl": (0x40086602, 0x40046602, 0x401C5820)}
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH of linux/audit.h
 X32 = 0x40000000  # numbers from here on call the same functions in another way
 AF_UNIX = 1
 
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h
 ALLOW, NOT_PERMITTED, NOTHING_DONE, KILL = 0x7FFF0000, 0x00050001, 0x00050000, 0x80000000  # linux/seccomp.h
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+NUMBER, ARCHITECTURE, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24  # offsets in struct seccomp_data
 CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 
@@ -78,7 +89,9 @@ def confine() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    largest = int(os.environ[FILE_BYTES_VARIABLE])
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    wanted = int(os.environ[FILE_BYTES_VARIABLE])
+    largest = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     refuse(ALWAYS)
     if sys.platform == "linux":
@@ -114,7 +127,7 @@ def _drop_capabilities() -> None:
 
 def _program(names: Sequence[str], ignored: Sequence[str], column: int, architecture: int) -> bytes:
     """The filter, in the kernel's classic BPF."""
-    answers = [(name, NOT_PERMITTED) for name in names] + [(name, NOTHING_DONE) for name in ignored]
+    answers = [(name, NOT_PERMITTED) for name in names] + [(name, NOTHING_DONE) for name in (*ignored, *HARMLESS)]
     lines = [
         (LOAD, 0, 0, ARCHITECTURE),
         (JUMP_EQUAL, 1, 0, architecture),
@@ -127,6 +140,11 @@ def _program(names: Sequence[str], ignored: Sequence[str], column: int, architec
         number = NUMBERS[name][column]
         if number is not None:
             lines += [(JUMP_EQUAL, 0, 1, number), (RETURN, 0, 0, answer)]
+    for name, values in REFUSED_ARGUMENTS.items():
+        checks = [line for value in values for line in ((JUMP_EQUAL, 0, 1, value), (RETURN, 0, 0, NOT_PERMITTED))]
+        number = NUMBERS[name][column]
+        assert number is not None
+        lines += [(JUMP_EQUAL, 0, len(checks) + 2, number), (LOAD, 0, 0, SECOND_ARGUMENT), *checks, (RETURN, 0, 0, ALLOW)]
     socket = NUMBERS["socket"][column]
     assert socket is not None
     lines += [
