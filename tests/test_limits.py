@@ -76,7 +76,6 @@ def test_a_trial_that_uses_too_much_is_ended(make, tmp_path, monkeypatch, name):
     outcome = runner.run(request(program(main=MAIN + body), tmp_path), lambda progress: None)
     assert (outcome.status, outcome.val_bpb) == (status, None)
     assert said in outcome.reason
-    assert outcome.train_seconds + sum(outcome.seconds.values()) < 50
 
 
 def test_scoring_is_held_to_the_same_limits(make, tmp_path):
