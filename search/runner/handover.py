@@ -26,9 +26,9 @@ class Handover:
     """Files held open for as long as this object lives. Raises OSError where one cannot be opened."""
 
     def __init__(self, paths: Sequence[Path], sandbox: Sandbox) -> None:
-        self.paths = list(paths)
+        self.paths = [path.resolve() for path in paths]
         if isinstance(sandbox, Bubblewrap):
-            self._held = _open_through_read_only_mount(self.paths)
+            self._held = _open_through_read_only_mount(self.paths, sandbox)
         else:
             self._held = [os.open(path, os.O_RDONLY) for path in self.paths]
 
@@ -44,14 +44,14 @@ class Handover:
             os.close(self._held.pop())
 
 
-def _open_through_read_only_mount(paths: Sequence[Path]) -> list[int]:
+def _open_through_read_only_mount(paths: Sequence[Path], sandbox: Bubblewrap) -> list[int]:
     for path in paths:
         path.open("rb").close()  # an error with the file's name, before a program says it in its own way
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        wrapped = ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc"]
         command = [sys.executable, "-I", "-S", "-c", OPEN_AND_SEND, str(theirs.fileno()), *map(str, paths)]
-        done = subprocess.run([*wrapped, *command], pass_fds=[theirs.fileno()], capture_output=True, text=True, check=False)
+        command = sandbox.read_only(command, paths)
+        done = subprocess.run(command, pass_fds=[theirs.fileno()], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise OSError(f"bubblewrap could not open {', '.join(map(str, paths))}: {done.stderr.strip()[-200:]}")
         _, descriptors, _, _ = socket.recv_fds(ours, 1, len(paths))

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -41,12 +41,7 @@ class Bubblewrap:
     name = "bubblewrap"
 
     def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
-        wrapped = _namespaces(_knows_sizes())
-        for path in visible():
-            if path.is_symlink():
-                wrapped += ["--symlink", str(path.readlink()), str(path)]
-            else:
-                wrapped += ["--ro-bind", str(path), str(path)]
+        wrapped = [*_namespaces(_knows_sizes()), *_mounts(visible())]
         if device.kind == "cuda":
             wrapped += ["--ro-bind", "/sys", "/sys"]
         for path in gpu_devices(device):
@@ -54,6 +49,10 @@ class Bubblewrap:
         # Last: the root, which bwrap makes in memory, is writable until then.
         wrapped += ["--bind", str(folder), str(folder), "--remount-ro", "/", "--chdir", str(folder)]
         return [*wrapped, "--", *command]
+
+    def read_only(self, command: list[str], paths: Sequence[Path]) -> list[str]:
+        """The command that runs `command` with these paths, too, mounted read-only."""
+        return [*_namespaces(sized=False), *_mounts([*visible(), *paths]), "--", *command]
 
 
 class Landlock:
@@ -125,6 +124,14 @@ def _namespaces(sized: bool) -> list[str]:
         wrapped += ["--size", str(size)] if sized else []
         wrapped += ["--tmpfs", path]
     return wrapped
+
+
+def _mounts(paths: Iterable[Path]) -> Iterator[str]:
+    for path in paths:
+        if path.is_symlink():
+            yield from ("--symlink", str(path.readlink()), str(path))
+        else:
+            yield from ("--ro-bind", str(path), str(path))
 
 
 def _starts(wrapped: list[str]) -> bool:
