@@ -40,7 +40,3 @@ def test_it_ends_with_a_report_that_says_what_it_cannot_show(clone):
     assert {study["strategy"] for study in report["studies"]} == {"seeds", "optuna-tpe", "agent-playbook"}
     assert all(study["confirmed"] is not None for study in report["studies"])
     assert {contrast["verdict"] for contrast in report["headline"]} == {"not stated"}
-    again = subprocess.run(
-        [sys.executable, script], cwd=clone.root, capture_output=True, text=True, check=False, timeout=600
-    )
-    assert again.returncode == 0 and again.stdout.count("nothing was trained") == 4
