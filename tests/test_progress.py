@@ -55,6 +55,6 @@ def test_a_pipe_gets_lines():
 def test_the_table_counts_failures_but_not_as_scores():
     entries = [entry(0), entry(1, status=Status.CRASHED, val_bpb=None, reason="x", audited=False)]
     output = io.StringIO()
-    Console(file=output, width=160).print(summary("a/b/c/0", entries, entries[0].trial))
+    Console(file=output, width=160).print(summary("a/b/c/0", entries))
     row = next(line for line in output.getvalue().splitlines() if "2.5000" in line)
     assert row.replace("│", " ").split()[:5] == ["2", "1", "2.5000", "2.5000", "0"]
