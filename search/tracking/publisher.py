@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from search import source, table
 from search.colours import COLOURS
 from search.config import restored
+from search.identity import flat
 from search.journal import ATTACHMENTS, Entry, Journal
 from search.tracking.store import absolute, all_runs, connect, experiment_id, first_line, outages, unusable
 from search.tracking.totals import Totals
@@ -97,7 +98,8 @@ class MlflowPublisher:
             self._done = set()  # what was published went to a store that is no longer there
         config = self.header["config"]
         named = {"strategy_name": config["strategy"]["name"], "fingerprint": self.header["task"]}
-        self._log_params(parent, _flat({**config, **named}))
+        settings = flat({**config, **named})
+        self._log_params(parent, {name: value for name, value in settings.items() if value not in (None, {})})
         self.client.log_text(parent, json.dumps(self.header, indent=2), "study.json")
         children = all_runs(self.client, self.experiment, f"tags.`mlflow.parentRunId` = '{parent}'")
         return parent, {int(run.data.tags["fairtrial.trial"]): str(run.info.run_id) for run in children}
@@ -271,14 +273,3 @@ def _constants(text: str) -> dict[str, Any]:
         return source.constants(text)
     except (SyntaxError, ValueError):
         return {}  # recorded as unusable; the text itself is an artifact
-
-
-def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as `a.b.c`."""
-    flat: dict[str, Any] = {}
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return {name: value for name, value in flat.items() if value is not None}
