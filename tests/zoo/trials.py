@@ -165,7 +165,7 @@ def clear(folder: Path, mark: str) -> None:
     """Take away what a cheat may have left: processes, shared memory, folders too deep for Python."""
     for process in _survivors(mark):
         with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
+            os.killpg(os.getpgid(process), signal.SIGKILL)  # its group was made for the trial
     for left in Path("/dev/shm").glob(f"{mark}*"):
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     (folder / "harm").unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -93,7 +94,7 @@ def links_are_files(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
 
 
 def children_live_on(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
-    patch.setattr("search.runner.process.os.killpg", os.kill)
+    patch.setattr(process, "os", SimpleNamespace(**{**vars(os), "killpg": os.kill}))
     return {}
 
 

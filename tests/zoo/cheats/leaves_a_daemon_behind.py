@@ -45,7 +45,7 @@ def main():
     trainer = run.start(lambda: Trainer(run), ROWS)
     for tokens, targets in run.batches(ROWS):
         run.report(trainer.step(tokens, targets, run.progress))
-    subprocess.Popen(["sh", "-c", "sleep 5; true zoo-survivor"], start_new_session=True)
+    subprocess.Popen(["sh", "-c", "sleep 30; true zoo-survivor"], start_new_session=True)
     run.submit(trainer.model)
 
 

@@ -45,7 +45,7 @@ def main():
     trainer = run.start(lambda: Trainer(run), ROWS)
     for tokens, targets in run.batches(ROWS):
         run.report(trainer.step(tokens, targets, run.progress))
-    subprocess.Popen(["sh", "-c", "sleep 1; touch ../../../harm; sleep 4; true zoo-survivor"])
+    subprocess.Popen(["sh", "-c", "sleep 1; touch ../../../harm; sleep 30; true zoo-survivor"])
     run.submit(trainer.model)
 
 
