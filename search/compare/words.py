@@ -23,7 +23,7 @@ class Numbers:
     def interval(self, estimate: Estimate) -> str:
         """Such as `+0.0120 (95 % interval +0.0040 to +0.0200)`."""
         if estimate.low is None or estimate.high is None:
-            return f"{self.signed(estimate.value)} (too few repeats for an interval)"
+            return f"{self.signed(estimate.value)} (too few for an interval)"
         if estimate.by_definition:
             return self.signed(estimate.value)
         return f"{self.signed(estimate.value)} (95 % interval {self.signed(estimate.low)} to {self.signed(estimate.high)})"
