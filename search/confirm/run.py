@@ -229,7 +229,19 @@ def _read_studies(folder: Path, display: PlainDisplay, stack: ExitStack) -> list
     begun = [journal for journal in journals if journal.header is not None]
     if not begun:
         raise UserError(f"{folder}: holds no study; run one first")
-    return [Finished.read(journal, restored(journal.header["config"])) for journal in begun if journal.header is not None]
+    return [_finished(journal) for journal in begun]
+
+
+def _finished(journal: Journal) -> Finished:
+    assert journal.header is not None
+    try:
+        config = restored(journal.header["config"])
+    except UserError as error:
+        raise UserError(
+            f"{journal.folder}: was made by another version of fairtrial ({error}).\n"
+            "Move that folder away, or use that version"
+        ) from error
+    return Finished.read(journal, config)
 
 
 def _config(base: Config, wish: Wish) -> Config:
