@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import subprocess
 import sys
@@ -31,7 +32,8 @@ def run(smoke, tmp_path):
         task = replace(config.task, **settings)
         runner = make_runner(replace(config, task=task), prepared, tmp_path / "work", tmp_path / "stock.npy")
         asked = TrialRequest(source, 1, tmp_path / "logs" / "trial", **({"is_stock": True} | (request or {})))
-        outcome = runner.run(asked, lambda progress: None)
+        with contextlib.closing(runner):
+            outcome = runner.run(asked, lambda progress: None)
         assert not list((tmp_path / "work").iterdir())
         return outcome
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from search.runner import landlock
 
 LONGEST_REQUEST = 65_536
-FREE_NUMBERS = 100  # file descriptors from here on are in nobody's way
+FREE_NUMBERS = 500  # file descriptors from here on are in nobody's way
 
 
 class Warm:

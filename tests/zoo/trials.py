@@ -59,7 +59,7 @@ class Zoo:
         runner = make_runner(
             replace(self.config, task=task, sandbox=sandbox), self.prepared, folder / "work", folder / "stock_nats.npy"
         )
-        with surroundings(folder):
+        with contextlib.closing(runner), surroundings(folder):
             try:
                 outcome = runner.run(request, lambda progress: None)
                 for log in sorted(folder.glob("logs/*.scoring.txt")):
@@ -97,7 +97,8 @@ def make_zoo(config: Config, prepared: Prepared, ports: tuple[int, int], folder:
     """Runs the honest program as the stock of a study, by whose claims later ones are judged."""
     runner = make_runner(replace(config, sandbox="none"), prepared, folder / "work", folder / "stock_nats.npy")
     request = TrialRequest(PLAIN.source, SEED, folder / "logs" / "stock", is_stock=True)
-    outcome = runner.run(request, lambda progress: None)
+    with contextlib.closing(runner):
+        outcome = runner.run(request, lambda progress: None)
     assert outcome.val_bpb is not None and outcome.audited, outcome.reason
     return Zoo(config, prepared, ports, (folder / "stock_nats.npy").read_bytes(), outcome.val_bpb)
 
