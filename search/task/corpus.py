@@ -142,7 +142,7 @@ def _walk(root: Path) -> list[Path]:
 
 
 def _read(paths: Iterable[Path]) -> Iterator[str]:
-    """The files' text; one that is empty or is not UTF-8 (a few of the standard library's are not) is left out."""
+    """The files' text; one that is empty or is not UTF-8 is left out."""
     for path in paths:
         try:
             text = path.read_bytes().decode("utf-8")
