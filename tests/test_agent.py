@@ -17,6 +17,7 @@ from search.agent.keep import Greedy, Margin, Program, Replicate
 from search.build import make_strategy
 from search.errors import UserError
 from search.identity import stock_of
+from search.journal import Journal
 from search.paths import ROOT
 from search.strategy import NoiseFloor, TaskFacts
 from search.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
@@ -388,6 +389,34 @@ class Improves(SyntheticRunner):
         outcome = super().run(request, observe)
         programs = list(dict.fromkeys(seen.source for seen in self.requests))
         return replace(outcome, val_bpb=2.5 - 0.1 * programs.index(request.source))
+
+
+class ImprovesButFailsOnce(Improves):
+    """The second of its trainings after the stock's is cut off."""
+
+    def run(self, request, observe):
+        outcome = super().run(request, observe)
+        failed = Outcome(Status.TIMED_OUT, reason="injected", train_seconds=0.5)
+        return failed if len(self.requests) == 3 else outcome
+
+
+def test_a_replicate_that_failed_does_not_stand_in_the_way_of_later_claims(study, stock, tmp_path):
+    """The stock's replicate 1 fails; the next claim is judged on another one."""
+    answers = [Answer(edit(name, 0.11, stock=stock)) for name in NAMES]
+    with serve(*answers) as server:
+        runner = ImprovesButFailsOnce()
+        _, trials = study(server, 6, "strategy.keep=replicate", runner=runner, noise=NOISE)
+    assert [(trial.candidate.replicate, str(trial.status)) for trial in trials] == [
+        (0, "completed"),
+        (0, "completed"),
+        (1, "timed_out"),
+        (0, "completed"),
+        (2, "completed"),
+        (2, "completed"),
+    ]
+    with Journal(tmp_path / "study", print) as journal:
+        verdict = journal.entries[5].verdict
+    assert verdict.kept and "against trial 0" in verdict.reason
 
 
 def test_a_confirmed_edit_is_told_as_the_edit_it_is(study, stock, tmp_path):

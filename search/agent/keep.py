@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from statistics import mean
 from typing import Protocol
@@ -23,7 +23,10 @@ class Program:
 
     @property
     def score(self) -> float:
-        return mean(self.scores.values())
+        return self.mean_of(self.scores)
+
+    def mean_of(self, replicates: Iterable[int]) -> float:
+        return mean(self.scores[replicate] for replicate in replicates)
 
     @property
     def length(self) -> int:
@@ -84,12 +87,14 @@ class Greedy(Margin):
 class Replicate:
     """A claimed improvement is trained again, as replicate 1, before it is kept; means decide, as under `margin`.
 
-    So that both sides of the comparison have the same replicates, the incumbent is trained again too where it was not.
+    So that both sides of the comparison have the same replicates, the incumbent is trained again too where it was not. A
+    replicate that fails is not asked for again, which would be the same training once more: later claims use the next one.
     """
 
     def __init__(self, noise: NoiseFloor | None, margin: float) -> None:
         self.noise = noise
         self.margin = margin
+        self._replicate = 1
         self._rival: Program | None = None
         self._queue: list[Candidate] = []
 
@@ -103,16 +108,20 @@ class Replicate:
             return Verdict(False, f"{score - incumbent.scores[0]:+.4f} against trial {incumbent.trial}"), incumbent
         self._rival = rival
         for program in (incumbent, rival):
-            if 1 not in program.scores:
+            if self._replicate not in program.scores:
                 note = f"trial {program.trial} again, another training seed"
-                self._queue.append(Candidate(program.source, replicate=1, parent=program.trial, note=note))
-        return Verdict(False, f"claims {score - incumbent.scores[0]:+.4f}; kept only if replicate 1 agrees"), incumbent
+                again = Candidate(program.source, replicate=self._replicate, parent=program.trial, note=note)
+                self._queue.append(again)
+        claim = f"claims {score - incumbent.scores[0]:+.4f}; kept only if replicate {self._replicate} agrees"
+        return Verdict(False, claim), incumbent
 
     def pending(self) -> Candidate | None:
         return self._queue[0] if self._queue else None
 
     def failed(self) -> None:
         """If it was a replicate, the claim is dropped."""
+        if self._queue:
+            self._replicate += 1
         self._queue, self._rival = [], None
 
     def _judge_replicate(self, candidate: Candidate, score: float, incumbent: Program) -> tuple[Verdict, Program]:
@@ -127,9 +136,10 @@ class Replicate:
 
 
 def compare(rival: Program, incumbent: Program, noise: NoiseFloor | None, margin: float) -> tuple[Verdict, Program]:
-    """Beyond the margin the better program wins, within it the shorter one."""
-    difference = rival.score - incumbent.score
-    spread = 0.0 if noise is None else noise.sd * math.sqrt(1 / len(rival.scores) + 1 / len(incumbent.scores))
+    """Beyond the margin the better program wins, within it the shorter one; on the replicates that both have."""
+    shared = rival.scores.keys() & incumbent.scores.keys()
+    difference = rival.mean_of(shared) - incumbent.mean_of(shared)
+    spread = 0.0 if noise is None else noise.sd * math.sqrt(2 / len(shared))
     words = f"{difference:+.4f} against trial {incumbent.trial}"
     if noise is None:
         words += ", noise floor unknown (no control when the study began): every difference counts"
