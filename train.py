@@ -78,31 +78,27 @@ class Attention(nn.Module):
 
     gate_channels = 32
 
-    def __init__(self, width: int, window: int, sequence_length: int, has_value_embedding: bool) -> None:
+    def __init__(self, width: int, window: int, has_value_embedding: bool) -> None:
         super().__init__()
+        self.window = window
         self.query = Linear(width, width)
         self.key = Linear(width, width)
         self.value = Linear(width, width)
         self.output = Linear(width, width)
         heads = width // HEAD_DIM
         self.gate = Linear(min(self.gate_channels, width), heads) if has_value_embedding else None
-        distance = torch.arange(sequence_length)[:, None] - torch.arange(sequence_length)[None, :]
-        visible = (distance >= 0) & (distance < window) if window < sequence_length else None
-        self.mask: Tensor | None
-        self.register_buffer("mask", visible, persistent=False)
 
-    def forward(self, x: Tensor, value_embedding: Tensor | None, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(self, x: Tensor, value_embedding: Tensor | None, cos: Tensor, sin: Tensor, attend: task.Attend) -> Tensor:
         batch, length, width = x.shape
         heads = (batch, length, width // HEAD_DIM, HEAD_DIM)
-        query = norm(rotate(self.query(x).view(heads), cos, sin)).transpose(1, 2)
-        key = norm(rotate(self.key(x).view(heads), cos, sin)).transpose(1, 2)
+        query = norm(rotate(self.query(x).view(heads), cos, sin))
+        key = norm(rotate(self.key(x).view(heads), cos, sin))
         value = self.value(x).view(heads)
         if self.gate is not None and value_embedding is not None:
             gate = 2 * torch.sigmoid(self.gate(x[..., : self.gate.in_features]))
             value = value + gate.unsqueeze(-1) * value_embedding.view(heads)
-        mask = None if self.mask is None else self.mask[:length, :length]
-        mixed = F.scaled_dot_product_attention(query, key, value.transpose(1, 2), attn_mask=mask, is_causal=mask is None)
-        return self.output(mixed.transpose(1, 2).reshape(batch, length, width))
+        mixed = attend(query, key, value, self.window)  # [B, T, H, D]; causal, scores scaled by HEAD_DIM ** -0.5
+        return self.output(mixed.reshape(batch, length, width))
 
 
 class MLP(nn.Module):
@@ -118,13 +114,13 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, width: int, window: int, sequence_length: int, has_value_embedding: bool) -> None:
+    def __init__(self, width: int, window: int, has_value_embedding: bool) -> None:
         super().__init__()
-        self.attention = Attention(width, window, sequence_length, has_value_embedding)
+        self.attention = Attention(width, window, has_value_embedding)
         self.mlp = MLP(width)
 
-    def forward(self, x: Tensor, value_embedding: Tensor | None, cos: Tensor, sin: Tensor) -> Tensor:
-        x = x + self.attention(norm(x), value_embedding, cos, sin)
+    def forward(self, x: Tensor, value_embedding: Tensor | None, cos: Tensor, sin: Tensor, attend: task.Attend) -> Tensor:
+        x = x + self.attention(norm(x), value_embedding, cos, sin, attend)
         return x + self.mlp(norm(x))
 
 
@@ -134,13 +130,14 @@ class GPT(nn.Module):
     def __init__(self, vocab_size: int, sequence_length: int) -> None:
         super().__init__()
         self.width = HEAD_DIM * math.ceil(DEPTH * ASPECT_RATIO / HEAD_DIM)
+        self.windows = tuple(layer_window(layer, sequence_length) for layer in range(DEPTH))
+        self.attend: task.Attend | None = None  # set before compiling
         self.embedding = nn.Embedding(vocab_size, self.width)
         # Every other layer, counted so that the last one has a value embedding.
         with_values = [layer for layer in range(DEPTH) if layer % 2 == (DEPTH - 1) % 2]
         self.value_embeddings = nn.ModuleDict({str(layer): nn.Embedding(vocab_size, self.width) for layer in with_values})
         self.blocks = nn.ModuleList(
-            Block(self.width, layer_window(layer, sequence_length), sequence_length, layer in with_values)
-            for layer in range(DEPTH)
+            Block(self.width, window, layer in with_values) for layer, window in enumerate(self.windows)
         )
         self.head = Linear(self.width, vocab_size)
         self.stream_scale = nn.Parameter(torch.ones(DEPTH))
@@ -170,7 +167,8 @@ class GPT(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens[B, T] -> logits[B, T, vocab_size], float32."""
         length = tokens.size(1)
-        dtype = torch.bfloat16 if tokens.device.type == "cuda" else torch.float32
+        dtype = precision(tokens.device)
+        attend = self.attend or self.attention_for(tokens.device)
         cos, sin = self.cos[:length].to(dtype), self.sin[:length].to(dtype)
         embedded = norm(self.embedding(tokens).to(dtype))
         x = embedded
@@ -178,9 +176,25 @@ class GPT(nn.Module):
             x = self.stream_scale[layer].to(dtype) * x + self.embedding_scale[layer].to(dtype) * embedded
             has_values = str(layer) in self.value_embeddings
             values = self.value_embeddings[str(layer)](tokens).to(dtype) if has_values else None
-            x = block(x, values, cos, sin)
+            x = block(x, values, cos, sin, attend)
         logits = self.head(norm(x)).float()
         return SOFTCAP * torch.tanh(logits / SOFTCAP) if SOFTCAP else logits
+
+    def attention_for(self, device: torch.device, compiled: bool = False) -> task.Attend:
+        """The fastest attention that works there, and agrees with a masked float32 one."""
+        return task.choose_attention(device, len(self.cos), self.windows, HEAD_DIM, compiled)
+
+    def flops_per_token(self) -> float:
+        """Of forward and backward: 6 per weight of a matrix, and 12 per channel for each token that a window shows."""
+        weights = sum(matrix.numel() for matrix in (*self.blocks.parameters(), self.head.weight))
+        length = len(self.cos)
+        seen = [window * (length - (window - 1) / 2) / length for window in self.windows]  # on average, over positions
+        return 6 * weights + 12 * self.width * sum(seen)
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """Of activations and of the matrices' inputs; weights, logits and optimizers stay in float32."""
+    return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
 def layer_window(layer: int, sequence_length: int) -> int:
@@ -293,7 +307,10 @@ class Trainer:
         )
         self.muon = Muon(matrices, MATRIX_LR, MUON_MOMENTUM, WEIGHT_DECAY)
         self.peaks = [(group, group["lr"]) for optimizer in (self.adamw, self.muon) for group in optimizer.param_groups]
-        self.loss = torch.compile(self.mean_loss) if run.device.type == "cuda" else self.mean_loss
+        compiled = run.device.type == "cuda"
+        model.attend = model.attention_for(run.device, compiled)
+        # Compiled, the logits are in memory once, in bfloat16: soft cap, loss and gradient are computed while they are read.
+        self.loss = torch.compile(self.mean_loss, dynamic=False) if compiled else self.mean_loss
 
     def mean_loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(self.model(tokens).flatten(0, 1), targets.flatten())

@@ -18,7 +18,8 @@ from search.paths import ROOT
 from search.runner import landlock
 from search.runner.device import Device
 
-NEEDED = ("torch", "numpy")  # distributions that training imports; what they require comes along
+# Distributions that training imports, where they are installed; what they require comes along.
+NEEDED = ("torch", "numpy", "flash-attn-3")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/opt/rocm")
 # Python packages of the system: not needed, and they may hold text that is scored.
 HIDDEN_NAMES = ("site-packages", "dist-packages")

@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
+
+    from search.task.attention import Attend as Attend
     from search.task.training import Run as Run
 
-__all__ = ["join"]
+__all__ = ["choose_attention", "join"]
 
 
 def join() -> Run:
@@ -21,3 +24,15 @@ def join() -> Run:
     from search.task import training  # imports torch, which the harness itself never needs
 
     return training.join()
+
+
+def choose_attention(
+    device: torch.device, sequence_length: int, windows: tuple[int, ...], head_dim: int, compiled: bool = False
+) -> Attend:
+    """The fastest causal attention on a device, called as `attend(query, key, value, window)` with [B, T, H, D] tensors.
+
+    See `search.task.attention.choose`.
+    """
+    from search.task import attention  # imports torch
+
+    return attention.choose(device, sequence_length, windows, head_dim, compiled)

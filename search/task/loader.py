@@ -6,12 +6,16 @@ A row is [T + 1] tokens that begin with BOS: `row[:-1]` goes into the model, `ro
 from __future__ import annotations
 
 import bisect
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Tokens = npt.NDArray[np.uint16]
+T = TypeVar("T")
 
 BLOCK_TOKENS = 4_194_304  # documents that `consecutive` cuts (and training shuffles) at a time: 8 MB
 BEST_FIT_BUFFER = 1_000  # documents that `best_fit` chooses from, as the field does
@@ -174,3 +178,16 @@ def scoring_rows(documents: Documents, packer: Packer, count: int) -> Tokens:
     if have < count:
         raise ValueError(f"the text fills {have} rows, and the task scores {count}")
     return np.concatenate(blocks)[np.arange(count) * have // count]
+
+
+def prefetched(source: Iterator[T], ahead: int) -> Iterator[T]:
+    """The same values in the same order, made by another thread, `ahead` of them in advance. For sources without end."""
+    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as thread:
+        coming = deque(thread.submit(next, source) for _ in range(ahead))
+        try:
+            while True:
+                value = coming.popleft().result()
+                coming.append(thread.submit(next, source))
+                yield value
+        finally:
+            thread.shutdown(wait=False, cancel_futures=True)
