@@ -12,13 +12,15 @@ STOCK_BPB = 2.4  # the stock's true score on validation
 SPLITS = 0.05  # by how much the confirmation split is harder for every program
 SECONDS = 30.0  # of a training
 TOKENS = 1_000_000
+STEP = 1_000  # tokens of an optimizer step
+PER_LOG = 1.0  # bits per byte that the stock's score loses where the logarithm of its tokens falls by 1
 SAME_SEED = 0.5  # share of the noise's variance that a repeat with the same training seed keeps
 
 
 @dataclass(frozen=True)
 class Noise:
     """`tails`: normal, heavy (Student's t with 3 degrees of freedom) or skewed (exponential); all have the standard
-    deviation `sd`. `drift`: bits per byte and hour by which everything gets worse."""
+    deviation `sd`. `drift`: bits per byte and hour by which everything gets worse, for the machine becomes slower."""
 
     sd: float
     tails: str
@@ -27,7 +29,8 @@ class Noise:
 
 @dataclass
 class Program:
-    """A fake train.py. `search_gain` is its gain on validation."""
+    """A fake train.py. `overfit`: of its gain, the part that is there on validation only. `speed`: its tokens per second, in
+    multiples of the stock's."""
 
     name: str
     kind: str
@@ -35,6 +38,7 @@ class Program:
     code: float = 0.0
     overfit: float = 0.0
     noise: float = 1.0
+    speed: float = 1.0
     constants: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -58,8 +62,10 @@ class Trainer:
         began, self.now = self.now, self.now + SECONDS + 6
         key = (program.name, seed)
         effect = self._seed_effects.setdefault(key, self._draw() * np.sqrt(SAME_SEED))
-        steps = self._draw() * np.sqrt(1 - SAME_SEED)  # a run's own noise is the number of its steps
-        score = STOCK_BPB + self.noise.drift * began / 3600 + program.noise * (effect + steps)
+        own_pace = self._draw() * np.sqrt(1 - SAME_SEED)  # a run's own noise is the machine's speed of that minute
+        slower = self.noise.drift * began / 3600
+        tokens = int(TOKENS * program.speed * np.exp(-(own_pace + slower) / PER_LOG))
+        score = STOCK_BPB + slower + program.noise * (effect + own_pace)
         own = 0.2 * self.noise.sd * self.random.standard_normal(2)  # each split's sampling of the same model
         return {
             "status": "completed",
@@ -71,7 +77,8 @@ class Trainer:
             "finished": self.now,
             "train_seconds": SECONDS,
             "seconds": {"start": 0.5, "train": SECONDS, "score": 2.0, "audit": 2.0},
-            "tokens": int(TOKENS * (1 - steps)),
+            "tokens": tokens,
+            "steps": tokens // STEP,
             "training_seed": seed,
         }
 
@@ -88,6 +95,7 @@ class Trainer:
             "train_seconds": 5.0,
             "seconds": {"start": 0.5, "train": 5.0},
             "tokens": 100_000,
+            "steps": 100_000 // STEP,
             "training_seed": seed,
         }
 

@@ -24,6 +24,7 @@ class Rival:
     """A strategy of the fake world. `tuning`, `code`: true gains (bits per byte) of its programs over the stock, by what
     they change. `between`: standard deviation of that gain between searches. `within`: between programs of one search.
     `overfit`: part of the gain that is there on validation only. `noise`: its programs' noise, as a multiple of the stock's.
+    `speed`: its programs' tokens per second, likewise where they change code.
     """
 
     label: str
@@ -35,6 +36,7 @@ class Rival:
     within: float = 0.0
     overfit: float = 0.0
     noise: float = 1.0
+    speed: float = 1.0
     trials: int = 20
     usd: float | None = None
 
@@ -47,7 +49,8 @@ CONTROL = Rival("seeds", "seeds", ("none",), trials=12)
 @dataclass(frozen=True)
 class World:
     """`tails`: normal, heavy (Student's t with 3 degrees of freedom) or skewed (exponential); all have the standard
-    deviation `sd`. `drift`: bits per byte and hour by which everything gets worse. `failures`: share that crashes."""
+    deviation `sd`. `drift`: bits per byte and hour by which everything gets worse, for the machine becomes slower.
+    `failures`: share that crashes."""
 
     rivals: tuple[Rival, ...] = (AGENT, OPTUNA, CONTROL)
     searches: int = 6
@@ -155,6 +158,7 @@ def _propose(rival: Rival, name: str, search_effect: float, random: np.random.Ge
         code=(rival.code + search_effect + quality) * codes,
         overfit=rival.overfit,
         noise=rival.noise,
+        speed=rival.speed if codes else 1.0,
         constants={"MATRIX_LR": 0.02, "DEPTH": 2} if tunes else {},
     )
 

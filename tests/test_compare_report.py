@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -18,13 +19,15 @@ from search.colours import COLOURS, looks
 from search.compare import command, parse, planning
 from search.compare.analysis import analyse
 from search.compare.pictures import canvas
-from search.compare.pictures.album import album_of
-from search.compare.report.blocks import Table, plain
+from search.compare.pictures.album import Album, album_of
+from search.compare.report import speed
+from search.compare.report.blocks import Bullets, Table, plain
 from search.compare.report.contents import report_of
 from search.compare.report.glossary import TERMS
 from search.compare.report.html import page
 from search.compare.report.markdown import markdown
 from search.compare.report.terminal import summarise
+from search.compare.words import times
 from search.paths import ROOT
 from tests.published import EXAMPLE, publish_simulated
 from tests.simulate import AGENT, CONTROL, OPTUNA, World, records
@@ -210,7 +213,7 @@ def test_there_is_a_picture_for_every_strategy_and_question(report):
     names = [picture.name for picture in report("effects").album.pictures]
     assert names == [
         *("headline", "contrasts", "curves_trials", "curves_hours", "curves_usd", "waterfall_agent-playbook"),
-        *("winners_agent-playbook", "waterfall_optuna-tpe", "winners_optuna-tpe", "noise_floor", "drift"),
+        *("winners_agent-playbook", "waterfall_optuna-tpe", "winners_optuna-tpe", "noise_floor", "drift", "speed"),
     ]
     for picture in report("effects").album.pictures:
         assert picture.png.startswith(b"\x89PNG") and b"<svg" in picture.svg and picture.alt and picture.title
@@ -219,10 +222,10 @@ def test_there_is_a_picture_for_every_strategy_and_question(report):
 @pytest.fixture
 def figures(report, monkeypatch):
     """The figures themselves, instead of their bytes."""
+    made = report("effects")  # before anything is patched
     seen = []
     monkeypatch.setattr(canvas, "_svg", lambda figure: seen.append(figure) or b"")
     monkeypatch.setattr(canvas, "_png", lambda figure: b"")
-    made = report("effects")
     album_of(made.experiment, made.analysis)
     return dict(zip([picture.name for picture in made.album.pictures], seen, strict=True))
 
@@ -271,6 +274,20 @@ def test_pairs_and_their_difference_are_the_numbers(report, figures):
     assert (contrast.advantage.low, contrast.advantage.high) in intervals
     low, high = differences.get_xlim()
     assert low <= 0 <= high  # no difference without its zero
+
+
+def test_dots_of_the_speed_are_the_control_and_the_line_is_its_slope(report, figures):
+    made = report("effects")
+    (axes,) = figures["speed"].axes
+    rows = [row for study in made.experiment.control for row in study.trials]
+    tokens, scores = axes.collections[0].get_offsets().T
+    assert list(scores) == [row.val_bpb for row in rows]
+    assert list(tokens / tokens[0]) == pytest.approx([row.tokens / rows[0].tokens for row in rows])
+    (line,) = axes.lines
+    (left, *_, right), (high, *_, low) = line.get_xdata(), line.get_ydata()
+    fewer = math.log(left / right) / math.log(0.99)
+    assert high - low == pytest.approx(fewer * made.analysis.speed.tokens[0].slope.value)
+    assert (left, right) == pytest.approx((tokens.min(), tokens.max()))
 
 
 def test_same_analysis_same_bytes(report):
@@ -396,8 +413,14 @@ def words(path) -> str:
 def test_the_page_about_the_report_quotes_what_the_program_says():
     text = words(ROOT / ".github" / "docs" / "report.md")
     studies, confirmation, _ = records(0, EXAMPLE)
-    for sentence in analyse(parse.experiment("simulated", studies, [confirmation])).verdict:
+    analysis = analyse(parse.experiment("simulated", studies, [confirmation]))
+    for sentence in analysis.verdict:
         assert sentence in text
+    for block in speed.machine(analysis, Album((), (), (), (), ())):
+        for sentence in block.items if isinstance(block, Bullets) else ():
+            assert sentence in text
+    quick, usual = (times(analysis.speed.winners[strategy]) for strategy in ("agent-playbook", "optuna-tpe"))
+    assert f"on average {quick} for the agent's winners, {usual} for Optuna's" in text
     for term, meaning in TERMS:
         assert f"**{term}**: {meaning}" in text
 

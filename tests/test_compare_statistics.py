@@ -16,7 +16,7 @@ from search.compare.analysis import analyse
 from search.compare.gains import evidence_of, study_result
 from search.compare.headline import holm, sign_flip
 from search.compare.intervals import Combination, mean_estimate, mean_over_searches, pooled_spread
-from search.compare.noise import drift, same_seed, tokens_seen
+from search.compare.noise import drift, same_seed
 from search.compare.null import best_of_subsets, expected_normal_minimum, null_band
 from tests.simulate import AGENT, CONTROL, OPTUNA, World, simulate, simulate_experiment
 
@@ -148,26 +148,6 @@ def test_beyond_half_the_control_the_band_is_a_labelled_extrapolation():
 
 
 # ---- what explains the noise ----
-
-
-def rows_of(experiment):
-    return experiment.control[0].trials
-
-
-def with_scores(rows, scores, tokens):
-    return [replace(row, val_bpb=s, tokens=t) for row, s, t in zip(rows, scores, tokens, strict=True)]
-
-
-def test_tokens_explain_noise_within_a_candidate_only():
-    rows = rows_of(simulate_experiment(0))[:6]
-    tokens = [100, 101, 99, 102, 98, 100]
-    explained = with_scores(rows, [2.0 - 0.01 * (count - 100) for count in tokens], tokens)
-    found = tokens_seen("fresh seeds", [explained])
-    assert (found.r_squared, found.slope) == (pytest.approx(1.0), pytest.approx(-0.01))
-    quick = with_scores(rows, [2.01, 1.99, 2.01, 1.99, 2.01, 1.99], [200, 200, 204, 204, 202, 202])
-    slow = with_scores(rows, [2.51, 2.49, 2.51, 2.49, 2.51, 2.49], [100, 100, 102, 102, 101, 101])
-    assert tokens_seen("fresh seeds", [quick, slow]).r_squared == pytest.approx(0.0)  # between them it would be 1
-    assert tokens_seen("fresh seeds", [with_scores(rows, [2.0 + i for i in range(6)], [100] * 6)]) is None
 
 
 def test_drift_is_the_slope_of_the_anchors():

@@ -24,7 +24,7 @@ from statsmodels.stats.multitest import multipletests
 from search.compare.analysis import analyse
 from search.compare.power import POWER, Variances, repeats_against_stock, searches_needed, sign_flip_power, t_power
 from search.compare.results import ALPHA, Analysis, Estimate
-from tests.fake_trainer import SAME_SEED
+from tests.fake_trainer import PER_LOG, SAME_SEED
 from tests.simulate import AGENT, CONTROL, OPTUNA, Truth, World, simulate
 
 LEVEL = 0.01  # of the tests that judge the comparison
@@ -164,6 +164,8 @@ def of_one_search(analysis: Analysis, truths: dict[str, Truth]) -> Iterator[tupl
     yield "tuning", parts.tuning, truth.tuning
     yield "code and interaction", parts.code_and_interaction, truth.code_and_interaction
     yield "shift of the stock", parts.stock_shift, 0.0  # without drift
+    assert analysis.speed is not None
+    yield "slope on tokens", analysis.speed.tokens[0].slope, -PER_LOG * math.log(0.99)
 
 
 def of_means(analysis: Analysis, world: World) -> Iterator[tuple[str, Estimate | None, float]]:

@@ -13,6 +13,7 @@ from search.compare.headline import headline
 from search.compare.noise import noise_of
 from search.compare.reliability import reliability_of
 from search.compare.results import Analysis, Contrast, Missing
+from search.compare.speed import speed_of
 from search.compare.strategies import strategy_result
 from search.compare.tables import Experiment
 from search.compare.verdict import verdict_of
@@ -22,7 +23,7 @@ SCHEMA = 1  # of report.json
 
 def analyse(experiment: Experiment) -> Analysis:
     """Pure: the same tables give the same analysis."""
-    noise = noise_of(experiment)
+    noise, speed = noise_of(experiment), speed_of(experiment)
     evidence = evidence_of(experiment, noise.null_band)
     studies = tuple(study_result(study, evidence) for study in experiment.studies)
     strategies = tuple(strategy_result(label, studies, evidence) for label in experiment.strategies)
@@ -36,6 +37,7 @@ def analyse(experiment: Experiment) -> Analysis:
         task_facts=experiment.task_facts,
         task_fingerprint=experiment.task_fingerprint,
         noise=noise,
+        speed=speed,
         confirmation=confirmation,
         studies=studies,
         strategies=strategies,
@@ -44,8 +46,8 @@ def analyse(experiment: Experiment) -> Analysis:
         curves=curves,
         medians=medians(curves),
         missing=_missing(contrasts),
-        cautions=cautions_of(experiment, noise, confirmation, studies),
-        verdict=verdict_of(experiment, noise, strategies, contrasts),
+        cautions=cautions_of(experiment, noise, speed, confirmation, studies),
+        verdict=verdict_of(experiment, noise, speed, strategies, contrasts),
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from search.compare import machine
 from search.compare.headline import holm
-from search.compare.results import ALPHA, Confirmation, Noise, StudyResult
+from search.compare.results import ALPHA, Confirmation, Noise, Speed, StudyResult
 from search.compare.tables import Experiment
 from search.compare.words import Numbers, plural
 
@@ -17,7 +18,11 @@ SAME = (  # parts of a study's record that should be the same in all of them, an
 
 
 def cautions_of(
-    experiment: Experiment, noise: Noise, confirmation: Confirmation | None, studies: Sequence[StudyResult]
+    experiment: Experiment,
+    noise: Noise,
+    speed: Speed | None,
+    confirmation: Confirmation | None,
+    studies: Sequence[StudyResult],
 ) -> tuple[str, ...]:
     numbers = Numbers(noise)
     return (
@@ -25,6 +30,7 @@ def cautions_of(
         *_unlike(experiment),
         *_remarks_on_llms(experiment),
         *_drifted(noise, numbers),
+        *machine.remarks(experiment, speed),
         *_confirmation(confirmation),
         *_studies(experiment, studies),
     )

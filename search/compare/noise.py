@@ -10,12 +10,11 @@ from scipy import stats
 
 from search.compare.intervals import estimate, mean_estimate, pooled_spread
 from search.compare.null import null_band
-from search.compare.results import ControlNoise, ControlStudy, Drift, Estimate, Noise, SameSeed, TokensSeen
-from search.compare.tables import REPORT, Experiment, StudyTable, TrialRow
+from search.compare.results import ControlNoise, ControlStudy, Drift, Estimate, Noise, SameSeed
+from search.compare.tables import Experiment, StudyTable, TrialRow
 from search.trial import Origin, Status
 
 FEWEST_CONTROL = 8  # scores of the control below which no contrast is stated
-LEFT_TO_EXPLAIN = 3  # degrees of freedom that a regression on tokens must leave
 
 
 def noise_of(experiment: Experiment) -> Noise:
@@ -27,22 +26,23 @@ def noise_of(experiment: Experiment) -> Noise:
         remarks.append("There is no control with a score: the noise floor and the null band are unknown.")
     elif control.trials < FEWEST_CONTROL:
         remarks.append(f"The control has {control.trials} scores; fewer than {FEWEST_CONTROL} say little of a spread.")
-    tokens = tuple(seen for seen in (_fresh_seeds(experiment), _same_seed_tokens(experiment)) if seen is not None)
-    if not tokens:
-        remarks.append("Whether tokens seen explain the noise cannot be told: too few repeats, or all saw equally many.")
     return Noise(
         control=control,
         same_seed=same_seed(experiment.studies),
         drift=tuple(found for study in experiment.studies if (found := drift(study)) is not None),
-        tokens=tokens,
         null_band=null_band(scores, longest) if len(scores) > 1 else None,
         remarks=tuple(remarks),
     )
 
 
+def control_runs(experiment: Experiment) -> list[TrialRow]:
+    """The stock under fresh training seeds, all search seeds of the control together, as far as it has a score."""
+    return [row for study in experiment.control for row in study.trials if row.status == Status.COMPLETED]
+
+
 def control_scores(experiment: Experiment) -> list[float]:
-    """Of the stock under fresh training seeds, all search seeds of the control together."""
-    return [score for study in experiment.control for score in _scores(study.trials)]
+    """Of `control_runs`."""
+    return [_score(row) for row in control_runs(experiment)]
 
 
 def control_noise(studies: Sequence[StudyTable]) -> ControlNoise | None:
@@ -88,39 +88,6 @@ def stock_runs(study: StudyTable) -> list[TrialRow]:
     """The stock that began a study and its anchors, as far as they have a score: one program, one training seed."""
     rows = [row for row in study.rows if row.origin in (Origin.STOCK, Origin.ANCHOR)]
     return [row for row in rows if row.status == Status.COMPLETED]
-
-
-def tokens_seen(repeats: str, candidates: Iterable[Sequence[TrialRow]]) -> TokensSeen | None:
-    """Regression of scores on tokens, both as deviations from their candidate's mean. None where all repeats of a candidate
-    saw equally many tokens, or where there are too few."""
-    groups = [group for group in candidates if len(group) > 1]
-    degrees = sum(len(group) - 1 for group in groups) - 1
-    if degrees < LEFT_TO_EXPLAIN:
-        return None
-    counts = [np.array([row.tokens for row in group], dtype=float) for group in groups]
-    scores = [np.array([_score(row) for row in group]) for group in groups]
-    percent = np.concatenate([100 * (count / count.mean() - 1) for count in counts])
-    deviations = np.concatenate([score - score.mean() for score in scores])
-    explaining, total = float(percent @ percent), float(deviations @ deviations)
-    if explaining == 0 or total == 0:
-        return None
-    slope = float(percent @ deviations) / explaining
-    left = float(np.sum((deviations - slope * percent) ** 2))
-    return TokensSeen(repeats, len(groups), len(percent), 1 - left / total, slope, float(np.sqrt(left / degrees)))
-
-
-def _fresh_seeds(experiment: Experiment) -> TokensSeen | None:
-    control = [row for study in experiment.control for row in study.trials if row.status == Status.COMPLETED]
-    arms: dict[str, list[TrialRow]] = defaultdict(list)
-    if experiment.confirmation is not None:
-        for row in experiment.confirmation.rows:
-            if row.stage == REPORT and row.status == Status.COMPLETED and row.arm is not None:
-                arms[row.arm].append(row)
-    return tokens_seen("fresh seeds", [control, *arms.values()])
-
-
-def _same_seed_tokens(experiment: Experiment) -> TokensSeen | None:
-    return tokens_seen("same seed", [stock_runs(study) for study in experiment.studies])
 
 
 def _control_study(study: StudyTable) -> ControlStudy:

@@ -46,6 +46,7 @@ def trial_row(row: Json) -> TrialRow:
         confirmation_bpb=row.get("confirmation_bpb"),
         constants=row["constants"] or {},
         constants_before=row.get("constants_before") or {},
+        telemetry=row.get("telemetry") or {},
         flags=tuple(row["flags"] or ()),
         doubts=tuple(row["doubts"]),
         arm=row["facts"].get("arm"),
@@ -87,6 +88,7 @@ def experiment(
 _COPIED = (
     *("number", "origin", "status", "val_bpb", "audited", "kept", "reason", "duplicate_of", "replicate", "training_seed"),
     *("parent", "note", "source", "kind", "kind_from_stock", "started", "finished", "train_seconds", "seconds", "tokens"),
+    "steps",
 )
 
 

@@ -20,6 +20,7 @@ class TrialRow:
 
     `constants`: name -> value where it differs from the stock; `constants_before`: the stock's values of these. `kind`: of
     the change against the parent, `kind_from_stock`: against the stock. `asked_llm`: whether there is a cost on record.
+    `telemetry`: what the machine did during training; it lacks what was not recorded.
     """
 
     number: int
@@ -53,6 +54,8 @@ class TrialRow:
     train_seconds: float
     seconds: dict[str, float]
     tokens: int
+    steps: int
+    telemetry: dict[str, float]
 
     @property
     def is_anchor(self) -> bool:
@@ -63,6 +66,12 @@ class TrialRow:
         """The val_bpb, where it may win: completed, audited and not an anchor."""
         completed = self.status == Status.COMPLETED and self.audited and not self.is_anchor
         return self.val_bpb if completed else None
+
+    @property
+    def speed(self) -> float | None:
+        """Tokens per second of training, where there is a score and the tokens were counted."""
+        counted = self.status == Status.COMPLETED and self.tokens > 0 and self.train_seconds > 0
+        return self.tokens / self.train_seconds if counted else None
 
 
 @dataclass(frozen=True)

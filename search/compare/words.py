@@ -33,5 +33,10 @@ def p_value(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
 
 
+def times(multiple: float) -> str:
+    """A speed in multiples of another."""
+    return f"{multiple:.3f} x"
+
+
 def plural(count: int, noun: str, nouns: str | None = None) -> str:
     return f"{count} {noun if count == 1 else nouns or noun + 's'}"

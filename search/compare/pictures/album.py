@@ -9,6 +9,7 @@ from search.compare.pictures.canvas import Picture
 from search.compare.pictures.contrasts import contrast_pictures
 from search.compare.pictures.curves import curve_pictures
 from search.compare.pictures.noise import noise_pictures
+from search.compare.pictures.speed import speed_pictures
 from search.compare.pictures.waterfall import waterfall_pictures
 from search.compare.results import Analysis
 from search.compare.tables import Experiment
@@ -22,10 +23,11 @@ class Album:
     curves: tuple[Picture, ...]
     waterfalls: tuple[Picture, ...]
     noise: tuple[Picture, ...]
+    speed: tuple[Picture, ...]
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
-        return self.contrasts + self.curves + self.waterfalls + self.noise
+        return self.contrasts + self.curves + self.waterfalls + self.noise + self.speed
 
 
 def album_of(experiment: Experiment, analysis: Analysis) -> Album:
@@ -36,4 +38,5 @@ def album_of(experiment: Experiment, analysis: Analysis) -> Album:
         curves=curve_pictures(analysis, colours, controls),
         waterfalls=waterfall_pictures(analysis, colours, controls),
         noise=noise_pictures(experiment, analysis, colours),
+        speed=speed_pictures(experiment, analysis, colours),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from search.compare.pictures.album import Album
-from search.compare.report import gains, grounds, opening
+from search.compare.report import gains, grounds, opening, speed
 from search.compare.report.blocks import Block, Bullets, Commands, Heading, Paragraph, Terms, short
 from search.compare.report.glossary import TERMS
 from search.compare.results import Analysis
@@ -21,6 +21,7 @@ def report_of(experiment: Experiment, analysis: Analysis, album: Album) -> tuple
         *gains.decomposition(analysis, album),
         *gains.changes(analysis),
         *grounds.noise_floor(analysis, album),
+        *speed.machine(analysis, album),
         *grounds.reliability(analysis),
         *grounds.confirmation(analysis),
         *_missing(analysis),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from search.compare.pictures.album import Album
+from search.compare.report import speed
 from search.compare.report.blocks import Block, Heading, Image, Paragraph, short, table
 from search.compare.report.cells import NONE, UNCONFIRMED, UNKNOWN, Cells, constant, p_cell, study_verdict
 from search.compare.results import Analysis, Gain, StrategyResult, StudyResult
@@ -22,12 +23,18 @@ def curves(analysis: Analysis, album: Album) -> Iterator[Block]:
         "trainings of the unchanged program is expected to reach; it is shown for comparison, and subtracted from nobody. "
         "The last two columns hold for one study at a time."
     )
+    if analysis.speed is not None:
+        yield Paragraph(
+            "The winner's speed is its tokens per second in multiples of the stock's of the same hours, as its own process "
+            "counted them. A gain with a speed above 1 comes at least in part from cheaper steps, which see more tokens; a "
+            "gain with a speed of 1 or less comes from learning more per token."
+        )
     cells = Cells(analysis)
     columns = (
         *("study", "trials with a score", "winner's search score", "luck alone", "claimed gain"),
-        *("confirmed gain", "p (one-sided)", "gain"),
+        *("confirmed gain", *_with_speed(analysis, "winner's speed"), "p (one-sided)", "gain"),
     )
-    yield table(columns, [_study_row(study, cells) for study in _in_order(analysis)])
+    yield table(columns, [_study_row(study, analysis, cells) for study in _in_order(analysis)])
     if any(study.stock_from == "own stock" and study.winner is not None for study in analysis.studies):
         yield Paragraph("There is no control: claims are measured from the one training of the stock in each study.")
 
@@ -45,14 +52,16 @@ def decomposition(analysis: Analysis, album: Album) -> Iterator[Block]:
     )
     yield from (Image(picture) for picture in album.waterfalls)
     cells = Cells(analysis)
-    columns = (
-        *("claimed gain", "luck", "stock's shift", "tuning", "code and interaction"),
-        *("confirmed on validation", "confirmed on unseen text", "overfitting"),
-    )
+    shift, found = ("claimed gain", "luck", "stock's shift"), ("tuning", "code and interaction")
+    sums = ("confirmed on validation", "confirmed on unseen text", "overfitting")
     yield Paragraph("Means over the confirmed searches of each strategy; in brackets the 95 % interval.")
-    yield table(("strategy", *columns), [_strategy_parts(result, cells) for result in analysis.strategies])
-    yield Paragraph("Each winner by itself.")
-    yield table(("study", *columns), [_study_parts(study, cells) for study in _in_order(analysis)])
+    strategies = [_strategy_parts(result, cells) for result in analysis.strategies]
+    yield table(("strategy", *shift, *found, *sums), strategies)
+    by_speed = _with_speed(analysis, "of the shift: the machine's speed")
+    explained = " How much of the shift the machine's speed explains is for information, and changes no other number."
+    yield Paragraph(f"Each winner by itself.{explained if by_speed else ''}")
+    studies = [_study_parts(study, analysis, cells) for study in _in_order(analysis)]
+    yield table(("study", *shift, *by_speed, *found, *sums), studies)
 
 
 def changes(analysis: Analysis) -> Iterator[Block]:
@@ -81,7 +90,13 @@ def _in_order(analysis: Analysis) -> list[StudyResult]:
     return sorted(analysis.studies, key=lambda study: (ranks[study.strategy], study.search_seed))
 
 
-def _study_row(study: StudyResult, cells: Cells) -> tuple[str, ...]:
+def _with_speed(analysis: Analysis, cell: str) -> tuple[str, ...]:
+    """A cell, or its column, that is there only where speed is part of a score."""
+    return () if analysis.speed is None else (cell,)
+
+
+def _study_row(study: StudyResult, analysis: Analysis, cells: Cells) -> tuple[str, ...]:
+    quickness = "" if analysis.speed is None else speed.winner(analysis.speed, study.study)
     luck = cells.score(study.null_expected) + (" (extrapolated)" if study.null_extrapolated else "")
     claimed = cells.gain(study.claimed)
     confirmed = study.confirmed
@@ -92,6 +107,7 @@ def _study_row(study: StudyResult, cells: Cells) -> tuple[str, ...]:
         luck,
         claimed if confirmed or study.claimed is None else f"{claimed}, {UNCONFIRMED}",
         UNCONFIRMED if confirmed is None else cells.part(confirmed.gain.estimate),
+        *_with_speed(analysis, quickness),
         UNCONFIRMED if confirmed is None else _p(confirmed.gain),
         study_verdict(study),
     )
@@ -110,18 +126,23 @@ def _strategy_parts(result: StrategyResult, cells: Cells) -> tuple[str, ...]:
     return (result.strategy, claimed, *(cells.part(part) for part in parts))
 
 
-def _study_parts(study: StudyResult, cells: Cells) -> tuple[str, ...]:
-    claimed, confirmed = cells.gain(study.claimed), study.confirmed
-    if confirmed is None:
-        return (cells.study(study.study), claimed, *[UNCONFIRMED] * 7)
-    found = confirmed.decomposition
-    parts = (
-        [UNCONFIRMED] * 4
-        if found is None
-        else [cells.part(part) for part in (found.luck, found.stock_shift, found.tuning, found.code_and_interaction)]
+def _study_parts(study: StudyResult, analysis: Analysis, cells: Cells) -> tuple[str, ...]:
+    confirmed = study.confirmed
+    found = None if confirmed is None else confirmed.decomposition
+    luck, shift, tuning, code = (
+        (None,) * 4 if found is None else (found.luck, found.stock_shift, found.tuning, found.code_and_interaction)
     )
-    gains = (confirmed.gain_on_validation.estimate, confirmed.gain.estimate, confirmed.overfitting)
-    return (cells.study(study.study), claimed, *parts, *(cells.part(gain) for gain in gains))
+    sums = (
+        (None,) * 3
+        if confirmed is None
+        else (confirmed.gain_on_validation.estimate, confirmed.gain.estimate, confirmed.overfitting)
+    )
+    by_speed = "" if analysis.speed is None else speed.of_shift(analysis.speed, study.study, cells)
+    return (
+        *(cells.study(study.study), cells.gain(study.claimed), cells.part(luck), cells.part(shift)),
+        *_with_speed(analysis, UNCONFIRMED if found is None else by_speed),
+        *(cells.part(part) for part in (tuning, code, *sums)),
+    )
 
 
 def _changed(study: StudyResult, cells: Cells) -> tuple[str, ...]:

@@ -57,6 +57,11 @@ TERMS = (
         "and extrapolated beyond.",
     ),
     (
+        "machine's speed",
+        "Tokens per second of the stock's runs, in multiples of the control's mean. They are one program, so that only the "
+        "machine can differ. What that is worth follows from what 1 % fewer tokens cost the stock.",
+    ),
+    (
         "method",
         "Sign-flip permutation asks how often the pairs' differences would average as much with their signs drawn at "
         "random. Where searches ended with the same program, their errors are shared, and a t-test counts them once.",
@@ -99,4 +104,9 @@ TERMS = (
     ("unconfirmed", "No fresh seeds and no unseen text have tested it. It may be nothing but luck."),
     ("val_bpb", "The score: bits per byte of validation text that the trained model needs; lower is better."),
     ("winner", "The best trial of a study by search score."),
+    (
+        "winner's speed",
+        "Its tokens per second in multiples of the stock's: in the confirmation, repeat by repeat, or else in the search. "
+        "It is merit of the program, and not of the machine.",
+    ),
 )

@@ -23,7 +23,6 @@ def noise_floor(analysis: Analysis, album: Album) -> Iterator[Block]:
     )
     yield from (Image(picture) for picture in album.noise)
     yield table(("what", "standard deviation (95 % interval)", "measured on"), _spreads(noise, cells))
-    yield Bullets(tuple(_tokens(noise, cells)) or ("Whether tokens seen explain the noise is not known.",))
     known = [drift for drift in noise.drift if drift.p is not None]
     if known:
         yield Paragraph(
@@ -93,15 +92,6 @@ def _spreads(noise: Noise, cells: Cells) -> list[tuple[str, ...]]:
         degrees = "too few anchors" if spread is None else f"anchors, {spread.degrees} degrees of freedom"
         rows.append((what, cells.spread(spread), degrees))
     return rows
-
-
-def _tokens(noise: Noise, cells: Cells) -> Iterator[str]:
-    for seen in noise.tokens:
-        yield (
-            f"Tokens seen explain {percent(seen.r_squared)} of the variance between trainings of one program "
-            f"({seen.repeats}; {seen.trials} trainings of {plural(seen.candidates, 'program')}): 1 % more tokens go with "
-            f"{cells.gain(seen.slope)} bits per byte; the standard deviation left is {cells.score(seen.sd_left)}."
-        )
 
 
 def _drift(drift: Drift, cells: Cells) -> tuple[str, ...]:

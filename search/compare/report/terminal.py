@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from search.compare.report.blocks import plain
-from search.compare.report.cells import UNCONFIRMED, Cells
+from search.compare.report.cells import UNCONFIRMED, UNKNOWN, Cells
 from search.compare.results import Analysis, Estimate, StrategyResult
-from search.compare.verdict import contrast_in_words, noise_floor
-from search.compare.words import Numbers, plural
+from search.compare.verdict import contrast_in_words, noise_by_speed, noise_floor
+from search.compare.words import Numbers, plural, times
 
 MOST = 4  # contrasts and commands that are shown; the report has all
 
@@ -25,7 +25,8 @@ def summarise(analysis: Analysis, controls: frozenset[str], console: Console) ->
     )
     console.print(_table(analysis))
     numbers = Numbers(analysis.noise)
-    _say(console, noise_floor(analysis.noise, numbers))
+    for sentence in (noise_floor(analysis.noise, numbers), *noise_by_speed(analysis.speed, numbers)):
+        _say(console, sentence)
     for contrast in analysis.headline[:MOST]:
         _say(console, contrast_in_words(contrast, numbers, contrast.second in controls))
     _more(console, len(analysis.headline), "contrasts")
@@ -48,21 +49,28 @@ def _more(console: Console, count: int, what: str) -> None:
 def _table(analysis: Analysis) -> RenderableType:
     cells = Cells(analysis)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in ("strategy", "claimed", "luck", "confirmed gain (95 %)", "shown"):
+    speed = () if analysis.speed is None else ("speed",)  # of the winners, against the stock
+    for column in ("strategy", "claimed", "luck", "confirmed gain (95 %)", *speed, "shown"):
         table.add_column(column)
     for result in analysis.strategies:
-        table.add_row(*(Text(plain(cell)) for cell in _row(result, cells)))
+        table.add_row(*(Text(plain(cell)) for cell in _row(result, analysis, cells)))
     return table
 
 
-def _row(result: StrategyResult, cells: Cells) -> tuple[str, ...]:
+def _row(result: StrategyResult, analysis: Analysis, cells: Cells) -> tuple[str, ...]:
+    winners = () if analysis.speed is None else (_times(analysis.speed.winners.get(result.strategy)),)
     return (
         result.strategy,
         "no score" if result.claimed is None else cells.gain(result.claimed.value),
         _value(result.luck, cells),
         cells.part(result.gain),
+        *winners,
         f"{result.shown} of {result.confirmed}" if result.confirmed else UNCONFIRMED,
     )
+
+
+def _times(speed: float | None) -> str:
+    return UNKNOWN if speed is None else times(speed)
 
 
 def _value(part: Estimate | None, cells: Cells) -> str:

@@ -20,13 +20,25 @@ from search.compare.results.gains import (
     StrategyResult,
     StudyResult,
 )
-from search.compare.results.noise import ControlNoise, ControlStudy, Drift, Noise, NullBand, SameSeed, TokensSeen
+from search.compare.results.noise import ControlNoise, ControlStudy, Drift, Noise, NullBand, SameSeed
+from search.compare.results.speed import (
+    FRESH_SEEDS,
+    SAME_SEED,
+    Speed,
+    SpeedEffect,
+    StockSpeed,
+    StudySpeed,
+    TokensSeen,
+    WinnerSpeed,
+)
 from search.compare.results.values import ALPHA, CONFIDENCE, Estimate, Missing, Spread
 from search.compare.results.whole import Analysis
 
 __all__ = [
     "ALPHA",
     "CONFIDENCE",
+    "FRESH_SEEDS",
+    "SAME_SEED",
     "Analysis",
     "Arm",
     "Changes",
@@ -50,9 +62,14 @@ __all__ = [
     "Pair",
     "Reliability",
     "SameSeed",
+    "Speed",
+    "SpeedEffect",
     "Spread",
+    "StockSpeed",
     "StrategyResult",
     "StudyCurve",
     "StudyResult",
+    "StudySpeed",
     "TokensSeen",
+    "WinnerSpeed",
 ]

@@ -53,21 +53,6 @@ class Drift:
 
 
 @dataclass(frozen=True)
-class TokensSeen:
-    """How much of the noise the number of tokens seen explains, within repeats of one candidate only.
-
-    `repeats`: "fresh seeds" or "same seed". `slope`: bits per byte for 1 % more tokens. `r_squared`: share of the variance.
-    """
-
-    repeats: str
-    candidates: int
-    trials: int
-    r_squared: float
-    slope: float
-    sd_left: float
-
-
-@dataclass(frozen=True)
 class NullBand:
     """What the best of n draws of the unchanged stock looks like: luck alone. Not subtracted from anybody.
 
@@ -91,6 +76,5 @@ class Noise:
     control: ControlNoise | None
     same_seed: SameSeed
     drift: tuple[Drift, ...]
-    tokens: tuple[TokensSeen, ...]
     null_band: NullBand | None
     remarks: tuple[str, ...]

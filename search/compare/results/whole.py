@@ -9,13 +9,14 @@ from search.compare.results.contrasts import Contrast
 from search.compare.results.course import MedianCurve, Reliability, StudyCurve
 from search.compare.results.gains import Confirmation, StrategyResult, StudyResult
 from search.compare.results.noise import Noise
+from search.compare.results.speed import Speed
 from search.compare.results.values import Missing
 
 
 @dataclass(frozen=True)
 class Analysis:
     """All that a report says. `verdict`: a few plain sentences. `cautions`: what a reader should know before believing it.
-    `missing`: what the minima of a stated contrast lack, with commands."""
+    `missing`: what the minima of a stated contrast lack, with commands. `speed`: None where budgets are tokens."""
 
     schema: int
     experiment: str
@@ -23,6 +24,7 @@ class Analysis:
     task_facts: dict[str, Any]
     task_fingerprint: str
     noise: Noise
+    speed: Speed | None
     confirmation: Confirmation | None
     studies: tuple[StudyResult, ...]
     strategies: tuple[StrategyResult, ...]
