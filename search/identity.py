@@ -25,8 +25,14 @@ from search.task.tokens import Prepared
 METRIC = "bits per UTF-8 byte of text, from float32 logits"
 EXTENDABLE = ("config.study.trials", "config.study.train_hours", "config.study.usd")
 UNCOMPARED = ("id", "noise_floor", "time", "kind", "machine")  # written once, when the study began
-# Where things lie, and how patient a client is, does not change what a study is.
-ELSEWHERE = ("config.cache", "config.tracking.uri", "config.sandbox")
+# Where things lie, and how patient a client is, does not change what a study is (of a text, its contents are compared).
+ELSEWHERE = (
+    "config.cache",
+    "config.tracking.uri",
+    "config.sandbox",
+    "config.data.corpus.folder",
+    "config.data.corpus.mirror",
+)
 PATIENCE = tuple(f"config.strategy.llm.{name}" for name in ("api_key_env", "retries", "timeout_seconds"))
 # Groups that only count where the strategy uses them, as part of its own settings.
 GROUPS = ("llm", "sampler", "space")

@@ -1,5 +1,6 @@
-"""Prepare a task's token files ahead of time (a study that finds them missing does it too):
+"""Fetch and prepare a task's text ahead of time (a study that finds it missing does it too):
 
+python -m search.prepare
 python -m search.prepare task=cpu
 python -m search.prepare task=cpu data=files data.corpus.folder=~/texts
 """

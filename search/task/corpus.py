@@ -1,4 +1,4 @@
-"""Where text comes from. A data set is a class like these and a YAML file in conf/data that names it."""
+"""Where text comes from. A data set is a class like these (another one is in `shards`) and a YAML file in conf/data."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Protocol
 
+from search.task.report import Report
+
 ROOT = Path(__file__).resolve().parents[2]  # relative folders mean the repository's root, wherever the command is called
 SPLITS = ("train", "validation", "confirmation")
 
@@ -18,8 +20,13 @@ class CorpusError(Exception):
 
 
 class Corpus(Protocol):
-    def identity(self) -> str:
+    def identity(self, report: Report) -> str:
         """Changes when the text may have changed; cheap, since it is asked at every start. Raises CorpusError."""
+        ...
+
+    def fetch(self, report: Report) -> None:
+        """Bring here what `documents` needs, and is not here yet. Asked only where the text is not prepared. Raises
+        CorpusError."""
         ...
 
     def documents(self, split: str) -> Iterator[str]:
@@ -39,8 +46,11 @@ class FilesCorpus:
         self.patterns = list(patterns)
         self.held_out_percent = held_out_percent
 
-    def identity(self) -> str:
+    def identity(self, report: Report) -> str:
         return _listing(self.folder, self._paths())
+
+    def fetch(self, report: Report) -> None:
+        """Nothing to bring: the folder is the user's."""
 
     def documents(self, split: str) -> Iterator[str]:
         return _read(path for path in self._paths() if self._split(path) == split)
@@ -77,8 +87,11 @@ class PythonCorpus:
         self.packages = {"train": list(train), "validation": list(validation), "confirmation": list(confirmation)}
         self.exclude = list(exclude)
 
-    def identity(self) -> str:
+    def identity(self, report: Report) -> str:
         return hashlib.sha256("".join(_listing(root, self._paths(root)) for root in self._roots()).encode()).hexdigest()
+
+    def fetch(self, report: Report) -> None:
+        """Nothing to bring: it came with the installation."""
 
     def documents(self, split: str) -> Iterator[str]:
         for name in self.packages[split]:
@@ -93,40 +106,6 @@ class PythonCorpus:
 
     def _excluded(self, relative: str) -> bool:
         return any(fnmatch(relative, pattern) or fnmatch(f"/{relative}", pattern) for pattern in self.exclude)
-
-
-class ParquetCorpus:
-    """Numbered parquet shards with a column `text`; each row is a document, and shards belong to one split each."""
-
-    def __init__(
-        self, folder: str, name: str, train: Sequence[int], validation: Sequence[int], confirmation: Sequence[int]
-    ) -> None:
-        self.folder = ROOT / Path(folder).expanduser()
-        self.name = name
-        self.shards = {"train": list(train), "validation": list(validation), "confirmation": list(confirmation)}
-
-    def identity(self) -> str:
-        return _listing(self.folder, [path for split in SPLITS for path in self._paths(split)])
-
-    def documents(self, split: str) -> Iterator[str]:
-        import pyarrow.parquet
-
-        for path in self._paths(split):
-            try:
-                for batch in pyarrow.parquet.ParquetFile(path).iter_batches(columns=["text"]):
-                    yield from batch.column("text").to_pylist()
-            except (pyarrow.ArrowException, OSError) as error:
-                raise CorpusError(f"data.corpus.folder: {path} cannot be read ({error}); fetch it again") from error
-
-    def _paths(self, split: str) -> list[Path]:
-        paths = [self.folder / self.name.format(shard) for shard in self.shards[split]]
-        missing = [path.name for path in paths if not path.is_file()]
-        if missing:
-            raise CorpusError(
-                f"data.corpus.folder: {self.folder} lacks {missing[0]} ({len(missing)} of {len(paths)} {split} shards); "
-                "put the shards there, or choose another data set (data=python)"
-            )
-        return paths
 
 
 def package_folder(name: str) -> Path:

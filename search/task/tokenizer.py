@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -60,9 +59,9 @@ class Tokenizer:
         tokens = [base64.b64encode(token).decode() for token in self.tokens]
         path.write_text(json.dumps({"pattern": self.pattern, "tokens": tokens}))
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, without BOS; text that looks like a special token is ordinary text."""
-        return self._encoding.encode_ordinary_batch(list(texts), num_threads=os.cpu_count() or 1)
+    def encode(self, text: str) -> npt.NDArray[np.uint16]:
+        """[tokens] ids, without BOS; text that looks like a special token is ordinary text. Several threads may call it."""
+        return self._encoding.encode_to_numpy(text, disallowed_special=()).astype(np.uint16)
 
     def byte_lengths(self) -> npt.NDArray[np.int64]:
         """[vocab_size] UTF-8 bytes of each token, BOS 0. Raw bytes: a token may hold a part of a character.

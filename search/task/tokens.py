@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from search.task.corpus import SPLITS, Corpus, CorpusError
+from search.task.encoding import encode
 from search.task.loader import Documents
+from search.task.report import Report, Seldom, exclusively
 from search.task.tokenizer import Tokenizer
 
 FORMAT = 1  # raise it when the files' layout changes: old ones are then prepared anew
 TOKENIZER_CHARACTERS = 1_000_000_000  # the tokenizer learns from at most this much training text, as the field does,
 TOKENIZER_DOCUMENT = 10_000  # and from at most this much of each document
-ENCODE_BATCH = 256  # documents encoded at a time
-REPORT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -70,38 +67,21 @@ class Prepared:
         return None
 
 
-def prepared_folder(name: str, corpus: Corpus, vocab_size: int, cache: Path) -> Path:
-    """Where the token files of this text and vocabulary lie, or would lie. Raises CorpusError."""
-    key = hashlib.sha256(f"{FORMAT} {vocab_size} {corpus.identity()}".encode()).hexdigest()[:12]
-    return cache / "prepared" / f"{name}-{vocab_size}-{key}"
-
-
-def prepare(name: str, corpus: Corpus, vocab_size: int, cache: Path, report: Callable[[str], None]) -> Prepared:
+def prepare(name: str, corpus: Corpus, vocab_size: int, cache: Path, report: Report) -> Prepared:
     """The token files of a corpus; made on the first call, found on the later ones. Several processes may call at once.
 
     `report` gets a line of progress now and then. Raises CorpusError where the text is missing or too short.
     """
-    folder = prepared_folder(name, corpus, vocab_size, cache)
+    key = hashlib.sha256(f"{FORMAT} {vocab_size} {corpus.identity(report)}".encode()).hexdigest()[:12]
+    folder = cache / "prepared" / f"{name}-{vocab_size}-{key}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusively(folder.with_name(f"{folder.name}.lock"), report):
         if not folder.is_dir():
-            unfinished = folder.with_suffix(".unfinished")
+            corpus.fetch(report)
+            unfinished = folder.with_name(f"{folder.name}.unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
-            report(f"preparing data={name}, once: learning {vocab_size} tokens")
-            try:
-                tokenizer = Tokenizer.train(_tokenizer_text(corpus), vocab_size)
-            except ValueError as error:
-                raise CorpusError(f"data={name}: {error}; use more text or a smaller task.vocab_size") from error
-            tokenizer.save(unfinished / "tokenizer.json")
-            splits = {}
-            for split in SPLITS:
-                splits[split] = _encode(corpus.documents(split), tokenizer, unfinished, split, report)
-                report(f"preparing data={name}: {split} has {splits[split].tokens:,} tokens")
-            hashes = {path.name: _hash(path) for path in sorted(unfinished.iterdir())}
-            manifest = {"hashes": hashes, "splits": {split: asdict(facts) for split, facts in splits.items()}}
-            (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=2))
+            _write(name, corpus, vocab_size, unfinished, report)
             os.sync()  # a power failure must not leave the name without the contents
             unfinished.rename(folder)
     prepared = Prepared(folder)
@@ -111,7 +91,25 @@ def prepare(name: str, corpus: Corpus, vocab_size: int, cache: Path, report: Cal
     return prepared
 
 
-def _tokenizer_text(corpus: Corpus) -> Iterator[str]:
+def _write(name: str, corpus: Corpus, vocab_size: int, folder: Path, report: Report) -> None:
+    """The tokenizer, the token files and the manifest of a corpus."""
+    report(f"preparing data={name}, once: learning {vocab_size} tokens")
+    try:
+        tokenizer = Tokenizer.train(_tokenizer_text(corpus, report), vocab_size)
+    except ValueError as error:
+        raise CorpusError(f"data={name}: {error}; use more text or a smaller task.vocab_size") from error
+    tokenizer.save(folder / "tokenizer.json")
+    splits = {}
+    for split in SPLITS:
+        splits[split] = _encode(corpus.documents(split), tokenizer, folder, split, report)
+        report(f"preparing data={name}: {split} has {splits[split].tokens:,} tokens")
+    hashes = {path.name: _hash(path) for path in sorted(folder.iterdir())}
+    manifest = {"hashes": hashes, "splits": {split: asdict(facts) for split, facts in splits.items()}}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2))
+
+
+def _tokenizer_text(corpus: Corpus, report: Report) -> Iterator[str]:
+    progress = Seldom(report)
     characters = 0
     for document in corpus.documents("train"):
         text = document[:TOKENIZER_DOCUMENT]
@@ -119,26 +117,24 @@ def _tokenizer_text(corpus: Corpus) -> Iterator[str]:
         yield text
         if characters >= TOKENIZER_CHARACTERS:
             return
+        progress(f"learning tokens: {characters:,} characters so far, of {TOKENIZER_CHARACTERS:,} at most")
 
 
-def _encode(
-    documents: Iterator[str], tokenizer: Tokenizer, folder: Path, split: str, report: Callable[[str], None]
-) -> SplitFacts:
-    offsets, size = [0], 0
-    spoke = time.monotonic()
+def _encode(documents: Iterator[str], tokenizer: Tokenizer, folder: Path, split: str, report: Report) -> SplitFacts:
+    progress = Seldom(report)
+    lengths, tokens, size = [], 0, 0
     with (folder / f"{split}.tokens").open("wb") as file:
-        while batch := list(islice(documents, ENCODE_BATCH)):
-            size += sum(len(text.encode()) for text in batch)
-            for ids in tokenizer.encode(batch):
-                file.write(np.array(ids, dtype=np.uint16).tobytes())
-                offsets.append(offsets[-1] + len(ids))
-            if time.monotonic() - spoke > REPORT_SECONDS:
-                spoke = time.monotonic()
-                report(f"preparing {split}: {offsets[-1]:,} tokens so far")
-    if len(offsets) == 1:
+        for part in encode(documents, tokenizer):
+            file.write(part.tokens.tobytes())
+            lengths.append(part.lengths)
+            tokens += len(part.tokens)
+            size += part.bytes
+            progress(f"preparing {split}: {tokens:,} tokens so far, {tokens / progress.lasted:,.0f} a second")
+    if not lengths:
         raise CorpusError(f"the {split} split has no documents; name more text")
-    np.array(offsets, dtype=np.int64).tofile(folder / f"{split}.offsets")
-    return SplitFacts(documents=len(offsets) - 1, tokens=offsets[-1], bytes=size)
+    offsets = np.concatenate([np.zeros(1, np.int64), *lengths]).cumsum(dtype=np.int64)
+    offsets.tofile(folder / f"{split}.offsets")
+    return SplitFacts(documents=len(offsets) - 1, tokens=tokens, bytes=size)
 
 
 def _hash(path: Path) -> str:

@@ -1,0 +1,60 @@
+"""Text in parquet files: the shards of a data set on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from search.task.corpus import ROOT, SPLITS, CorpusError
+from search.task.report import Report
+from search.task.shards import Shards
+
+ROWS = 1024  # read at a time, as many as the field's shards group
+
+
+class ParquetCorpus:
+    """Each row of a shard's column `text` is a document, and each shard belongs to one split.
+
+    `folder`: where the shards lie, or are to lie; a folder that holds them all is only read, and needs no network.
+    `repository`, `mirror`: where missing ones come from (see `hub.Hub`). `name`: a shard's file name, given its number.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        repository: str,
+        mirror: str | None,
+        name: str,
+        train: Sequence[int],
+        validation: Sequence[int],
+        confirmation: Sequence[int],
+    ) -> None:
+        numbers = {"train": train, "validation": validation, "confirmation": confirmation}
+        self.splits = {split: [name.format(number) for number in numbers[split]] for split in SPLITS}
+        self._names = [name for split in SPLITS for name in self.splits[split]]
+        if len(set(self._names)) < len(self._names):
+            raise CorpusError("data.corpus.train, validation, confirmation: a shard is named twice; name each in one split")
+        self.shards = Shards(ROOT / Path(folder).expanduser(), repository, mirror)
+
+    def identity(self, report: Report) -> str:
+        contents = self.shards.contents(self._names, report)
+        lines = [f"{split} {name} {contents[name]}" for split, names in self.splits.items() for name in names]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def fetch(self, report: Report) -> None:
+        self.shards.fetch(self._names, report)
+
+    def documents(self, split: str) -> Iterator[str]:
+        import pyarrow.parquet
+
+        for name in self.splits[split]:
+            path = self.shards.path(name)
+            try:
+                for batch in pyarrow.parquet.ParquetFile(path).iter_batches(ROWS, columns=["text"]):
+                    yield from filter(None, batch.column("text").to_pylist())
+            except (pyarrow.ArrowException, OSError, KeyError) as error:
+                reason = " ".join(str(error).split())
+                raise CorpusError(
+                    f"data.corpus.folder: {path} cannot be read ({reason});\nremove it, and it is fetched"
+                ) from error

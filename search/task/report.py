@@ -1,0 +1,41 @@
+"""How preparing a text speaks: a line now and then."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+Report = Callable[[str], None]  # shows one line; may be called from any thread
+REPORT_SECONDS = 10.0
+
+
+class Seldom:
+    """Passes on a line of progress every REPORT_SECONDS at most. `lasted`: seconds since it was made."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._began = self._spoke = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        if time.monotonic() - self._spoke >= REPORT_SECONDS:
+            self._spoke = time.monotonic()
+            self._report(line)
+
+    @property
+    def lasted(self) -> float:
+        return max(time.monotonic() - self._began, 1e-3)
+
+
+@contextmanager
+def exclusively(path: Path, report: Report) -> Iterator[None]:
+    """Hold a lock file, and say so where another process holds it first. The kernel takes it back from a killed process."""
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report(f"waiting for another process that prepares the same text ({path})")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
