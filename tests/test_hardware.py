@@ -1,25 +1,18 @@
-"""Other hardware than one large NVIDIA card: lists of GPUs, leases, and what is fitted to their memory. Makers' programs and
+"""Other hardware than one large NVIDIA card: lists of GPUs, leases, and what their processes need. Makers' programs and
 kernel files are stood in for; no test here needs a GPU, and none shows that one works."""
 
 from __future__ import annotations
 
-import os
+import functools
 import platform
-import re
-import runpy
-import stat
 
 import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from search import device_batch, source
-from search.build import budget_in_words, check, make_strategy, opening, prepare_data
+from search.build import budget_in_words, check
 from search.errors import UserError
-from search.identity import fitted_stock, open_study
-from search.journal import Journal
-from search.paths import ROOT
 from search.runner import device, gpus, sandbox
 from search.runner.device import Device, available, lease
 from search.runner.gpus import Gpu
@@ -27,24 +20,12 @@ from search.runner.sandbox import Bubblewrap, Landlock, Unprotected
 from search.runner.training import device_of
 from search.task import scoring
 from search.task.launch import failure_kind
-
-BIG, SMALL = "GPU-11111111-aaaa", "GPU-22222222-bbbb"
-TWO_CARDS = f"{BIG}, 81559, NVIDIA H100 80GB HBM3\n{SMALL}, 24564, NVIDIA GeForce RTX 4090\n"
+from tests.hardware import BIG, SMALL, TWO_CARDS, put_nvidia_smi, trained
 
 
 @pytest.fixture
 def nvidia(monkeypatch, tmp_path):
-    """Puts an nvidia-smi of our own on the path, which prints the given table."""
-
-    def install(table: str) -> None:
-        program = tmp_path / "bin" / "nvidia-smi"
-        program.parent.mkdir(exist_ok=True)
-        program.write_text(f"#!/bin/sh\ncat <<'END'\n{table}END\n")
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-
-    return install
+    return functools.partial(put_nvidia_smi, monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -195,137 +176,7 @@ def _made(folder):
     return folder
 
 
-# ---- the device batch
-
-
-@pytest.mark.parametrize(
-    ("cards", "settings", "rows"),
-    [
-        ([80.0], [], 128),  # never above the stock's own
-        ([80.0, 24.0], [], 32),  # a trial may run on any of them
-        ([80.0], ["task.vram_gb=24"], 32),
-        ([8.0], ["task.vram_gb=24"], 8),
-        ([None], ["task.vram_gb=24"], 32),
-        ([24.0], ["task.row_gb=2"], 8),
-    ],
-)
-def test_the_device_batch_is_the_largest_power_of_two_that_fits(configure, cards, settings, rows):
-    config = configure("task=gpu", *settings)
-    found = device_batch.fit(config.start_file.read_text(), config.task, [Gpu("GPU-1", "", memory) for memory in cards])
-    assert found is not None and found.rows == rows
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [["task.row_gb=null"], ["+task.constants.DEVICE_BATCH_SIZE=64"], ["task.device=cpu"]],
-)
-def test_what_the_user_sets_is_not_fitted(configure, nvidia, settings):
-    nvidia(TWO_CARDS)
-    stock, batch = fitted_stock(configure("task=gpu", *settings))
-    assert batch is None
-    assert source.constants(stock)["DEVICE_BATCH_SIZE"] == (64 if "64" in settings[0] else 128)
-
-
-def test_nothing_else_of_the_stock_changes_and_it_is_fitted_once(configure, nvidia, tmp_path):
-    config = configure("task=gpu")
-    nvidia("")
-    unfitted, _ = fitted_stock(config)
-    nvidia(f"{SMALL}, 12288, NVIDIA GeForce RTX 3060\n")
-    stock, batch = fitted_stock(config)
-    assert str(batch) == "DEVICE_BATCH_SIZE=16, fitted to 12 GB of GPU memory"
-    assert source.change(unfitted, stock).constants == {"DEVICE_BATCH_SIZE": (128, 16)}
-    (tmp_path / "winner.py").write_text(stock)
-    nvidia(f"{SMALL}, 8192, NVIDIA GeForce RTX 3050\n")
-    assert fitted_stock(configure("task=gpu", f"start={tmp_path / 'winner.py'}")) == (stock, None)
-    nvidia(TWO_CARDS.partition("\n")[0] + "\n")
-    assert fitted_stock(config)[0] == unfitted
-
-
-@pytest.mark.parametrize(
-    ("card", "settings", "said"),
-    [
-        (Gpu("GPU-1", "", 4.2), [], "not one row fits into 4.2 GB.*CUDA_VISIBLE_DEVICES"),
-        (Gpu("GPU-1", "", 80.0), ["task.vram_gb=3"], "not one row fits into 3.0 GB"),
-        (Gpu("MIG-1", "a slice", None), [], r"how much memory MIG-1 \(a slice\) has.*task.vram_gb="),
-        (Gpu("0", "", 80.0), ["task.device=mps"], r"\+task.constants.DEVICE_BATCH_SIZE=4"),
-    ],
-)
-def test_where_no_batch_can_be_chosen_it_is_said_with_a_remedy(configure, card, settings, said):
-    config = configure("task=gpu", *settings)
-    with pytest.raises(UserError, match=re.compile(said, re.DOTALL)) as refused:
-        device_batch.fit(config.start_file.read_text(), config.task, [card])
-    assert str(refused.value).count("\n") <= 1
-
-
-def test_a_study_says_what_it_was_fitted_to_and_why_it_does_not_go_on_elsewhere(configure, nvidia, tmp_path):
-    config = configure("task=smoke", "task.device=cuda", "task.row_gb=0.35", "~task.constants.DEVICE_BATCH_SIZE")
-    prepared = prepare_data(config, lambda text: None)
-    with Journal(tmp_path / "study", print) as journal:
-
-        def begin():
-            stock, batch = fitted_stock(config)
-            return open_study(config, stock, journal, prepared, batch=batch)
-
-        nvidia(f"{SMALL}, 24564, NVIDIA GeForce RTX 4090\n")
-        header = begin()
-        assert "\nDEVICE_BATCH_SIZE=32, fitted to 24 GB of GPU memory\n" in opening(config, tmp_path, header)
-        nvidia(f"{SMALL}, 23034, NVIDIA L4\n")  # the same batch
-        assert begin() == header
-        nvidia(TWO_CARDS.partition("\n")[0] + "\n")
-        with pytest.raises(UserError) as refused:
-            begin()
-    assert "began with DEVICE_BATCH_SIZE=32, fitted to 24 GB of GPU memory, and now it is DEVICE_BATCH_SIZE=128" in str(
-        refused.value
-    )
-
-
-def test_tuning_on_a_small_card_needs_another_space_and_says_so(configure, nvidia, tmp_path):
-    nvidia(f"{SMALL}, 8192, NVIDIA GeForce RTX 3050\n")
-    config = configure("task=gpu", "strategy=optuna")
-    with pytest.raises(UserError, match=r"space.DEVICE_BATCH_SIZE: does not hold the stock's own value 8"):
-        make_strategy(config, fitted_stock(config)[0], None, tmp_path)
-    for change in ("~space.DEVICE_BATCH_SIZE", "space.DEVICE_BATCH_SIZE.low=2"):
-        config = configure("task=gpu", "strategy=optuna", change)
-        assert make_strategy(config, fitted_stock(config)[0], None, tmp_path).stock == fitted_stock(config)[0]
-
-
-def test_the_documents_table_of_batches_is_what_the_rule_gives(configure):
-    task = configure("task=gpu").task
-    rows = re.findall(r"^\| (\d+) GB \| (\d+) \|", (ROOT / ".github" / "docs" / "hardware.md").read_text(), re.MULTILINE)
-    assert [int(memory) for memory, _ in rows] == [8, 12, 16, 24, 32, 48, 80]
-    for memory, batch in rows:
-        assert min(128, device_batch.rows_that_fit(float(memory), task.row_gb)) == int(batch)
-
-
 # ---- what runs on the device
-
-
-SMALL_STOCK = {"DEPTH": 2, "ASPECT_RATIO": 16, "HEAD_DIM": 16}
-
-
-class Settings:
-    """What a Trainer takes of a run."""
-
-    device, vocab_size, sequence_length = torch.device("cpu"), 64, 16
-
-
-def trained(tmp_path, batch: int) -> tuple[torch.nn.Module, torch.Tensor]:
-    text = source.set_constants((ROOT / "train.py").read_text(), {**SMALL_STOCK, "DEVICE_BATCH_SIZE": batch})
-    (tmp_path / "train.py").write_text(text)
-    program = runpy.run_path(str(tmp_path / "train.py"))
-    torch.manual_seed(0)
-    trainer = program["Trainer"](Settings())
-    tokens = torch.randint(64, (8, 17), generator=torch.Generator().manual_seed(1))
-    loss = trainer.step(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous(), 0.0)
-    return trainer, loss
-
-
-def test_a_smaller_device_batch_makes_the_same_step(tmp_path):
-    whole, parts = trained(tmp_path, 8), trained(tmp_path, 2)
-    assert whole[1].item() == pytest.approx(parts[1].item(), rel=1e-6)
-    gradients = [trainer.adamw.state[trainer.model.head.weight]["exp_avg"] for trainer, _ in (whole, parts)]
-    assert gradients[0].abs().max() > 0
-    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-7)
 
 
 class Dtypes(TorchDispatchMode):
