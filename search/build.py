@@ -12,7 +12,7 @@ from rich.table import Table
 
 from search.config import Config, TaskConfig, build
 from search.errors import UserError
-from search.identity import identity, open_study, stock_of
+from search.identity import batch_of, fitted_stock, identity, open_study, stock_of
 from search.interrupt import Interrupts
 from search.journal import ATTACHMENTS, Entry, Journal
 from search.paths import STUDIES
@@ -35,8 +35,8 @@ UNPROTECTED = " (a candidate can read and write whatever you can, the scored tex
 
 def check(config: Config) -> None:
     """All that can be found wrong before anything is spent. Raises UserError."""
-    stock = stock_of(config)
     available(config.task.device, config.task.threads)
+    stock = stock_of(config)
     sandbox.choose(config.sandbox)
     make_strategy(config, stock, None, STUDIES / identity(config))
 
@@ -87,8 +87,8 @@ def run_study(config: Config) -> None:
     runner = make_runner(config, prepared, folder / "work", folder / "stock_nats.npy")
     check_store(config.tracking.uri)
     with closing(runner), Journal(folder, plain.say) as journal:  # from here on there is a study
-        stock = stock_of(config)
-        header = open_study(config, stock, journal, prepared)
+        stock, batch = fitted_stock(config)
+        header = open_study(config, stock, journal, prepared, batch=batch)
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
         plain.say(opening(config, folder, header))
 
@@ -194,6 +194,8 @@ def opening(config: Config, folder: Path, header: dict[str, Any]) -> str:
         floor = f"standard deviation {noise['sd']:.4f} over {noise['trials']} trials"
     about = config.llm.get("about") if "llm" in config.strategy_settings else None
     remark = f"llm={config.llm['name']}: {about}\n" if about else ""
+    batch = batch_of(header)
+    remark += f"{batch}\n" if batch else ""
     return (
         f"study {identity(config)}: {budget_in_words(config.task)} a trial, text {config.data.name}\n{remark}"
         f"noise floor of the experiment's control: {floor}\n"

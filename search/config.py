@@ -31,7 +31,7 @@ class BudgetConfig:
 @dataclass
 class TaskConfig:
     name: str = MISSING
-    device: str = MISSING  # cpu, cuda or mps
+    device: str = MISSING  # cpu, cuda (NVIDIA), rocm (AMD) or mps (Apple)
     threads: int = MISSING  # cores that a trial is pinned to, where the device is the CPU
     sequence_length: int = MISSING
     vocab_size: int = MISSING
@@ -42,6 +42,8 @@ class TaskConfig:
     scoring_batch: int = MISSING  # rows scored at once
     scoring_seconds: float = MISSING
     memory_gb: float = MISSING  # of the machine's memory, for all processes of a trial together
+    vram_gb: float | None = None  # of the GPU's memory that a candidate may use; null for all
+    row_gb: float | None = None  # of the GPU's memory, per row of DEVICE_BATCH_SIZE, which is fitted to it; null: it is not
     disk_gb: float = MISSING  # that a trial may write
     most_processes: float = MISSING  # and threads, of a trial together
     weights_gb: float = MISSING

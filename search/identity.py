@@ -15,16 +15,18 @@ from typing import Any
 
 from search import source
 from search.config import Config, TaskConfig
+from search.device_batch import CONSTANT, DeviceBatch, fit
 from search.errors import UserError
 from search.journal import Journal
 from search.noise import control_noise
 from search.paths import ROOT, STUDIES
 from search.runner import sandbox
+from search.runner.gpus import listed
 from search.task.tokens import Prepared
 
 METRIC = "bits per UTF-8 byte of text, from float32 logits"
 EXTENDABLE = ("config.study.trials", "config.study.train_hours", "config.study.usd")
-UNCOMPARED = ("id", "noise_floor", "time", "kind", "machine")  # written once, when the study began
+UNCOMPARED = ("id", "noise_floor", "time", "kind", "machine", "device_batch")  # written once, when the study began
 # Where things lie, and how patient a client is, does not change what a study is (of a text, its contents are compared).
 ELSEWHERE = (
     "config.cache",
@@ -52,10 +54,20 @@ def identity(config: Config) -> str:
 
 
 def stock_of(config: Config) -> str:
-    """The start file with the task's constants. Raises UserError."""
+    """The start file with the task's constants, fitted to the GPU's memory. Raises UserError."""
+    return fitted_stock(config)[0]
+
+
+def fitted_stock(config: Config) -> tuple[str, DeviceBatch | None]:
+    """The stock, and the device batch that was chosen for it. For a new study, and to hold an old one against: what a study
+    began with is in its journal. Raises UserError."""
     try:
         text = config.start_file.read_text(encoding="utf-8")
-        stock = source.fit_to_task(text, config.task.name, config.task.constants)
+        batch = fit(text, config.task, listed(config.task.device))
+        values = config.task.constants
+        if batch is not None and batch.rows != source.constants(text)[CONSTANT]:
+            values = {**values, CONSTANT: batch.rows}
+        stock = source.fit_to_task(text, config.task.name, values)
         source.constants(stock)
     except source.UnknownConstant as error:
         raise UserError(
@@ -63,15 +75,22 @@ def stock_of(config: Config) -> str:
         ) from error
     except (SyntaxError, ValueError, OSError) as error:  # ValueError: not UTF-8 too
         raise UserError(f"start={config.start}: {error}") from error
-    return stock
+    return stock, batch
 
 
-def open_study(config: Config, stock: str, journal: Journal, prepared: Prepared, role: str = "study") -> dict[str, Any]:
-    """Write the journal's first line, or hold it against what is asked for now.
+def open_study(
+    config: Config,
+    stock: str,
+    journal: Journal,
+    prepared: Prepared,
+    role: str = "study",
+    batch: DeviceBatch | None = None,
+) -> dict[str, Any]:
+    """Write the journal's first line, or hold it against what is asked for now. `batch`: what the stock was fitted to.
 
     Raises UserError where what differs may not.
     """
-    now = header_of(config, stock, prepared, role)
+    now = header_of(config, stock, prepared, role, batch)
     then = journal.header
     if then is None:
         noise = control_noise(STUDIES / config.experiment / config.task.name, now["task_fingerprint"], now["stock"])
@@ -85,6 +104,7 @@ def open_study(config: Config, stock: str, journal: Journal, prepared: Prepared,
             continue
         before, after = then_values.get(key), now_values.get(key)
         if before != after:
+            _refuse_other_memory(key, journal.folder, batch_of(then), batch)
             name = key.removeprefix("config.")
             raise UserError(
                 f"{journal.folder}: this study began with {name}={before}, and now it is {after}.\n"
@@ -94,7 +114,22 @@ def open_study(config: Config, stock: str, journal: Journal, prepared: Prepared,
     return then
 
 
-def header_of(config: Config, stock: str, prepared: Prepared, role: str) -> dict[str, Any]:
+def batch_of(header: dict[str, Any]) -> DeviceBatch | None:
+    """What a study's stock was fitted to when it began."""
+    record = header.get("device_batch")  # older journals have none
+    return None if record is None else DeviceBatch(**record)
+
+
+def _refuse_other_memory(key: str, folder: Path, then: DeviceBatch | None, now: DeviceBatch | None) -> None:
+    """Raise UserError where it is the GPU's memory that makes the stock another one."""
+    if key == "stock" and then is not None and now is not None and then.rows != now.rows:
+        raise UserError(
+            f"{folder}: this study began with {then}, and now it is {now}.\n"
+            "Go on with GPUs of that size, or give the new study another name with experiment="
+        )
+
+
+def header_of(config: Config, stock: str, prepared: Prepared, role: str, batch: DeviceBatch | None = None) -> dict[str, Any]:
     """What a study is: its settings and the hashes of what it depends on. `role`: study, or confirmation."""
     task = task_facts(config.task, prepared)
     return {
@@ -106,6 +141,7 @@ def header_of(config: Config, stock: str, prepared: Prepared, role: str) -> dict
         "task": task,
         "task_fingerprint": hashlib.sha256(json.dumps(task, sort_keys=True).encode()).hexdigest(),
         "stock": hashlib.sha256(stock.encode()).hexdigest(),
+        "device_batch": None if batch is None else asdict(batch),
         "harness": harness_hash(),
         "strategy_code": strategy_hash(config.strategy["_target_"]),
         "environment": {

@@ -19,7 +19,7 @@ def main(config: Config) -> None:
 
     from search.build import budget_in_words, check, make_runner, prepare_data
     from search.errors import UserError
-    from search.identity import stock_of
+    from search.identity import fitted_stock
     from search.progress import make_display
     from search.runner.request import TrialRequest
     from search.seeds import training_seed
@@ -31,10 +31,13 @@ def main(config: Config) -> None:
     try:
         prepared = prepare_data(config, display.say)
         display.say(f"{config.start}, task={config.task.name}: {budget_in_words(config.task)}")
+        stock, batch = fitted_stock(config)
+        if batch is not None:
+            display.say(str(batch))
         with tempfile.TemporaryDirectory(prefix="fairtrial-") as folder:
             runner = make_runner(config, prepared, Path(folder) / "work", Path(folder) / "stock_nats.npy")
             seed = training_seed(config.seed, 0)
-            request = TrialRequest(stock_of(config), seed, Path(folder) / "logs" / "trial", is_stock=True)
+            request = TrialRequest(stock, seed, Path(folder) / "logs" / "trial", is_stock=True)
             display.started(0, Origin.STOCK, config.start)
             outcome = runner.run(request, display.progress)
     finally:

@@ -54,13 +54,17 @@ def fit_to_task(source: str, task: str, values: Mapping[str, Any]) -> str:
     A text that carries the mark of this task is returned as it is, whatever its constants: it may be a winner that is
     to be run or searched further. Raises ValueError where the mark names another task, UnknownConstant, SyntaxError.
     """
-    first = source.partition("\n")[0]
-    if first.startswith(MARK):
-        fitted = first.removeprefix(MARK).strip()
+    if is_fitted(source):
+        fitted = source.partition("\n")[0].removeprefix(MARK).strip()
         if fitted != task:
             raise ValueError(f"it is fitted to task={fitted}; remove its first line to fit it to task={task}")
         return source
     return marked(set_constants(source, values), task) if values else source
+
+
+def is_fitted(source: str) -> bool:
+    """Whether the text carries the mark of a task."""
+    return source.startswith(MARK)
 
 
 def marked(source: str, task: str) -> str:

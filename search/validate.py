@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from search.config import LLM_KEYS, Config, DimensionConfig, StudyConfig, TaskConfig, settings_of, typed
 from search.errors import UserError
+from search.runner.device import KINDS
 from search.task.loader import PACKINGS
 
 NAME = re.compile(r"\w[\w.-]*")  # what may become a folder
@@ -66,7 +67,7 @@ def _check_names(config: Config) -> None:
 
 def _check_task(task: TaskConfig) -> None:
     budget = task.budget
-    _require(task.device in ("cpu", "cuda", "mps"), "task.device", task.device, "choose cpu, cuda or mps")
+    _require(task.device in KINDS, "task.device", task.device, f"choose {', '.join(KINDS)}")
     _require(task.threads > 0, "task.threads", task.threads, "must be at least 1")
     _require(task.packing in PACKINGS, "task.packing", task.packing, f"choose {' or '.join(PACKINGS)}")
     _require(
@@ -81,6 +82,7 @@ def _check_task(task: TaskConfig) -> None:
         _require(cap is not None and cap > 0, "task.budget.cap_seconds", cap, "a budget of tokens needs a cap above 0")
     for key in POSITIVE:
         _require(getattr(task, key) > 0, f"task.{key}", getattr(task, key), "must be above 0")
+    _require(task.row_gb is None or task.row_gb > 0, "task.row_gb", task.row_gb, "must be above 0, or null for no fitting")
     for key, value in (("seconds", budget.seconds), ("tokens", budget.tokens)):
         _require(value is None or value > 0, f"task.budget.{key}", value, "must be above 0")
     whole = task.scoring_rows % task.scoring_batch == 0

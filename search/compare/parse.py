@@ -134,8 +134,8 @@ def _refuse_other_stocks(name: str, headers: Sequence[Json]) -> None:
     for other in headers[1:]:
         if other["stock"] != first["stock"]:
             raise UserError(
-                f"experiment={name}: {first['identity']} and {other['identity']} start from different programs (start=, or "
-                "task.constants); a gain over one is none over the other: give each its own experiment="
+                f"experiment={name}: {first['identity']} and {other['identity']} start from different programs (start=, "
+                "task.constants, or other GPUs); a gain over one is none over the other: give each its own experiment="
             )
 
 

@@ -148,7 +148,8 @@ def check_comparable(studies: Sequence[Finished]) -> None:
                 )
         if study.header["stock"] != first.header["stock"]:
             raise UserError(
-                f"{study.identity}: begins with another stock (start={study.config.start}) than {first.identity}.\n"
+                f"{study.identity}: begins with another stock (start={study.config.start}, or GPUs of another size) than "
+                f"{first.identity}.\n"
                 "Move one of them to another experiment"
             )
         if not study.ranked:

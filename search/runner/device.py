@@ -5,8 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,14 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from search.errors import UserError
+from search.runner.gpus import KFD_NODES, VARIABLES, listed
 
 LEASES_VARIABLE = "FAIRTRIAL_LEASES"  # another folder for the locks, for tests and for machines with an odd /tmp
 POLL_SECONDS = 0.5
+KINDS = ("cpu", "cuda", "rocm", "mps")
+KFD = Path("/dev/kfd")  # what every program that computes on AMD's GPUs opens
 
 
 @dataclass(frozen=True)
 class Device:
-    """What a trial may use. `kind` is torch's word for it; `cores` are pinned, where the system can."""
+    """What a trial may use. `kind` is one of KINDS; `cores` are pinned, where the system can."""
 
     kind: str
     name: str
@@ -29,28 +30,23 @@ class Device:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def available(kind: str, threads: int) -> list[str]:
-    """The ids of this machine's units of that kind: GPUs by their own id, CPU cores by number.
+def available(kind: str, threads: int) -> dict[str, str]:
+    """This machine's units of that kind and their model: GPUs by their own id, CPU cores by number.
 
     Raises UserError where there are too few.
     """
-    if kind == "cuda":
-        ids = _nvidia_gpus()
-        if not ids:
-            raise UserError("task.device=cuda: this machine shows no NVIDIA GPU (nvidia-smi -L); without one use task=cpu")
-        if Path("/dev/nvidiactl").exists() and not Path("/dev/nvidia-uvm").exists():  # candidates cannot have it made
-            raise UserError("task.device=cuda: there is no /dev/nvidia-uvm; have it made: nvidia-modprobe -u -c=0")
-        return ids
+    if kind in VARIABLES:
+        return _gpus(kind)
     if kind == "mps":
-        if platform.system() != "Darwin" or platform.machine() != "arm64":
-            raise UserError("task.device=mps: this is no Mac with Apple silicon; without one use task=cpu")
-        return ["mps"]
+        if not _is_apple():
+            raise UserError(f"task.device=mps: this is no Mac with Apple silicon; {_instead(kind)}")
+        return {"mps": platform.machine()}
     cores = [str(core) for core in sorted(_cores())]
     if len(cores) < threads:
         raise UserError(
             f"task.threads={threads}: this process may use {len(cores)} CPU cores; set task.threads={len(cores)}"
         )
-    return cores
+    return dict.fromkeys(cores, "cpu")
 
 
 @contextmanager
@@ -59,17 +55,17 @@ def lease(kind: str, threads: int, waiting: Callable[[], None]) -> Iterator[Devi
 
     Waits for as long as others hold all of them, and calls `waiting` once if so. Raises UserError as `available` does.
     """
-    ids = available(kind, threads)
+    units = available(kind, threads)
     needed = threads if kind == "cpu" else 1
     told = False
     while True:
         with ExitStack() as held:
             taken: list[str] = []
-            for unit in ids:
+            for unit in units:
                 if len(taken) < needed and _lock(held, f"{kind}-{unit}"):
                     taken.append(unit)
             if len(taken) == needed:
-                yield _device(kind, taken)
+                yield _device(kind, units[taken[0]], taken)
                 return
         if not told:
             waiting()
@@ -77,13 +73,41 @@ def lease(kind: str, threads: int, waiting: Callable[[], None]) -> Iterator[Devi
         time.sleep(POLL_SECONDS)
 
 
-def _device(kind: str, taken: Sequence[str]) -> Device:
-    if kind == "cuda":
-        return Device(kind, f"cuda {taken[0]}", environment={"CUDA_VISIBLE_DEVICES": taken[0]})
+def _gpus(kind: str) -> dict[str, str]:
+    """Raises UserError where there is none, or none that can be used."""
+    gpus = {gpu.id: gpu.model for gpu in listed(kind)}
+    if not gpus:
+        maker, where = {"cuda": ("NVIDIA", "nvidia-smi -L"), "rocm": ("AMD", str(KFD_NODES))}[kind]
+        raise UserError(f"task.device={kind}: this machine shows no {maker} GPU ({where}); {_instead(kind)}")
+    if kind == "cuda" and Path("/dev/nvidiactl").exists() and not Path("/dev/nvidia-uvm").exists():
+        # Candidates cannot have it made.
+        raise UserError("task.device=cuda: there is no /dev/nvidia-uvm; have it made: nvidia-modprobe -u -c=0")
+    if kind == "rocm" and not os.access(KFD, os.R_OK | os.W_OK):
+        raise UserError(f"task.device=rocm: {KFD} cannot be opened; join the group that owns it (render, as a rule)")
+    return gpus
+
+
+def _instead(kind: str) -> str:
+    """What to use where there is no device of that kind."""
+    here = {
+        "task.device=cuda": bool(listed("cuda")),
+        "task.device=rocm": bool(listed("rocm")),
+        "task.device=mps sandbox=none": _is_apple(),
+    }
+    return f"without one use {' or '.join([setting for setting, is_here in here.items() if is_here] + ['task=cpu'])}"
+
+
+def _is_apple() -> bool:
+    return platform.system() == "Darwin" and platform.machine() == "arm64"
+
+
+def _device(kind: str, model: str, taken: Sequence[str]) -> Device:
+    if kind in VARIABLES:
+        return Device(kind, f"{model} {taken[0]}", environment={VARIABLES[kind]: taken[0]})
     if kind == "mps":
-        return Device(kind, "mps")
+        return Device(kind, f"{model} mps")
     hidden = {"CUDA_VISIBLE_DEVICES": ""}
-    return Device(kind, f"cpu {','.join(taken)}", cores=frozenset(int(core) for core in taken), environment=hidden)
+    return Device(kind, f"{model} {','.join(taken)}", cores=frozenset(int(core) for core in taken), environment=hidden)
 
 
 def _lock(held: ExitStack, name: str) -> bool:
@@ -119,19 +143,3 @@ def _cores() -> set[int]:
     if platform.system() == "Linux":
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
-
-
-def _nvidia_gpus() -> list[str]:
-    """The UUIDs of the GPUs that this process may use."""
-    if shutil.which("nvidia-smi") is None:
-        return []
-    asked = ["nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader"]
-    answer = subprocess.run(asked, capture_output=True, text=True, check=False)
-    if answer.returncode != 0:
-        return []
-    gpus = dict(line.split(", ", 1) for line in answer.stdout.splitlines() if ", " in line)
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return list(gpus.values())
-    chosen = [unit.strip() for unit in visible.split(",") if unit.strip()]
-    return [gpus.get(unit, unit) for unit in chosen]

@@ -33,6 +33,8 @@ INHERITED = (
     "LD_LIBRARY_PATH",
     "CUDA_HOME",
     "CUDA_PATH",
+    "ROCM_PATH",
+    "HSA_OVERRIDE_GFX_VERSION",  # without it ROCm refuses many consumer cards
     "OPENBLAS_CORETYPE",
     "OPENBLAS_L2_SIZE",
 )

@@ -20,10 +20,12 @@ from search.runner.device import Device
 
 # Distributions that training imports, where they are installed; what they require comes along.
 NEEDED = ("torch", "numpy", "flash-attn-3")
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/opt/rocm")
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
+ROCM = "rocm*"  # in /opt: /opt/rocm is a link to the folder of a version
 # Python packages of the system: not needed, and they may hold text that is scored.
 HIDDEN_NAMES = ("site-packages", "dist-packages")
-GPU_DEVICES = ("nvidia*", "dri", "kfd")
+DEVICE_FILES = Path("/dev")
+GPU_DEVICES = {"cuda": ("nvidia*", "dri"), "rocm": ("kfd", "dri")}  # device files by kind of device
 WORKING_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 TEMPORARY_BYTES, SHARED_BYTES = 64 * 2**20, 2**28  # of /tmp and /dev/shm, which bubblewrap makes in memory
 
@@ -43,7 +45,7 @@ class Bubblewrap:
 
     def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
         wrapped = [*_namespaces(_knows_sizes()), *_mounts(visible())]
-        if device.kind == "cuda":
+        if device.kind in GPU_DEVICES:
             wrapped += ["--ro-bind", "/sys", "/sys"]
         for path in gpu_devices(device):
             wrapped += ["--dev-bind", str(path), str(path)]
@@ -65,7 +67,7 @@ class Landlock:
     name = "landlock"
 
     def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
-        read = [*visible(), Path("/proc"), *([Path("/sys")] if device.kind == "cuda" else [])]
+        read = [*visible(), Path("/proc"), *([Path("/sys")] if device.kind in GPU_DEVICES else [])]
         write = [folder, *map(Path, WORKING_DEVICES), *gpu_devices(device)]
         arguments = [f"r{path}" for path in read] + [f"w{path}" for path in write]
         # The names of hidden packages can be listed, and importing one is then an error that nobody expects. So
@@ -144,16 +146,14 @@ def _starts(wrapped: list[str]) -> bool:
 def visible() -> tuple[Path, ...]:
     """All that a candidate may read beside its own folder: the system's programs and libraries, the interpreter, the
     packages that training needs, and `search.task`. No home, no repository, no results, no other package."""
-    paths = [Path(name) for name in SYSTEM if Path(name).exists()]
+    paths = [Path(name) for name in SYSTEM if Path(name).exists()] + sorted(Path("/opt").glob(ROCM))
     shown = list(dict.fromkeys(found for path in [*paths, *_interpreter()] for found in _without_packages(path)))
     return (*shown, *_packages(), ROOT / "search" / "__init__.py", ROOT / "search" / "task")
 
 
 def gpu_devices(device: Device) -> list[Path]:
     """The device files of the machine's GPUs, where the task has one."""
-    if device.kind != "cuda":
-        return []
-    return [path for pattern in GPU_DEVICES for path in sorted(Path("/dev").glob(pattern))]
+    return [path for pattern in GPU_DEVICES.get(device.kind, ()) for path in sorted(DEVICE_FILES.glob(pattern))]
 
 
 def _interpreter() -> Iterator[Path]:

@@ -152,8 +152,8 @@ def _start(task: TaskConfig, bos: int, seed: int, process: CandidateProcess, tra
 
 
 def device_of(task: TaskConfig) -> str:
-    """Torch's name of the device: the lease leaves a process exactly one to see."""
-    return task.device
+    """Torch's name of the device (ROCm's is CUDA's): the lease leaves a process exactly one to see."""
+    return "cuda" if task.device == "rocm" else task.device
 
 
 def _run(task: TaskConfig, tokens: list[int], process: CandidateProcess, training: Training, observe: Observer) -> None:

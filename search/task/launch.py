@@ -26,9 +26,10 @@ def die_with_parent() -> None:
 
 def failure_kind(error: BaseException) -> str:
     """`out_of_memory` or `crashed`, for the event that tells the harness."""
-    # torch raises a plain RuntimeError when the CPU's allocator fails, and a class of its own on accelerators.
+    # torch raises a class of its own on CUDA and ROCm, and plain RuntimeErrors where the CPU's or Apple's allocator fails.
     out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return "out_of_memory" if out_of_memory or "can't allocate memory" in str(error) else "crashed"
+    said = any(words in str(error) for words in ("can't allocate memory", "MPS backend out of memory"))
+    return "out_of_memory" if out_of_memory or said else "crashed"
 
 
 def run_candidate(channel: Channel, run_name: str) -> dict[str, object]:

@@ -230,7 +230,7 @@ class MlflowPublisher:
         if totals.winner == trial.number and trial.candidate is not None:
             change = source.diff(self._stock(), trial.candidate.source, "stock/train.py", "winner/train.py")
             text, task = trial.candidate.source, self.header["config"]["task"]["name"]
-            fitted = self._stock().startswith(source.MARK)  # an edit may have dropped the mark
+            fitted = source.is_fitted(self._stock())  # an edit may have dropped the mark
             self.client.log_text(self.parent, source.marked(text, task) if fitted else text, "winner/train.py")
             self.client.log_text(self.parent, change or "no change\n", "winner/change_from_stock.diff.txt")
             self.client.set_tag(self.parent, "winner_trial", str(trial.number))

@@ -1,0 +1,80 @@
+"""Fits the stock's DEVICE_BATCH_SIZE to the GPU's memory, once per study.
+
+The batch of an optimizer step (TOTAL_BATCH_SIZE) stays what it is: train.py accumulates it from more, smaller pieces. So the
+same program trains on a smaller card, more slowly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search import source
+from search.config import TaskConfig
+from search.errors import UserError
+from search.runner.gpus import VARIABLES, Gpu
+
+CONSTANT = "DEVICE_BATCH_SIZE"
+# Not for rows: weights, gradients and optimizer of the stock (50 M parameters, below 2 GB), CUDA's own (about 1), a desktop
+# (about 1). Assumed, not measured.
+RESERVED_GB = 4.0
+
+
+@dataclass(frozen=True)
+class DeviceBatch:
+    """`rows` that were chosen for GPUs of `memory_gb`."""
+
+    rows: int
+    memory_gb: float
+
+    def __str__(self) -> str:
+        return f"{CONSTANT}={self.rows}, fitted to {self.memory_gb:.0f} GB of GPU memory"
+
+
+def fit(text: str, task: TaskConfig, gpus: Sequence[Gpu]) -> DeviceBatch | None:
+    """The rows for a start file, at most those that it has itself; for the smallest of `gpus`, since trials run on any.
+
+    None where there is nothing to fit: on the CPU, where the task says nothing of rows or sets them itself, where the text
+    has no such constant or was fitted before, and without a GPU. Raises UserError where no row fits, or none can be chosen;
+    SyntaxError.
+    """
+    if task.row_gb is None or task.device == "cpu" or CONSTANT in task.constants or source.is_fitted(text):
+        return None
+    own = source.constants(text).get(CONSTANT)
+    if not isinstance(own, int):
+        return None
+    if task.device == "mps":  # memory is the machine's, and a row takes more there: float32, not compiled
+        raise UserError(
+            f"task.device=mps: {CONSTANT} is not fitted to memory that is the machine's; choose it, such as "
+            f"+task.constants.{CONSTANT}=4 (expect 1.5 GB a row)"
+        )
+    if not gpus:
+        return None
+    memory = smallest_memory_gb(gpus, task)
+    rows = rows_that_fit(memory, task.row_gb)
+    if rows == 0:
+        raise UserError(
+            f"task.row_gb={task.row_gb:g}: not one row fits into {memory:.1f} GB of GPU memory, of which "
+            f"{RESERVED_GB:g} are for weights and the like.\nHide small GPUs with {VARIABLES[task.device]}, or use task=cpu"
+        )
+    return DeviceBatch(min(own, rows), memory)
+
+
+def smallest_memory_gb(gpus: Sequence[Gpu], task: TaskConfig) -> float:
+    """What every one of the GPUs has, and a candidate may use. Raises UserError where that is not known."""
+    known = [gpu.memory_gb for gpu in gpus if gpu.memory_gb is not None]
+    if task.vram_gb is not None:
+        return min([*known, task.vram_gb])
+    unknown = next((gpu for gpu in gpus if gpu.memory_gb is None), None)
+    if unknown is not None:
+        raise UserError(
+            f"task.device={task.device}: how much memory {unknown.id} ({unknown.model}) has is not known, so "
+            f"{CONSTANT} cannot be fitted.\nSay it with task.vram_gb=, or choose +task.constants.{CONSTANT}="
+        )
+    return min(known)
+
+
+def rows_that_fit(memory_gb: float, row_gb: float) -> int:
+    """The largest power of two; 0 where not even one row fits."""
+    rows = int((memory_gb - RESERVED_GB) / row_gb)
+    return 1 << rows.bit_length() - 1 if rows > 0 else 0

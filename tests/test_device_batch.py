@@ -1,0 +1,130 @@
+"""The device batch: fitted to the GPU's memory once, and the same step with fewer rows at a time."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import pytest
+import torch
+
+from search import device_batch, source
+from search.build import make_strategy, opening, prepare_data
+from search.errors import UserError
+from search.identity import fitted_stock, open_study
+from search.journal import Journal
+from search.paths import ROOT
+from search.runner.gpus import Gpu
+from tests.hardware import SMALL, TWO_CARDS, put_nvidia_smi, trained
+
+
+@pytest.fixture
+def nvidia(monkeypatch, tmp_path):
+    return functools.partial(put_nvidia_smi, monkeypatch, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cards", "settings", "rows"),
+    [
+        ([80.0], [], 128),  # never above the stock's own
+        ([80.0, 24.0], [], 32),  # a trial may run on any of them
+        ([80.0], ["task.vram_gb=24"], 32),
+        ([8.0], ["task.vram_gb=24"], 8),
+        ([None], ["task.vram_gb=24"], 32),
+        ([24.0], ["task.row_gb=2"], 8),
+    ],
+)
+def test_the_device_batch_is_the_largest_power_of_two_that_fits(configure, cards, settings, rows):
+    config = configure("task=gpu", *settings)
+    found = device_batch.fit(config.start_file.read_text(), config.task, [Gpu("GPU-1", "", memory) for memory in cards])
+    assert found is not None and found.rows == rows
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [["task.row_gb=null"], ["+task.constants.DEVICE_BATCH_SIZE=64"], ["task.device=cpu"]],
+)
+def test_what_the_user_sets_is_not_fitted(configure, nvidia, settings):
+    nvidia(TWO_CARDS)
+    stock, batch = fitted_stock(configure("task=gpu", *settings))
+    assert batch is None
+    assert source.constants(stock)["DEVICE_BATCH_SIZE"] == (64 if "64" in settings[0] else 128)
+
+
+def test_nothing_else_of_the_stock_changes_and_it_is_fitted_once(configure, nvidia, tmp_path):
+    config = configure("task=gpu")
+    nvidia("")
+    unfitted, _ = fitted_stock(config)
+    nvidia(f"{SMALL}, 12288, NVIDIA GeForce RTX 3060\n")
+    stock, batch = fitted_stock(config)
+    assert str(batch) == "DEVICE_BATCH_SIZE=16, fitted to 12 GB of GPU memory"
+    assert source.change(unfitted, stock).constants == {"DEVICE_BATCH_SIZE": (128, 16)}
+    (tmp_path / "winner.py").write_text(stock)
+    nvidia(f"{SMALL}, 8192, NVIDIA GeForce RTX 3050\n")
+    assert fitted_stock(configure("task=gpu", f"start={tmp_path / 'winner.py'}")) == (stock, None)
+    nvidia(TWO_CARDS.partition("\n")[0] + "\n")
+    assert fitted_stock(config)[0] == unfitted
+
+
+@pytest.mark.parametrize(
+    ("card", "settings", "said"),
+    [
+        (Gpu("GPU-1", "", 4.2), [], "not one row fits into 4.2 GB.*CUDA_VISIBLE_DEVICES"),
+        (Gpu("GPU-1", "", 80.0), ["task.vram_gb=3"], "not one row fits into 3.0 GB"),
+        (Gpu("MIG-1", "a slice", None), [], r"how much memory MIG-1 \(a slice\) has.*task.vram_gb="),
+        (Gpu("0", "", 80.0), ["task.device=mps"], r"\+task.constants.DEVICE_BATCH_SIZE=4"),
+    ],
+)
+def test_where_no_batch_can_be_chosen_it_is_said_with_a_remedy(configure, card, settings, said):
+    config = configure("task=gpu", *settings)
+    with pytest.raises(UserError, match=re.compile(said, re.DOTALL)) as refused:
+        device_batch.fit(config.start_file.read_text(), config.task, [card])
+    assert str(refused.value).count("\n") <= 1
+
+
+def test_a_study_says_what_it_was_fitted_to_and_why_it_does_not_go_on_elsewhere(configure, nvidia, tmp_path):
+    config = configure("task=smoke", "task.device=cuda", "task.row_gb=0.35", "~task.constants.DEVICE_BATCH_SIZE")
+    prepared = prepare_data(config, lambda text: None)
+    with Journal(tmp_path / "study", print) as journal:
+
+        def begin():
+            stock, batch = fitted_stock(config)
+            return open_study(config, stock, journal, prepared, batch=batch)
+
+        nvidia(f"{SMALL}, 24564, NVIDIA GeForce RTX 4090\n")
+        header = begin()
+        assert "\nDEVICE_BATCH_SIZE=32, fitted to 24 GB of GPU memory\n" in opening(config, tmp_path, header)
+        nvidia(f"{SMALL}, 23034, NVIDIA L4\n")  # the same batch
+        assert begin() == header
+        nvidia(TWO_CARDS.partition("\n")[0] + "\n")
+        with pytest.raises(UserError) as refused:
+            begin()
+    assert "began with DEVICE_BATCH_SIZE=32, fitted to 24 GB of GPU memory, and now it is DEVICE_BATCH_SIZE=128" in str(
+        refused.value
+    )
+
+
+def test_tuning_on_a_small_card_needs_another_space_and_says_so(configure, nvidia, tmp_path):
+    nvidia(f"{SMALL}, 8192, NVIDIA GeForce RTX 3050\n")
+    config = configure("task=gpu", "strategy=optuna")
+    with pytest.raises(UserError, match=r"space.DEVICE_BATCH_SIZE: does not hold the stock's own value 8"):
+        make_strategy(config, fitted_stock(config)[0], None, tmp_path)
+    for change in ("~space.DEVICE_BATCH_SIZE", "space.DEVICE_BATCH_SIZE.low=2"):
+        config = configure("task=gpu", "strategy=optuna", change)
+        assert make_strategy(config, fitted_stock(config)[0], None, tmp_path).stock == fitted_stock(config)[0]
+
+
+def test_the_documents_table_of_batches_is_what_the_rule_gives(configure):
+    task = configure("task=gpu").task
+    rows = re.findall(r"^\| (\d+) GB \| (\d+) \|", (ROOT / ".github" / "docs" / "hardware.md").read_text(), re.MULTILINE)
+    assert [int(memory) for memory, _ in rows] == [8, 12, 16, 24, 32, 48, 80]
+    for memory, batch in rows:
+        assert min(128, device_batch.rows_that_fit(float(memory), task.row_gb)) == int(batch)
+
+
+def test_a_smaller_device_batch_makes_the_same_step(tmp_path):
+    whole, parts = trained(tmp_path, 8), trained(tmp_path, 2)
+    assert whole[1].item() == pytest.approx(parts[1].item(), rel=1e-6)
+    gradients = [trainer.adamw.state[trainer.model.head.weight]["exp_avg"] for trainer, _ in (whole, parts)]
+    assert gradients[0].abs().max() > 0
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-7)
