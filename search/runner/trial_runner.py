@@ -100,4 +100,7 @@ class TrialRunner:
             losses=tuple(training.losses),
             log_tail=training.log[-LOG_TAIL:],
             device=device.name,
+            field_bpb=score.field_bpb,
+            audit_sd=score.audit_sd,
+            audit_max=score.audit_max,
         )
