@@ -42,6 +42,7 @@ class TaskConfig:
     scoring_batch: int = MISSING  # rows scored at once
     scoring_seconds: float = MISSING
     memory_gb: float = MISSING  # of the machine's memory, for all processes of a trial together
+    vram_gb: float | None = None  # of the GPU's memory that a candidate may use; null for all
     disk_gb: float = MISSING  # that a trial may write
     most_processes: float = MISSING  # and threads, of a trial together
     weights_gb: float = MISSING

@@ -101,6 +101,8 @@ class Outcome:
     `losses`, `dropped_share`: as the training process reported them, for information. `log_tail`: the end of what training
     printed. `field_bpb`: validation by the field's count of bytes, to compare with published numbers and for nothing else.
     `audit_sd`, `audit_max`: how far the challenged answers were from the claims, in nats; None where unaudited.
+    `telemetry`: what the device did during training (see `search.runner.telemetry`). `described`: what the program says of
+    itself, for information only.
     """
 
     status: Status
@@ -121,6 +123,8 @@ class Outcome:
     field_bpb: float | None = None
     audit_sd: float | None = None
     audit_max: float | None = None
+    telemetry: dict[str, float] = field(default_factory=dict)
+    described: dict[str, str | float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.status is Status.COMPLETED:

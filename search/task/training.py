@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import torch
 
+from search.task import memory
 from search.task.loader import PACKINGS, Documents, training_rows
 from search.task.protocol import Channel
 
@@ -166,6 +167,7 @@ def join() -> Run:
     settings, _ = channel.receive()
     if settings["device"] == "cpu":
         torch.set_num_threads(settings["threads"])
+    memory.cap_gpu(settings["vram_gb"])
     _seed(settings["seed"])
     return Run(channel, settings)
 
