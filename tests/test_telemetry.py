@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from pynvml import NVML_ERROR_NOT_SUPPORTED, NVMLError
 
+from search import peaks
 from search.build import make_runner
 from search.config import BudgetConfig
 from search.errors import UserError
@@ -319,6 +320,57 @@ SMI = """0, GPU-aaa, NVIDIA H100 80GB HBM3
 def test_gpus_are_known_by_their_id_with_their_model(visible, expected):
     assert gpus_of(SMI, visible) == expected
     assert list(gpus_of(SMI, visible)) == list(expected)  # in the order that was asked for
+
+
+@pytest.mark.parametrize(
+    ("model", "tflops"),
+    [
+        ("NVIDIA H100 80GB HBM3", 989.5),
+        ("NVIDIA H100 PCIe", 756.5),
+        ("NVIDIA H100 NVL", 835.5),
+        ("NVIDIA H200", 989.5),
+        ("NVIDIA H200 NVL", 835.5),
+        ("NVIDIA GH200 144G HBM3e", 989.5),
+        ("NVIDIA A100 80GB PCIe", 312),
+        ("NVIDIA A10", 125),
+        ("NVIDIA A10G", 70),
+        ("NVIDIA L4", 121),
+        ("NVIDIA L40S", 362.05),
+        ("Tesla V100-SXM2-16GB", 125),
+        ("NVIDIA GeForce RTX 4080", 97.5),
+        ("NVIDIA GeForce RTX 4080 SUPER", 104.4),
+        ("NVIDIA GeForce RTX 4090", 165.2),
+        ("NVIDIA GeForce RTX 4090 D", None),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
+        ("NVIDIA A100-SXM4-40GB MIG 3g.20gb", None),
+        ("AMD Instinct MI300X", 1307.4),
+        ("AMD EPYC", None),
+        ("", None),
+    ],
+)
+def test_a_peak_is_of_the_whole_name(model, tflops):
+    peak = peaks.peak_of(model)
+    assert peak == (None if tflops is None else pytest.approx(tflops * 1e12))
+
+
+def test_utilisation_of_the_published_run_is_what_it_printed():
+    # karpathy/autoresearch: 499.6 M tokens in 300.1 s of an H100 is printed as 39.80 %, at 239 MFLOP a token by our count.
+    outcome = Outcome(
+        Status.COMPLETED,
+        0.9979,
+        tokens=499_600_000,
+        train_seconds=300.1,
+        device="NVIDIA H100 80GB HBM3 GPU-1",
+        described={"flops_per_token": 239e6},
+    )
+    assert peaks.utilisation(outcome) == pytest.approx(0.398, abs=0.006)
+    assert peaks.why_unknown(outcome) == ""
+    other = replace(outcome, device="NVIDIA GeForce RTX 4090 D GPU-1")
+    assert peaks.utilisation(other) is None
+    assert peaks.why_unknown(other) == "unknown: no peak on record for NVIDIA GeForce RTX 4090 D"
+    for silent in (replace(outcome, described={}), replace(other, described={}), replace(outcome, train_seconds=0.0)):
+        assert (peaks.utilisation(silent), peaks.why_unknown(silent)) == (None, "")
+    assert peaks.utilisation(replace(outcome, described={"flops_per_token": "many"})) is None
 
 
 def test_a_cap_is_part_of_the_task_and_only_for_a_gpu(configure, smoke):

@@ -1,10 +1,11 @@
-"""What MLflow's charts show of a finished trial."""
+"""What MLflow's charts and columns show of a finished trial's outcome."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from search import peaks
 from search.journal import Entry
 from search.trial import Outcome
 
@@ -31,6 +32,12 @@ def outcome_metrics(entry: Entry) -> list[Metric]:
     return [metric(name, value, at, 0) for name, value in values.items()] + curve
 
 
+def outcome_tags(outcome: Outcome) -> dict[str, str]:
+    """What its program says of itself in words, and why its utilisation is not known."""
+    described = {f"described.{name}": value for name, value in outcome.described.items() if isinstance(value, str)}
+    return {**described, "mfu": peaks.why_unknown(outcome)}
+
+
 def _values(outcome: Outcome) -> dict[str, float]:
     speed = outcome.tokens / outcome.train_seconds if outcome.train_seconds > 0 else None
     values = {
@@ -40,6 +47,7 @@ def _values(outcome: Outcome) -> dict[str, float]:
         "audit/difference_sd": outcome.audit_sd,
         "audit/difference_max": outcome.audit_max,
         "tokens_per_second": speed,
+        "mfu": peaks.utilisation(outcome),
     }
     return {
         "train_seconds": outcome.train_seconds,
@@ -48,5 +56,7 @@ def _values(outcome: Outcome) -> dict[str, float]:
         "peak_memory_mb": outcome.peak_memory_mb,
         "dropped_share": outcome.dropped_share,
         **{f"seconds/{phase}": seconds for phase, seconds in outcome.seconds.items()},
+        **{f"device/{name}": value for name, value in outcome.telemetry.items()},
+        **{f"described/{name}": value for name, value in outcome.described.items() if not isinstance(value, str)},
         **{name: value for name, value in values.items() if value is not None},
     }

@@ -16,7 +16,7 @@ from search.colours import COLOURS
 from search.config import restored
 from search.identity import flat
 from search.journal import ATTACHMENTS, Entry, Journal
-from search.tracking.metrics import metric, outcome_metrics
+from search.tracking.metrics import metric, outcome_metrics, outcome_tags
 from search.tracking.store import absolute, all_runs, connect, experiment_id, first_line, outages, unusable
 from search.tracking.totals import Totals
 from search.tracking.words import kept_chain, study_description, trial_description
@@ -166,6 +166,7 @@ class MlflowPublisher:
             "kept": "" if verdict is None else str(verdict.kept).lower(),
             "verdict": "" if verdict is None else verdict.reason,
             "mlflow.note.content": trial_description(entry),
+            **outcome_tags(outcome),
             **trial.answer.facts,
         }
         if trial.answer.cost is not None and trial.answer.cost.usd is None:
