@@ -311,6 +311,12 @@ class Trainer:
         model.attend = model.attention_for(run.device, compiled)
         # Compiled, the logits are in memory once, in bfloat16: soft cap, loss and gradient are computed while they are read.
         self.loss = torch.compile(self.mean_loss, dynamic=False) if compiled else self.mean_loss
+        run.describe(
+            attention=model.attend.name,
+            compiled="inductor" if compiled else "no",
+            precision=str(precision(run.device)).removeprefix("torch."),
+            flops_per_token=model.flops_per_token(),
+        )
 
     def mean_loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(self.model(tokens).flatten(0, 1), targets.flatten())

@@ -53,7 +53,7 @@ def make_strategy(config: Config, stock: str, noise_floor: NoiseFloor | None, fo
         vocab_size=task.vocab_size,
         budget=budget_in_words(task),
         limits=f"start-up {task.startup_seconds:g} s, weights {task.weights_gb:g} GB, program {task.source_kb:g} kB, "
-        f"memory {task.memory_gb:g} GB",
+        f"memory {task.memory_gb:g} GB" + ("" if task.vram_gb is None else f", GPU memory {task.vram_gb:g} GB"),
         folder=folder / ATTACHMENTS,
     )
     settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}

@@ -67,9 +67,10 @@ def smallest_memory_gb(gpus: Sequence[Gpu], task: TaskConfig) -> float:
         return min([*known, task.vram_gb])
     unknown = next((gpu for gpu in gpus if gpu.memory_gb is None), None)
     if unknown is not None:
+        say = "Say it with task.vram_gb=, or choose" if task.device == "cuda" else "Choose"
         raise UserError(
             f"task.device={task.device}: how much memory {unknown.id} ({unknown.model}) has is not known, so "
-            f"{CONSTANT} cannot be fitted.\nSay it with task.vram_gb=, or choose +task.constants.{CONSTANT}="
+            f"{CONSTANT} cannot be fitted.\n{say} +task.constants.{CONSTANT}="
         )
     return min(known)
 

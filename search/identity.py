@@ -41,7 +41,7 @@ GROUPS = ("llm", "sampler", "space")
 # Modules that only show or start something: a change there is no reason to refuse a study.
 SHOWING = (
     *("arguments.py", "cli.py", "exits.py", "explain.py", "multirun.py", "once.py", "prepare.py"),
-    *("colours.py", "plausibility.py", "progress.py", "table.py", "untrusted.py"),
+    *("colours.py", "peaks.py", "plausibility.py", "progress.py", "table.py", "untrusted.py"),
 )
 SHOWING_PACKAGES = {"tracking", "compare", "confirm"}
 # Libraries whose version can change a proposal or a score.
@@ -157,6 +157,7 @@ def task_facts(task: TaskConfig, prepared: Prepared) -> dict[str, Any]:
     return {
         "device": task.device,
         "threads": task.threads,
+        **({} if task.vram_gb is None else {"vram_gb": task.vram_gb}),  # a cap changes what can be trained
         "sequence_length": task.sequence_length,
         "vocab_size": task.vocab_size,
         "packing": task.packing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from search import source
+from search import peaks, source
 from search.config import TaskConfig
 from search.flags import flags
 from search.journal import Entry
@@ -25,7 +25,10 @@ def row(entry: Entry, parent: str | None, stock: Trial, task: TaskConfig) -> dic
         "val_bpb": outcome.val_bpb,
         "val_nats": outcome.val_nats,
         "confirmation_bpb": outcome.confirmation_bpb,
+        "field_bpb": outcome.field_bpb,
         "audited": outcome.audited,
+        "audit_sd": outcome.audit_sd,
+        "audit_max": outcome.audit_max,
         "kept": None if verdict is None else verdict.kept,
         "verdict": None if verdict is None else verdict.reason,
         "reason": outcome.reason,
@@ -48,6 +51,9 @@ def row(entry: Entry, parent: str | None, stock: Trial, task: TaskConfig) -> dic
         "peak_memory_mb": outcome.peak_memory_mb,
         "dropped_share": outcome.dropped_share,
         "device": outcome.device,
+        "telemetry": outcome.telemetry,
+        "described": outcome.described,
+        "mfu": peaks.utilisation(outcome),
     }
 
 

@@ -99,7 +99,10 @@ class Outcome:
     whether the claim was challenged; an unaudited trial cannot win. `reason`: one line for every status but completed.
     `seconds`: by phase. `train_seconds`: what the trial costs the study's budget. `tokens`, `steps`, `peak_memory_mb`,
     `losses`, `dropped_share`: as the training process reported them, for information. `log_tail`: the end of what training
-    printed.
+    printed. `field_bpb`: validation by the field's count of bytes, to compare with published numbers and for nothing else.
+    `audit_sd`, `audit_max`: how far the challenged answers were from the claims, in nats; None where unaudited.
+    `telemetry`: what the device did during training (see `search.runner.telemetry`). `described`: what the program says of
+    itself, for information only.
     """
 
     status: Status
@@ -117,14 +120,20 @@ class Outcome:
     losses: tuple[LossPoint, ...] = ()
     log_tail: str = ""
     device: str = ""
+    field_bpb: float | None = None
+    audit_sd: float | None = None
+    audit_max: float | None = None
+    telemetry: dict[str, float] = field(default_factory=dict)
+    described: dict[str, str | float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.status is Status.COMPLETED:
             if self.val_bpb is None or not math.isfinite(self.val_bpb):
                 raise ValueError(f"a completed trial needs a finite val_bpb, got {self.val_bpb}")
         else:
-            if self.val_bpb is not None or self.confirmation_bpb is not None:
-                raise ValueError(f"a trial that is {self.status} cannot have a score, got {self.val_bpb}")
+            scores = (self.val_bpb, self.confirmation_bpb, self.field_bpb)
+            if any(score is not None for score in scores):
+                raise ValueError(f"a trial that is {self.status} cannot have a score, got {scores}")
             if not self.reason:
                 raise ValueError(f"a trial that is {self.status} needs a reason")
 

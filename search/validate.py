@@ -87,6 +87,10 @@ def _check_task(task: TaskConfig) -> None:
         _require(value is None or value > 0, f"task.budget.{key}", value, "must be above 0")
     whole = task.scoring_rows % task.scoring_batch == 0
     _require(whole, "task.scoring_rows", task.scoring_rows, f"must be a multiple of task.scoring_batch={task.scoring_batch}")
+    cap = task.vram_gb
+    _require(cap is None or cap > 0, "task.vram_gb", cap, "must be above 0, or null for all of the GPU's memory")
+    cappable = cap is None or task.device == "cuda"
+    _require(cappable, "task.vram_gb", cap, f"only task.device=cuda can be capped, not {task.device}; set it to null")
     positions = task.audit_gain_positions + task.audit_uniform_positions
     fits = 0 < positions <= task.scoring_rows and min(task.audit_gain_positions, task.audit_uniform_positions) >= 0
     _require(fits, "task.audit_*_positions", positions, f"together 1 to {task.scoring_rows}, one per scored row")

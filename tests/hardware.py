@@ -35,6 +35,9 @@ class Settings:
 
     device, vocab_size, sequence_length = torch.device("cpu"), 64, 16
 
+    def describe(self, **facts: str | float) -> None:
+        """Nobody keeps them."""
+
 
 def trained(folder: Path, batch: int) -> tuple[Any, torch.Tensor]:
     """The stock's trainer after one step on 8 rows, `batch` at a time, and the loss of the step."""

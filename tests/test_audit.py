@@ -94,15 +94,35 @@ def test_challenge_rows_keep_the_beginning_and_nothing_after_it(rows, byte_lengt
 def test_an_honest_answer_passes(rows, byte_lengths):
     claimed = honest_claim(rows)
     challenge = draw(claimed, rows, byte_lengths)
-    assert audit.verify(claimed, rows, challenge, honest_logits(rows, challenge), TOLERANCE) is None
+    finding = audit.verify(claimed, rows, challenge, honest_logits(rows, challenge), TOLERANCE)
+    assert finding.reason is None
+    assert finding.sd is not None and finding.sd < 1e-6 and finding.largest < 1e-6  # rounding to float32
+
+
+def test_the_spread_of_honest_answers_is_measured(rows, byte_lengths):
+    claimed = honest_claim(rows)
+    challenge = draw(claimed, rows, byte_lengths)
+    claimed[challenge.rows[:15], challenge.positions[:15]] += 0.004
+    claimed[challenge.rows[15:], challenge.positions[15:]] -= 0.004
+    finding = audit.verify(claimed, rows, challenge, honest_logits(rows, challenge), audit.Tolerance(1.0, 1.0))
+    spread = pytest.approx(0.004, rel=1e-3)
+    assert (finding.reason, finding.sd, finding.largest) == (None, spread, spread)
+
+
+def test_a_challenge_without_positions_finds_nothing(rows):
+    claimed = np.full((ROWS, LENGTH), 10.0, dtype=np.float32)  # worse than a guess everywhere
+    challenge = draw(claimed, rows, np.ones(VOCABULARY, np.int64), gain=5, uniform=0)
+    finding = audit.verify(claimed, rows, challenge, np.empty((0, VOCABULARY), np.float32), TOLERANCE)
+    assert finding == audit.Finding(None, None, None)
 
 
 def test_one_wrong_token_is_enough(rows, byte_lengths):
     claimed = honest_claim(rows)
     challenge = draw(claimed, rows, byte_lengths)
     claimed[challenge.rows[4], challenge.positions[4]] -= 0.1
-    said = audit.verify(claimed, rows, challenge, honest_logits(rows, challenge), TOLERANCE)
-    assert said is not None and "differ from the claim" in said
+    finding = audit.verify(claimed, rows, challenge, honest_logits(rows, challenge), TOLERANCE)
+    assert finding.reason is not None and "differ from the claim" in finding.reason
+    assert finding.largest == pytest.approx(0.1, rel=1e-3)
 
 
 @pytest.mark.parametrize("part", ["gain", "uniform"])
@@ -111,8 +131,8 @@ def test_a_lie_inside_the_tolerance_of_every_token_shows_in_the_mean(rows, byte_
     challenge = draw(claimed, rows, byte_lengths)
     lied = slice(None, challenge.gain) if part == "gain" else slice(challenge.gain, None)
     claimed[challenge.rows[lied], challenge.positions[lied]] -= 0.005
-    said = audit.verify(claimed, rows, challenge, honest_logits(rows, challenge), TOLERANCE)
-    assert said is not None and f"over {part} positions" in said
+    finding = audit.verify(claimed, rows, challenge, honest_logits(rows, challenge), TOLERANCE)
+    assert finding.reason is not None and f"over {part} positions" in finding.reason
 
 
 def test_answers_that_are_no_numbers_are_refused(rows, byte_lengths):
@@ -120,7 +140,8 @@ def test_answers_that_are_no_numbers_are_refused(rows, byte_lengths):
     challenge = draw(claimed, rows, byte_lengths)
     logits = honest_logits(rows, challenge)
     logits[0, 0] = np.nan
-    assert audit.verify(claimed, rows, challenge, logits, TOLERANCE) is not None
+    finding = audit.verify(claimed, rows, challenge, logits, TOLERANCE)
+    assert finding.reason is not None and (finding.sd, finding.largest) == (None, None)
 
 
 def test_unnormalised_answers_are_normalised_here(rows):

@@ -6,7 +6,6 @@ import functools
 import re
 
 import pytest
-import torch
 
 from search import device_batch, source
 from search.build import make_strategy, opening, prepare_data
@@ -15,7 +14,7 @@ from search.identity import fitted_stock, open_study
 from search.journal import Journal
 from search.paths import ROOT
 from search.runner.gpus import Gpu
-from tests.hardware import SMALL, TWO_CARDS, put_nvidia_smi, trained
+from tests.hardware import SMALL, TWO_CARDS, put_nvidia_smi
 
 
 @pytest.fixture
@@ -120,11 +119,3 @@ def test_the_documents_table_of_batches_is_what_the_rule_gives(configure):
     assert [int(memory) for memory, _ in rows] == [8, 12, 16, 24, 32, 48, 80]
     for memory, batch in rows:
         assert min(128, device_batch.rows_that_fit(float(memory), task.row_gb)) == int(batch)
-
-
-def test_a_smaller_device_batch_makes_the_same_step(tmp_path):
-    whole, parts = trained(tmp_path, 8), trained(tmp_path, 2)
-    assert whole[1].item() == pytest.approx(parts[1].item(), rel=1e-6)
-    gradients = [trainer.adamw.state[trainer.model.head.weight]["exp_avg"] for trainer, _ in (whole, parts)]
-    assert gradients[0].abs().max() > 0
-    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-7)

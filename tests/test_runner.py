@@ -45,7 +45,7 @@ def test_an_honest_program_is_trained_scored_and_audited(run, tmp_path):
     assert (outcome.status, outcome.audited, outcome.reason) == (Status.COMPLETED, True, "")
     assert outcome.tokens == 16384 and outcome.steps == 16
     assert 3.0 < outcome.val_bpb < 6.0
-    assert set(outcome.seconds) == {"start", "import", "build", "data", "train", "save", "score", "audit"}
+    assert set(outcome.seconds) == {"start", "import", "build", "compile", "data", "train", "save", "score", "audit"}
     assert outcome.losses[0].loss > outcome.losses[-1].loss
     assert (tmp_path / "stock.npy").is_file()
 

@@ -35,6 +35,17 @@ class Tolerance:
     mean: float
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What a challenge found. `reason`: why the claim is not believed, or None. `sd`, `largest`: how far the answers were
+    from the claims, in nats over all positions: standard deviation and largest size; None where nothing could be compared.
+    """
+
+    reason: str | None
+    sd: float | None
+    largest: float | None
+
+
 def bits_per_byte(nats: Nats, targets: Rows, byte_lengths: npt.NDArray[np.int64]) -> float:
     """Sum of the nats of all text tokens, in bits, by their number of UTF-8 bytes. BOS is in neither sum.
 
@@ -99,21 +110,29 @@ def answered_nats(logits: npt.NDArray[np.float32], targets: npt.NDArray[np.uint1
 
 def verify(
     claimed: Nats, rows: Rows, challenge: Challenge, logits: npt.NDArray[np.float32], tolerance: Tolerance
-) -> str | None:
+) -> Finding:
     """Compare claims with answers: every token, and the mean of either part (a lie may hide inside a tolerance per token,
-    not inside a mean). Returns why the trial is disqualified, or None."""
+    not inside a mean)."""
     if not np.isfinite(logits).all():
-        return "the challenged process answered with numbers that are not finite"
+        return Finding("the challenged process answered with numbers that are not finite", None, None)
+    if not len(challenge.rows):  # the claim gains nowhere, and none are drawn anywhere else
+        return Finding(None, None, None)
     targets = rows[challenge.rows, challenge.positions + 1]
     differences = answered_nats(logits, targets) - claimed[challenge.rows, challenge.positions]
-    largest = float(np.abs(differences).max(initial=0.0))
+    reason = _disbelief(differences, challenge.gain, tolerance)
+    return Finding(reason, float(differences.std()), float(np.abs(differences).max()))
+
+
+def _disbelief(differences: npt.NDArray[np.float64], gain: int, tolerance: Tolerance) -> str | None:
+    """Why answers that differ so from their claims are not believed, or None. The first `gain` were drawn by gain."""
+    largest = float(np.abs(differences).max())
     if largest > tolerance.token:
         share = float((np.abs(differences) > tolerance.token).mean())
         return (
             f"the score is not what the model knows: {share:.0%} of the challenged tokens differ from the claim, "
             f"by up to {largest:.3g} nats (tolerance {tolerance.token:g})"
         )
-    for name, part in (("gain", differences[: challenge.gain]), ("uniform", differences[challenge.gain :])):
+    for name, part in (("gain", differences[:gain]), ("uniform", differences[gain:])):
         mean = float(part.mean()) if len(part) else 0.0
         if abs(mean) > tolerance.mean:
             return (

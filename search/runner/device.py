@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import platform
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from search.errors import UserError
 from search.runner.gpus import KFD_NODES, VARIABLES, listed
+from search.runner.nvml import Card
 
 LEASES_VARIABLE = "FAIRTRIAL_LEASES"  # another folder for the locks, for tests and for machines with an odd /tmp
 POLL_SECONDS = 0.5
@@ -22,12 +24,14 @@ KFD = Path("/dev/kfd")  # what every program that computes on AMD's GPUs opens
 
 @dataclass(frozen=True)
 class Device:
-    """What a trial may use. `kind` is one of KINDS; `cores` are pinned, where the system can."""
+    """What a trial may use. `kind` is one of KINDS; `name`: its model and, after the last space, its own id. `cores` are
+    pinned, where the system can. `card`: what can be read of a GPU while it is leased."""
 
     kind: str
     name: str
     cores: frozenset[int] = frozenset()
     environment: dict[str, str] = field(default_factory=dict)
+    card: Card | None = None
 
 
 def available(kind: str, threads: int) -> dict[str, str]:
@@ -46,7 +50,7 @@ def available(kind: str, threads: int) -> dict[str, str]:
         raise UserError(
             f"task.threads={threads}: this process may use {len(cores)} CPU cores; set task.threads={len(cores)}"
         )
-    return dict.fromkeys(cores, "cpu")
+    return dict.fromkeys(cores, _cpu_model())
 
 
 @contextmanager
@@ -106,8 +110,8 @@ def _device(kind: str, model: str, taken: Sequence[str]) -> Device:
         return Device(kind, f"{model} {taken[0]}", environment={VARIABLES[kind]: taken[0]})
     if kind == "mps":
         return Device(kind, f"{model} mps")
-    hidden = {"CUDA_VISIBLE_DEVICES": ""}
-    return Device(kind, f"{model} {','.join(taken)}", cores=frozenset(int(core) for core in taken), environment=hidden)
+    cores, hidden = frozenset(int(core) for core in taken), {"CUDA_VISIBLE_DEVICES": ""}
+    return Device(kind, f"{model} cpu-{','.join(taken)}", cores=cores, environment=hidden)
 
 
 def _lock(held: ExitStack, name: str) -> bool:
@@ -143,3 +147,13 @@ def _cores() -> set[int]:
     if platform.system() == "Linux":
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
+
+
+@functools.cache
+def _cpu_model() -> str:
+    """As the kernel names it; on ARM, where it names none, and elsewhere the architecture."""
+    if platform.system() == "Linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()

@@ -34,13 +34,16 @@ class Score:
     val_bpb: float | None = None
     val_nats: float | None = None
     confirmation_bpb: float | None = None
+    field_bpb: float | None = None
     audited: bool = False
+    audit_sd: float | None = None
+    audit_max: float | None = None
     reason: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
 
     def fail(self, status: Status, reason: str) -> None:
         self.status, self.reason = status, reason
-        self.val_bpb = self.val_nats = self.confirmation_bpb = None
+        self.val_bpb = self.val_nats = self.confirmation_bpb = self.field_bpb = None
 
 
 class Judge:
@@ -58,6 +61,7 @@ class Judge:
         tokenizer = prepared.tokenizer()
         self.bos = tokenizer.bos
         self.byte_lengths = tokenizer.byte_lengths()
+        self.field_byte_lengths = tokenizer.field_byte_lengths()
         packer = PACKINGS[task.packing](task.sequence_length, self.bos)
         rows = [scoring_rows(prepared.documents(split), packer, task.scoring_rows) for split in splits]
         self.rows = np.concatenate(rows)
@@ -110,9 +114,10 @@ class Judge:
         if wins or request.is_stock or request.audit_anyway:
             observe(Progress("audit"))
             with _timed(score, "audit"):
-                reason = self._challenge(claimed, self._reference(request), submission, work, device)
-            if reason is not None:
-                score.fail(Status.DISQUALIFIED, reason)
+                finding = self._challenge(claimed, self._reference(request), submission, work, device)
+            score.audit_sd, score.audit_max = finding.sd, finding.largest
+            if finding.reason is not None:
+                score.fail(Status.DISQUALIFIED, finding.reason)
                 return
             score.audited = True
         if request.is_stock:
@@ -121,13 +126,14 @@ class Judge:
             write_whole(self.reference, data.getvalue())
 
     def _sum(self, score: Score, claimed: audit.Nats) -> None:
-        """The claim's bits per byte, of each split."""
+        """The claim's bits per byte, of each split; of validation by the field's count of bytes, too."""
         targets = self.rows[:, 1:]
         bits = {
             split: audit.bits_per_byte(claimed[part], targets[part], self.byte_lengths) for split, part in self.parts.items()
         }
         score.val_bpb, score.confirmation_bpb = bits["validation"], bits.get("confirmation")
         validation = self.parts["validation"]
+        score.field_bpb = audit.bits_per_byte(claimed[validation], targets[validation], self.field_byte_lengths)
         text = self.byte_lengths[targets[validation]] > 0
         score.val_nats = float(claimed[validation][text].mean(dtype=np.float64))
 
@@ -137,8 +143,8 @@ class Judge:
 
     def _challenge(
         self, claimed: audit.Nats, reference: audit.Nats | float, submission: Submission, work: Path, device: Device
-    ) -> str | None:
-        """Ask a second process what it knows; return why the claim is not believed, or None. Raises ScoringFailed."""
+    ) -> audit.Finding:
+        """Ask a second process what it knows, and compare. Raises ScoringFailed."""
         task = self.task
         secret = np.random.default_rng()  # from the system's entropy: a candidate must not foresee the positions
         scored = self.byte_lengths[self.rows[:, 1:]] > 0

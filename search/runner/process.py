@@ -20,7 +20,8 @@ from search.runner import watchdog
 from search.runner.compile_cache import CACHE
 from search.runner.device import Device
 from search.runner.sandbox import Sandbox
-from search.runner.watchdog import LimitExceeded, Limits
+from search.runner.telemetry import Telemetry
+from search.runner.watchdog import LimitExceeded, Limits, Use
 from search.task.confine import FILE_BYTES_VARIABLE
 from search.task.protocol import CHANNEL_VARIABLE, Channel, Message, ProtocolError
 from search.untrusted import printable
@@ -68,7 +69,9 @@ class CandidateProcess:
     """
 
     def __init__(self, module: str, folder: Path, device: Device, sandbox: Sandbox, limits: Limits) -> None:
-        self._folder, self._limits, self._watched = folder, limits, 0.0
+        self._folder, self._device, self._limits, self._watched = folder, device, limits, 0.0
+        self.peak_memory_mb = 0.0  # of the machine's, at any look
+        self.telemetry: Telemetry | None = None  # what is to hear of each look
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
         self._events: deque[Message] = deque()
@@ -130,6 +133,18 @@ class CandidateProcess:
         with contextlib.suppress(Ended, ProtocolError, LimitExceeded):
             self.wait_for("end", time.monotonic() + HANG_UP_SECONDS)
 
+    def look(self) -> Use:
+        """See what the process uses, and tell its telemetry. Raises LimitExceeded where that is too much."""
+        self._watched = time.monotonic()
+        use = watchdog.check(self._process.pid, self._folder, self._limits)
+        self.peak_memory_mb = max(self.peak_memory_mb, use.memory_mb)
+        reading = None if self._device.card is None else self._device.card.read()
+        if self.telemetry is not None:
+            self.telemetry.take(use, reading)
+        if reading is not None and reading.memory_mb is not None:
+            watchdog.check_card(reading.memory_mb, self._limits)
+        return use
+
     def kill(self) -> None:
         """End the process and everything in its group, at once. What it printed stays readable."""
         with contextlib.suppress(ProcessLookupError):  # already gone, with all its children
@@ -147,8 +162,7 @@ class CandidateProcess:
 
     def _watch(self) -> None:
         if time.monotonic() - self._watched >= WATCH_SECONDS:
-            watchdog.check(self._process.pid, self._folder, self._limits)
-            self._watched = time.monotonic()
+            self.look()
 
     def _end(self, seconds: float) -> Ended:
         """How a process that has hung up ended; one that lingers is killed."""

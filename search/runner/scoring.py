@@ -60,7 +60,7 @@ def ask_scorer(
     (folder / SOURCE).write_text(submission.source, encoding="utf-8")
     shutil.copyfile(submission.weights, folder / WEIGHTS)
     deadline = time.monotonic() + task.scoring_seconds
-    limits = Limits(task.memory_gb, task.disk_gb, task.most_processes)
+    limits = Limits(task.memory_gb, task.disk_gb, task.most_processes, task.vram_gb)
     with CandidateProcess("search.task.scoring", folder, device, sandbox, limits) as process:
         try:
             _request(process, _settings(task, mode), inputs, deadline)
@@ -89,6 +89,7 @@ def _settings(task: TaskConfig, mode: str) -> dict[str, Any]:
         "vocab_size": task.vocab_size,
         "sequence_length": task.sequence_length,
         "batch_rows": task.scoring_batch,
+        "vram_gb": task.vram_gb,
     }
 
 

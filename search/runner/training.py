@@ -6,25 +6,35 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from search.config import TaskConfig
 from search.runner.device import Device
 from search.runner.handover import Handover
 from search.runner.process import CandidateProcess, Ended
+from search.runner.record import Training
+from search.runner.reported import number
 from search.runner.sandbox import Sandbox
+from search.runner.telemetry import Telemetry
 from search.runner.watchdog import LimitExceeded, Limits
 from search.task.protocol import Message, ProtocolError
-from search.trial import LossPoint, Status
+from search.trial import Status
 from search.untrusted import one_line
 
 OVERRUN_SHARE = 0.02  # a training that is not handed in by then, or
 OVERRUN_SECONDS = 1.0  # by then, whichever is later, is timed out
-MOST_LOSSES = 200  # points of the loss curve that are kept
-LARGEST_NUMBER = 1e18  # that a process may report of itself
+# The phases before the clock starts: the event that ends each, and the phase that follows. Building is told from compiling
+# only by a program that says when it has built.
+START_UP: dict[str, dict[str, str | None]] = {
+    "start": {"launched": "import"},
+    "import": {"joined": "build"},
+    "build": {"built": "compile", "ready": None},
+    "compile": {"ready": None},
+}
+RUNNING = ("data", "progress", "submitted")  # the events after the clock has started
 
 
 @dataclass(frozen=True)
@@ -41,37 +51,6 @@ class Progress:
 Observer = Callable[[Progress], None]
 
 
-@dataclass
-class Training:
-    """What is known of one training. `failure` is None where weights were handed in, in time."""
-
-    failure: Status | None = None
-    reason: str = ""
-    seconds: dict[str, float] = field(default_factory=dict)
-    train_seconds: float = 0.0
-    steps: int = 0
-    tokens: int = 0
-    peak_memory_mb: float = 0.0
-    dropped_share: float = 0.0
-    losses: list[LossPoint] = field(default_factory=list)
-    log: str = ""
-    raised: bool = False  # whether it ended with an error that its log shows
-
-    def fail(self, status: Status, reason: str) -> None:
-        self.failure, self.reason = status, one_line(reason)
-
-    def learn(self, message: Message) -> None:
-        """Take over what the process reports of itself. Raises ProtocolError for anything but finite numbers."""
-        self.steps = int(number(message, "steps"))
-        self.tokens = int(number(message, "tokens"))
-        self.peak_memory_mb = number(message, "peak_memory_mb")
-
-    def add_loss(self, seconds: float, loss: float) -> None:
-        self.losses.append(LossPoint(round(seconds, 3), self.tokens, round(loss, 6)))
-        if len(self.losses) > 2 * MOST_LOSSES:
-            self.losses = self.losses[::2]
-
-
 def train(
     task: TaskConfig,
     text: Handover,
@@ -86,46 +65,42 @@ def train(
 
     `text`: the tokens' and the offsets' file of the training split. `seed`: the training seed.
     """
-    training = Training()
+    training = Training(Telemetry(device.cores))
     with ExitStack() as stack:
         # Opened outside of what follows: that the token files cannot be read is not the candidate's fault.
         tokens = text.open()
         for file in tokens:
             stack.callback(os.close, file)
-        limits = Limits(task.memory_gb, task.disk_gb, task.most_processes)
+        limits = Limits(task.memory_gb, task.disk_gb, task.most_processes, task.vram_gb)
         process = stack.enter_context(CandidateProcess("search.task.launch", folder, device, sandbox, limits))
         try:
             _start(task, bos, seed, process, training, observe)
             if training.failure is None:
                 _run(task, tokens, process, training, observe)
         except Ended as end:
-            killed = end.returncode == -signal.SIGKILL  # by the kernel, which does that when memory runs out
-            training.fail(Status.OUT_OF_MEMORY if killed else Status.CRASHED, f"training {end}")
+            if end.returncode == -signal.SIGKILL:  # by the kernel, which does that when memory runs out
+                training.fail_for_memory(process.peak_memory_mb, f"training {end}")
+            else:
+                training.fail(Status.CRASHED, f"training {end}")
         except LimitExceeded as excess:
-            training.fail(excess.status, str(excess))
+            if excess.status is Status.OUT_OF_MEMORY:
+                training.fail_for_memory(excess.peak_mb, str(excess))
+            else:
+                training.fail(excess.status, str(excess))
         except (ProtocolError, ConnectionError) as error:
             training.fail(Status.CRASHED, f"training broke the protocol: {error}")
-    training.log = process.log()
-    if training.raised:
-        training.reason = _last_line(training.log) or training.reason
+    training.conclude(process.log())
     return training
-
-
-def number(message: Message, key: str) -> float:
-    """A finite number from untrusted code. Raises ProtocolError."""
-    value = message.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST_NUMBER:
-        raise ProtocolError(f"{one_line(message['event'])}.{key} is {one_line(repr(value))}, not a number")
-    return value
 
 
 def _start(task: TaskConfig, bos: int, seed: int, process: CandidateProcess, training: Training, observe: Observer) -> None:
     """From the spawn to the first moment of the budget: interpreter, imports, building, compiling."""
     deadline = process.spawned + task.startup_seconds
     began = process.spawned
-    for phase, event in (("start", "launched"), ("import", "joined"), ("build", "ready")):
+    phase: str | None = "start"
+    while phase is not None:
         observe(Progress(phase))
-        message = _next(process, event, deadline, training)
+        message = _next(process, START_UP[phase], deadline, training)
         if message is None:
             if training.failure is None:
                 training.fail(Status.TIMED_OUT, f"start-up took more than task.startup_seconds={task.startup_seconds:g}")
@@ -133,22 +108,26 @@ def _start(task: TaskConfig, bos: int, seed: int, process: CandidateProcess, tra
         now = time.monotonic()
         training.seconds[phase] = now - began
         began = now
-        if event == "joined":
-            process.channel.send(
-                {
-                    "event": "settings",
-                    "device": device_of(task),
-                    "threads": task.threads,
-                    "seed": seed,
-                    "vocab_size": task.vocab_size,
-                    "sequence_length": task.sequence_length,
-                    "packing": task.packing,
-                    "bos": bos,
-                    "budget_seconds": task.budget.seconds,
-                    "budget_tokens": task.budget.tokens,
-                    "overrun_seconds": overrun_seconds(task),
-                }
-            )
+        if message["event"] == "joined":
+            process.channel.send(_settings(task, bos, seed))
+        phase = START_UP[phase][message["event"]]
+
+
+def _settings(task: TaskConfig, bos: int, seed: int) -> Message:
+    return {
+        "event": "settings",
+        "device": device_of(task),
+        "threads": task.threads,
+        "seed": seed,
+        "vocab_size": task.vocab_size,
+        "sequence_length": task.sequence_length,
+        "packing": task.packing,
+        "bos": bos,
+        "budget_seconds": task.budget.seconds,
+        "budget_tokens": task.budget.tokens,
+        "overrun_seconds": overrun_seconds(task),
+        "vram_gb": task.vram_gb,
+    }
 
 
 def device_of(task: TaskConfig) -> str:
@@ -159,6 +138,8 @@ def device_of(task: TaskConfig) -> str:
 def _run(task: TaskConfig, tokens: list[int], process: CandidateProcess, training: Training, observe: Observer) -> None:
     """From handing over the tokens to the weights. The clock is this process's; nothing the other one says moves it."""
     limit, patience = _limits(task)
+    training.telemetry.mark(process.look())
+    process.telemetry = training.telemetry
     began = time.monotonic()
     try:
         process.channel.send({"event": "go"}, tokens)
@@ -166,6 +147,9 @@ def _run(task: TaskConfig, tokens: list[int], process: CandidateProcess, trainin
             training.fail(Status.TIMED_OUT, f"no weights {patience:.1f} s after the start, with a budget of {limit}")
     finally:
         training.train_seconds = time.monotonic() - began  # however it ended, that is what it cost
+        process.telemetry = None
+    if training.failure is None:
+        training.telemetry.mark(process.look())
 
 
 def _follow(
@@ -173,7 +157,7 @@ def _follow(
 ) -> bool:
     """Take reports until the weights are there; False where they will not come. Raises Ended, ProtocolError."""
     phase_began = 0.0
-    while (message := _next(process, None, deadline, training)) is not None:
+    while (message := _next(process, RUNNING, deadline, training)) is not None:
         elapsed = time.monotonic() - began
         event = message["event"]
         if event == "data" and "data" not in training.seconds:
@@ -220,25 +204,28 @@ def _limits(task: TaskConfig) -> tuple[str, float]:
     return f"{task.budget.tokens:,} tokens within {task.budget.cap_seconds:g} s", task.budget.cap_seconds
 
 
-def _next(process: CandidateProcess, event: str | None, deadline: float, training: Training) -> Message | None:
-    """The next message; None at the deadline or where the process says that it failed.
-
-    Raises ProtocolError where another event than the expected one arrives.
-    """
-    message = process.next_event(deadline)
-    if message is None:
-        return None
-    if message["event"] == "failed":
-        out_of_memory = message.get("kind") == Status.OUT_OF_MEMORY
-        training.fail(Status.OUT_OF_MEMORY if out_of_memory else Status.CRASHED, "training raised an error")
-        training.raised = True
-        process.linger()
-        return None
-    if event is not None and message["event"] != event:
-        raise ProtocolError(f"expected {event}, got {one_line(message['event'])}")
-    return message
+def _next(process: CandidateProcess, events: Container[str], deadline: float, training: Training) -> Message | None:
+    """The next message that is one of these; None at the deadline or where the process says that it failed. What it says
+    of itself in between is noted. Raises ProtocolError where anything else arrives."""
+    while (message := process.next_event(deadline)) is not None:
+        event = message["event"]
+        if event == "failed":
+            _take_failure(message, training)
+            process.linger()
+            return None
+        if event in events:
+            return message
+        if event != "described" or "import" not in training.seconds:  # it may speak once it has joined
+            raise ProtocolError(f"unexpected event {one_line(event)}")
+        training.take_description(message)
+    return None
 
 
-def _last_line(log: str) -> str:
-    lines = [line for line in log.splitlines() if line.strip()]
-    return one_line(lines[-1]) if lines else ""
+def _take_failure(message: Message, training: Training) -> None:
+    """The process says that its program raised an error, which its log will show."""
+    peak, why = number(message, "peak_memory_mb"), "training raised an error"
+    if message.get("kind") == Status.OUT_OF_MEMORY:
+        training.fail_for_memory(peak, why)
+    else:
+        training.fail(Status.CRASHED, why)
+    training.raised = True

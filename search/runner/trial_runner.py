@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from search.config import TaskConfig
+from search.errors import UserError
 from search.files import remove_tree
+from search.runner import nvml
 from search.runner.compile_cache import CompileCache
 from search.runner.device import Device, lease
 from search.runner.frozen import frozen_files
 from search.runner.handover import Handover
 from search.runner.judge import Judge, Score
+from search.runner.record import Training
 from search.runner.request import TrialRequest
 from search.runner.sandbox import Sandbox
 from search.runner.scoring import SOURCE, WEIGHTS
-from search.runner.training import Observer, Progress, Training, train
+from search.runner.training import Observer, Progress, train
 from search.task.tokens import Prepared
 from search.trial import Outcome, Status
 
 LOG_TAIL = 4_000  # characters of the training's output that an outcome carries
+
+
+@contextmanager
+def metered(device: Device, vram_gb: float | None) -> Iterator[Device]:
+    """The device with what can be read of it from now on. Raises UserError where a cap on its memory could not be
+    watched."""
+    if device.kind != "cuda":
+        yield device
+        return
+    with nvml.card(device.environment["CUDA_VISIBLE_DEVICES"]) as card:
+        if vram_gb is not None and (card is None or not card.tells_memory):
+            raise UserError(
+                f"task.vram_gb={vram_gb:g}: NVML does not tell how much memory of {device.name} is in use, so that nothing "
+                "could watch it; mend the driver (nvidia-smi), or set task.vram_gb=null"
+            )
+        yield replace(device, card=card)
 
 
 class TrialRunner:
@@ -48,7 +70,8 @@ class TrialRunner:
         if too_long:
             reason = f"the program is longer than task.source_kb={self.task.source_kb:g} kB"
             return Outcome(Status.DISQUALIFIED, reason=reason)
-        with lease(self.task.device, self.task.threads, lambda: observe(Progress("waiting"))) as device:
+        leased = lease(self.task.device, self.task.threads, lambda: observe(Progress("waiting")))
+        with leased as bare, metered(bare, self.task.vram_gb) as device:
             self.frozen.check()
             outcome = self._run_on(device, request, observe)
             self.frozen.check()
@@ -100,4 +123,9 @@ class TrialRunner:
             losses=tuple(training.losses),
             log_tail=training.log[-LOG_TAIL:],
             device=device.name,
+            field_bpb=score.field_bpb,
+            audit_sd=score.audit_sd,
+            audit_max=score.audit_max,
+            telemetry=training.telemetry.summary(),
+            described=training.described,
         )

@@ -17,7 +17,10 @@ import psutil
 from search.trial import Status
 
 MOST_FILES = 20_000  # counting more would take too long
-GB = 2**30
+MB, GB = 2**20, 2**30
+# What a CUDA process takes of a GPU beside what PyTorch allocates in it: its context, kernels, workspaces of libraries.
+# Assumed, not measured: about half of it is the context alone.
+CONTEXT_GB = 1.0
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Limits:
     memory_gb: float
     disk_gb: float
     most_processes: float  # and threads
+    vram_gb: float | None = None  # of the GPU's memory; None for all of it
 
     @property
     def disk_bytes(self) -> int:
@@ -34,27 +38,48 @@ class Limits:
 
 
 class LimitExceeded(Exception):
-    """A candidate used more than it may. `status`: how its trial ends."""
+    """A candidate used more than it may. `status`: how its trial ends. `peak_mb`: the memory it had, where that was it."""
 
-    def __init__(self, status: Status, reason: str) -> None:
+    def __init__(self, status: Status, reason: str, peak_mb: float = 0.0) -> None:
         super().__init__(reason)
-        self.status = status
+        self.status, self.peak_mb = status, peak_mb
 
 
-def check(pid: int, folder: Path, limits: Limits) -> None:
-    """Raise LimitExceeded where the process `pid` and its children, or the files in `folder`, are over the limits."""
+@dataclass(frozen=True)
+class Use:
+    """Of a process and its children at one look. `processes`: 0 where they are gone. `memory_mb`: what they share counts
+    once for each. `cpu_seconds`: so far, with what their children used that have ended."""
+
+    processes: int
+    memory_mb: float
+    cpu_seconds: float
+
+
+def check(pid: int, folder: Path, limits: Limits) -> Use:
+    """What the process `pid` and its children use. Raises LimitExceeded where they, or the files in `folder`, are over the
+    limits."""
     processes = _family(pid)
     if len(processes) > limits.most_processes or _threads(processes) > limits.most_processes:
         most = f"task.most_processes={limits.most_processes:g}"
         raise LimitExceeded(Status.DISQUALIFIED, f"it started more processes and threads than {most}")
     # The plain figure counts what processes share once for each of them; the fair one takes longer to read.
-    if _memory(processes, fair=False) > limits.memory_gb * GB and _memory(processes, fair=True) > limits.memory_gb * GB:
-        raise LimitExceeded(Status.OUT_OF_MEMORY, f"it used more than task.memory_gb={limits.memory_gb:g}")
+    memory = _memory(processes, fair=False)
+    if memory > limits.memory_gb * GB and (fair := _memory(processes, fair=True)) > limits.memory_gb * GB:
+        reason = f"it used more than task.memory_gb={limits.memory_gb:g}"
+        raise LimitExceeded(Status.OUT_OF_MEMORY, reason, fair / MB)
     files, size = _usage(folder)
     if size > limits.disk_bytes or files > MOST_FILES:
         raise LimitExceeded(
             Status.DISQUALIFIED, f"it wrote more than task.disk_gb={limits.disk_gb:g} or {MOST_FILES:,} files"
         )
+    return Use(len(processes), memory / MB, _cpu_seconds(processes))
+
+
+def check_card(memory_mb: float, limits: Limits) -> None:
+    """Raise LimitExceeded where that much memory of the GPU is over the limit. `memory_mb`: since the lease began."""
+    if limits.vram_gb is not None and memory_mb / 1024 > limits.vram_gb + CONTEXT_GB:
+        reason = f"it used more than task.vram_gb={limits.vram_gb:g} of the GPU's memory"
+        raise LimitExceeded(Status.OUT_OF_MEMORY, reason, memory_mb)
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -78,6 +103,14 @@ def _memory(processes: list[psutil.Process], fair: bool) -> int:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
             total += _fair_share(process) if fair else process.memory_info().rss
+    return total
+
+
+def _cpu_seconds(processes: list[psutil.Process]) -> float:
+    total = 0.0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            total += sum(process.cpu_times()[:4])  # user and system, its own and of children that have ended
     return total
 
 

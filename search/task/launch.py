@@ -12,6 +12,7 @@ import runpy
 import signal
 import sys
 
+from search.task import memory
 from search.task.confine import confine
 from search.task.protocol import Channel
 
@@ -37,7 +38,7 @@ def run_candidate(channel: Channel, run_name: str) -> dict[str, object]:
     try:
         return runpy.run_path("train.py", run_name=run_name)
     except Exception as error:
-        channel.send({"event": "failed", "kind": failure_kind(error)})
+        channel.send({"event": "failed", "kind": failure_kind(error), "peak_memory_mb": memory.peak_mb()})
         raise
 
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
+from search.task import memory
 from search.task.confine import confine
 from search.task.launch import die_with_parent, failure_kind, run_candidate
 from search.task.protocol import Channel
@@ -68,6 +69,7 @@ def serve(channel: Channel) -> None:
     arrays = [os.fdopen(file, "rb") for file in files]
     if request["device"] == "cpu":
         torch.set_num_threads(request["threads"])
+    memory.cap_gpu(request["vram_gb"])
     try:
         model = load_model(channel, request)
         channel.send({"event": "ready"})
@@ -79,7 +81,7 @@ def serve(channel: Channel) -> None:
                 rows = np.fromfile(arrays[0], np.uint16).reshape(-1, request["sequence_length"])
                 output = answer(model, rows, np.fromfile(arrays[1], np.int64), request)
     except Exception as error:
-        channel.send({"event": "failed", "kind": failure_kind(error)})
+        channel.send({"event": "failed", "kind": failure_kind(error), "peak_memory_mb": memory.peak_mb()})
         raise
     output.tofile(OUTPUT)
     channel.send({"event": "done"})

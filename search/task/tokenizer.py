@@ -70,3 +70,9 @@ class Tokenizer:
         per byte (karpathy/autoresearch issue 384).
         """
         return np.array([len(token) for token in self.tokens] + [0], dtype=np.int64)
+
+    def field_byte_lengths(self) -> npt.NDArray[np.int64]:
+        """[vocab_size] the field's count: UTF-8 bytes of each token decoded alone, BOS 0. For comparison with published
+        numbers only; see `byte_lengths` for what is wrong with it."""
+        texts = [token.decode("utf-8", errors="replace") for token in self.tokens]
+        return np.array([len(text.encode("utf-8")) for text in texts] + [0], dtype=np.int64)

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import torch
 
+from search.task import memory
 from search.task.loader import PACKINGS, Documents, prefetched, training_rows
 from search.task.pace import pace_for
 from search.task.protocol import Channel
@@ -66,6 +67,8 @@ class Run:
         """
         generator = torch.Generator().manual_seed(0)
         trainer = build()
+        self._synchronize()
+        self._channel.send({"event": "built"})
         for _ in range(WARM_UP_STEPS):
             synthetic = torch.randint(self.vocab_size, (rows, self.sequence_length + 1), generator=generator)
             synthetic = synthetic.to(self.device)
@@ -76,6 +79,8 @@ class Run:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
+        elif self.device.type == "mps":
+            torch.mps.empty_cache()
         _seed(self.seed)
         return build()
 
@@ -115,6 +120,11 @@ class Run:
         """Tell the harness the training loss of this step, in nats per token. Never waits for the device: the value is read
         when the step is done."""
         self._loss = torch.as_tensor(loss).detach().to("cpu", non_blocking=self.device.type == "cuda")
+
+    def describe(self, **facts: str | float) -> None:
+        """Put short facts about the program on record, for people: what it uses, what it counts. At most 16 names, of
+        letters and underscores."""
+        self._channel.send({"event": "described", "facts": facts})
 
     def submit(self, model: torch.nn.Module) -> None:
         """Hand in the trained weights. They are scored by a process that never ran the training; this one ends."""
@@ -156,15 +166,7 @@ class Run:
         self._channel.send({"event": "progress", "loss": loss, "progress": self.progress, **self._facts()})
 
     def _facts(self) -> dict[str, Any]:
-        return {"steps": self._pace.done, "tokens": self._tokens, "peak_memory_mb": self._peak_memory_mb()}
-
-    def _peak_memory_mb(self) -> float:
-        if self.device.type == "cuda":
-            return torch.cuda.max_memory_allocated() / 2**20
-        import resource
-
-        unit = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, kilobytes elsewhere
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+        return {"steps": self._pace.done, "tokens": self._tokens, "peak_memory_mb": memory.peak_mb()}
 
     def _synchronize(self) -> None:
         if self.device.type == "cuda":
@@ -183,6 +185,7 @@ def join() -> Run:
     settings, _ = channel.receive()
     if settings["device"] == "cpu":
         torch.set_num_threads(settings["threads"])
+    memory.cap_gpu(settings["vram_gb"])
     _seed(settings["seed"])
     return Run(channel, settings)
 

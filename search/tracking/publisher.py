@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from search import source, table
@@ -17,6 +16,7 @@ from search.colours import COLOURS
 from search.config import restored
 from search.identity import flat
 from search.journal import ATTACHMENTS, Entry, Journal
+from search.tracking.metrics import metric, outcome_metrics, outcome_tags
 from search.tracking.store import absolute, all_runs, connect, experiment_id, first_line, outages, unusable
 from search.tracking.totals import Totals
 from search.tracking.words import kept_chain, study_description, trial_description
@@ -136,7 +136,7 @@ class MlflowPublisher:
         attached = self.journal.folder / ATTACHMENTS / f"{trial.number:04d}"
         if attached.is_dir():
             self.client.log_artifacts(run, str(attached), "conversation")
-        self._log_metrics(run, self._outcome_metrics(entry))
+        self._log_metrics(run, outcome_metrics(entry))
         status = "FINISHED" if trial.status is Status.COMPLETED else "FAILED"
         self.client.set_terminated(run, status=status, end_time=int(entry.finished * 1000))
 
@@ -166,6 +166,7 @@ class MlflowPublisher:
             "kept": "" if verdict is None else str(verdict.kept).lower(),
             "verdict": "" if verdict is None else verdict.reason,
             "mlflow.note.content": trial_description(entry),
+            **outcome_tags(outcome),
             **trial.answer.facts,
         }
         if trial.answer.cost is not None and trial.answer.cost.usd is None:
@@ -188,30 +189,6 @@ class MlflowPublisher:
             change = source.diff(parent, candidate.source, f"trial {candidate.parent}/train.py", "trial/train.py")
             self.client.log_text(run, change or "no change\n", "change_from_parent.diff.txt")
 
-    def _outcome_metrics(self, entry: Entry) -> list[Metric]:
-        outcome = entry.trial.outcome
-        at = int(entry.finished * 1000)
-        values = {
-            "train_seconds": outcome.train_seconds,
-            "tokens": outcome.tokens,
-            "steps": outcome.steps,
-            "peak_memory_mb": outcome.peak_memory_mb,
-            "dropped_share": outcome.dropped_share,
-            **{f"seconds/{phase}": seconds for phase, seconds in outcome.seconds.items()},
-        }
-        if entry.trial.answer.cost is not None:
-            costs = asdict(entry.trial.answer.cost).items()
-            values |= {f"llm_{name}": value for name, value in costs if value is not None}
-        if outcome.val_bpb is not None:
-            values["val_bpb"] = outcome.val_bpb
-        if outcome.confirmation_bpb is not None:
-            values["confirmation_bpb"] = outcome.confirmation_bpb
-        if outcome.train_seconds > 0:
-            values["tokens_per_second"] = outcome.tokens / outcome.train_seconds
-        started = entry.finished - outcome.train_seconds
-        curve = [_metric("train_loss", p.loss, int((started + p.seconds) * 1000), p.tokens) for p in outcome.losses]
-        return [_metric(name, value, at, 0) for name, value in values.items()] + curve
-
     def _publish_curves(self, entry: Entry, totals: Totals, rows: list[str]) -> None:
         """The study's own curves over trials, its table, and its winner so far."""
         trial = entry.trial
@@ -221,7 +198,7 @@ class MlflowPublisher:
         values["anchor_val_bpb" if trial.origin is Origin.ANCHOR else "trial_val_bpb"] = trial.val_bpb
         at = int(entry.finished * 1000)
         known = {name: value for name, value in values.items() if value is not None}
-        self._log_metrics(self.parent, [_metric(name, value, at, trial.number) for name, value in known.items()])
+        self._log_metrics(self.parent, [metric(name, value, at, trial.number) for name, value in known.items()])
         self.client.log_text(self.parent, "\n".join(rows) + "\n", "trials.jsonl")
         if entry.verdict is not None and entry.verdict.kept:
             self.client.log_text(self.parent, kept_chain(rows), "kept.md")
@@ -260,12 +237,6 @@ class MlflowPublisher:
             return None
         parent = self.journal.entries[candidate.parent].trial.candidate
         return None if parent is None else parent.source
-
-
-def _metric(name: str, value: float, at: int, step: int) -> Metric:
-    from mlflow.entities import Metric
-
-    return Metric(name, float(value), at, step)
 
 
 def _constants(text: str) -> dict[str, Any]:

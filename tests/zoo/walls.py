@@ -49,7 +49,7 @@ def no_deadline(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
 
 
 def no_challenge(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
-    patch.setattr(Judge, "_challenge", lambda *arguments: None)
+    patch.setattr(Judge, "_challenge", lambda *arguments: audit.Finding(None, None, None))
     return {}
 
 
