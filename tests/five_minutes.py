@@ -27,6 +27,7 @@ from search.config import Config, TaskConfig
 from search.identity import stock_of
 from search.journal import Entry, Journal
 from search.paths import STUDIES
+from search.runner.training import device_of
 from search.task.tokens import Prepared
 
 EXPERIMENT = "five-minutes"
@@ -59,7 +60,9 @@ def trials_table(config: Config) -> Iterator[str]:
     yield "|---|" + "---|" * (len(entries) + 2)
     for name, values in _facts(entries).items():
         known = [value for value in values if value is not None]
-        spread = [f"{mean(known):.6g}" if known else "", f"{stdev(known):.2g}" if len(known) > 1 else ""]
+        if not known:  # such as the device's clocks on a CPU
+            continue
+        spread = [f"{mean(known):.6g}", f"{stdev(known):.2g}" if len(known) > 1 else ""]
         cells = ["" if value is None else f"{value:.6g}" for value in values]
         yield f"| {' | '.join([name, *cells, *spread])} |"
 
@@ -112,7 +115,12 @@ def step_lines(config: Config) -> Iterator[str]:
     from torch.profiler import ProfilerActivity, profile
 
     task, facts = config.task, {}
-    device = torch.device("cuda" if task.device == "rocm" else task.device)
+    device = torch.device(device_of(task))
+    if device.type == "cuda" and not torch.cuda.is_available():
+        yield f"task.device={task.device}: not on this machine"
+        return
+    if device.type == "cpu":
+        torch.set_num_threads(task.threads)
     run: Any = SimpleNamespace(
         device=device,
         vocab_size=task.vocab_size,
