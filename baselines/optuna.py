@@ -83,7 +83,10 @@ class OptunaSearch:
                 raise UserError(f"space.{name}: the start file has no constant of that name; it has {', '.join(values)}")
             point[name] = _coordinate(dimension, values[name])
             if not _holds(self.distributions[name], point[name]):
-                raise UserError(f"space.{name}: does not hold the stock's own value {values[name]}; widen it")
+                raise UserError(
+                    f"space.{name}: does not hold the stock's own value {values[name]} (the task may have set it, or "
+                    f"the GPU's memory); widen it, or leave it out with '~space.{name}'"
+                )
         return point
 
 

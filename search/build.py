@@ -18,8 +18,7 @@ from search.journal import ATTACHMENTS, Entry, Journal
 from search.paths import STUDIES
 from search.progress import PlainDisplay, make_display, summary
 from search.runner import sandbox
-from search.runner.device import available
-from search.runner.trial_runner import TrialRunner
+from search.runner.trial_runner import TrialRunner, check_devices
 from search.strategy import NoiseFloor, Strategy, TaskFacts
 from search.study import STOPPED, Budget, Study
 from search.task.corpus import CorpusError
@@ -35,7 +34,7 @@ UNPROTECTED = " (a candidate can read and write whatever you can, the scored tex
 
 def check(config: Config) -> None:
     """All that can be found wrong before anything is spent. Raises UserError."""
-    available(config.task.device, config.task.threads)
+    check_devices(config.task)
     stock = stock_of(config)
     sandbox.choose(config.sandbox)
     make_strategy(config, stock, None, STUDIES / identity(config))

@@ -53,9 +53,11 @@ def fit(text: str, task: TaskConfig, gpus: Sequence[Gpu]) -> DeviceBatch | None:
     memory = smallest_memory_gb(gpus, task)
     rows = rows_that_fit(memory, task.row_gb)
     if rows == 0:
+        capped = task.vram_gb is not None and memory == task.vram_gb
+        remedy = "Raise task.vram_gb" if capped else f"Hide small GPUs with {VARIABLES[task.device]}"
         raise UserError(
             f"task.row_gb={task.row_gb:g}: not one row fits into {memory:.1f} GB of GPU memory, of which "
-            f"{RESERVED_GB:g} are for weights and the like.\nHide small GPUs with {VARIABLES[task.device]}, or use task=cpu"
+            f"{RESERVED_GB:g} are for weights and the like.\n{remedy}, or use task=cpu"
         )
     return DeviceBatch(min(own, rows), memory)
 

@@ -48,6 +48,10 @@ def main(config: Config) -> None:
     print(f"val_bpb {outcome.val_bpb:.6f}")
     phases = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in outcome.seconds.items())
     print(f"{outcome.steps} steps, {outcome.tokens:,} tokens; seconds: {phases}; peak {outcome.peak_memory_mb:.0f} MB")
+    facts = {**outcome.described, "device": outcome.device, **outcome.telemetry}
+    print(
+        "; ".join(f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}" for name, value in facts.items())
+    )
 
 
 if __name__ == "__main__":

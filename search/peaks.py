@@ -14,7 +14,7 @@ COST = "flops_per_token"  # what a program calls it where it describes itself
 # Dense bfloat16 FLOP/s with float32 accumulation, from the makers' data sheets (and, for GeForce, the white papers of the
 # architectures); where they print the figure with sparsity, half of it. By the whole name that the driver gives, without the
 # maker's: variants of one name differ by a third (H100), and laptops' GPUs share desktop names. The V100 and T4 have no
-# bfloat16: float16. One MI250X shows as two devices: half of the card.
+# bfloat16: float16.
 PEAKS: dict[str, float] = {
     r"GB200": 2500e12,
     r"B200": 2250e12,
@@ -41,15 +41,12 @@ PEAKS: dict[str, float] = {
     r"GeForce RTX 4090": 165.2e12,
     r"GeForce RTX 5080": 112.6e12,
     r"GeForce RTX 5090": 209.5e12,
-    r"Instinct MI210": 181e12,
-    r"Instinct MI250X": 191.5e12,
-    r"Instinct MI300X|Instinct MI325X": 1307.4e12,
 }
 
 
 def peak_of(model: str) -> float | None:
     """Peak FLOP/s of a GPU by its full name; None where none is on record."""
-    name = model.removeprefix("NVIDIA ").removeprefix("AMD ")
+    name = model.removeprefix("NVIDIA ")
     return next((peak for pattern, peak in PEAKS.items() if re.fullmatch(pattern, name)), None)
 
 

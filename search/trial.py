@@ -100,7 +100,7 @@ class Outcome:
     `seconds`: by phase. `train_seconds`: what the trial costs the study's budget. `tokens`, `steps`, `peak_memory_mb`,
     `losses`, `dropped_share`: as the training process reported them, for information. `log_tail`: the end of what training
     printed. `field_bpb`: validation by the field's count of bytes, to compare with published numbers and for nothing else.
-    `audit_sd`, `audit_max`: how far the challenged answers were from the claims, in nats; None where unaudited.
+    `audit_sd`, `audit_max`: how far the challenged answers were from the claims, in nats; None where none were challenged.
     `telemetry`: what the device did during training (see `search.runner.telemetry`). `described`: what the program says of
     itself, for information only.
     """

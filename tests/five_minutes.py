@@ -54,6 +54,9 @@ def trials_table(config: Config) -> Iterator[str]:
         return
     with Journal(folder, print) as journal:
         entries = [entry for entry in journal.entries if entry.trial.val_bpb is not None]
+    if not entries:
+        yield f"None with a score yet in {folder}"
+        return
     outcomes = [entry.trial.outcome for entry in entries]
     yield f"{outcomes[0].device}; {outcomes[0].described}; {time.strftime('%Y-%m-%d', time.gmtime(entries[0].finished))}\n"
     yield f"| | {' | '.join(f'seed {entry.training_seed}' for entry in entries)} | mean | sd |"

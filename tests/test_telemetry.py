@@ -14,7 +14,7 @@ import pytest
 from pynvml import NVML_ERROR_NOT_SUPPORTED, NVMLError
 
 from search import peaks
-from search.build import make_runner
+from search.build import check, make_runner
 from search.config import BudgetConfig
 from search.errors import UserError
 from search.identity import task_facts
@@ -31,7 +31,8 @@ from search.task.protocol import ProtocolError
 from search.task.tokenizer import Tokenizer
 from search.task.tokens import prepare
 from search.trial import Outcome, Status
-from tests.programs import UNTRAINED, program
+from tests.hardware import TWO_CARDS, put_nvidia_smi
+from tests.programs import TRAINED, UNTRAINED, program
 
 NEW_FIELDS = ("field_bpb", "audit_sd", "audit_max", "telemetry", "described")
 GB = 2**30
@@ -121,12 +122,35 @@ def test_a_program_may_say_when_it_has_built_and_what_it_is(run):
     assert outcome.described == {"attention": "dense [31m " + "x" * 189, "flops_per_token": 7, "compiled": "no"}
 
 
+WARMS_UP_TWICE = TRAINED.replace(
+    "    run.submit",
+    """    run.start(lambda: Trainer(run), 8)
+    run.submit""",
+).replace(
+    "    trainer = run.start(lambda: Trainer(run), 16)",
+    """    run.describe(compiled=True, x1=3, loss=float("nan"), nothing=None)
+    run.start(lambda: Trainer(run), 8)
+    trainer = run.start(lambda: Trainer(run), 16)""",
+)
+
+
+def test_a_program_may_warm_up_as_often_as_it_likes_and_say_anything_of_itself(run):
+    outcome = run(program(main=WARMS_UP_TWICE))
+    assert outcome.status is Status.COMPLETED, outcome.reason
+    assert outcome.described == {"compiled": "True", "x1": 3, "loss": "nan", "nothing": "None"}
+
+
+def test_a_program_hears_why_it_cannot_describe_itself_so(run):
+    shouts = run(program(main=UNTRAINED.replace("join()\n", "join()\n    run.describe(FLOPS=1)\n")))
+    assert shouts.status is Status.CRASHED and "describe takes at most 16 names like flops_per_token" in shouts.reason
+
+
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({"Attention": "x"}, "is not a name"),
-        ({"x" * 41: 1}, "is not a name"),
-        ({"": 1}, "is not a name"),
+        ({"Attention": "x"}, "is no name"),
+        ({"x" * 41: 1}, "is no name"),
+        ({"": 1}, "is no name"),
         ({"flops": math.nan}, "described.flops is nan"),
         ({"flops": 10**30}, "described.flops is 1000000"),
         ({"compiled": True}, "described.compiled is True"),
@@ -290,6 +314,13 @@ def test_a_cap_that_nobody_could_watch_is_an_error():
         assert leased == device
 
 
+def test_that_it_could_not_be_watched_is_found_before_anything_is_written(configure, monkeypatch, tmp_path):
+    put_nvidia_smi(monkeypatch, tmp_path, TWO_CARDS)
+    config = configure("task=gpu", "data=python", "task.vram_gb=20")
+    with pytest.raises(UserError, match=r"task\.vram_gb=20.*NVIDIA H100"):
+        check(config)
+
+
 def test_a_core_that_works_is_told_from_one_that_waits(train_on, monkeypatch):
     monkeypatch.setattr("search.runner.training.OVERRUN_SECONDS", 60.0)  # a stalled machine is not what is tested
     budget, shares = BudgetConfig(seconds=1.5), []
@@ -323,7 +354,7 @@ def test_a_core_that_works_is_told_from_one_that_waits(train_on, monkeypatch):
         ("NVIDIA GeForce RTX 4090 D", None),
         ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
         ("NVIDIA A100-SXM4-40GB MIG 3g.20gb", None),
-        ("AMD Instinct MI300X", 1307.4),
+        ("AMD gfx942", None),  # all that the kernel tells: cards of several speeds
         ("AMD EPYC", None),
         ("", None),
     ],

@@ -24,8 +24,7 @@ from search.interrupt import Interrupts
 from search.journal import ATTACHMENTS, FILE, Entry, Journal
 from search.paths import STUDIES
 from search.progress import PlainDisplay
-from search.runner.device import available
-from search.runner.trial_runner import TrialRunner
+from search.runner.trial_runner import TrialRunner, check_devices
 from search.seeds import confirmation_seed
 from search.study import Budget, Study
 from search.task.tokens import Prepared
@@ -63,7 +62,7 @@ def confirm(wish: Wish) -> None:
         journal = stack.enter_context(Journal(folder / CONFIRMATION / "0", plain.say))
         begun = studies[0].config if journal.header is None else restored(journal.header["config"])
         config = _config(begun, wish)
-        available(config.task.device, config.task.threads)
+        check_devices(config.task)
         prepared = prepare_data(config, plain.say)
         _check_text(studies[0], task_facts(config.task, prepared))
         check_store(config.tracking.uri)

@@ -69,7 +69,7 @@ def lease(kind: str, threads: int, waiting: Callable[[], None]) -> Iterator[Devi
                 if len(taken) < needed and _lock(held, f"{kind}-{unit}"):
                     taken.append(unit)
             if len(taken) == needed:
-                yield _device(kind, units[taken[0]], taken)
+                yield device_of_units(kind, units[taken[0]], taken)
                 return
         if not told:
             waiting()
@@ -82,7 +82,9 @@ def _gpus(kind: str) -> dict[str, str]:
     gpus = {gpu.id: gpu.model for gpu in listed(kind)}
     if not gpus:
         maker, where = {"cuda": ("NVIDIA", "nvidia-smi -L"), "rocm": ("AMD", str(KFD_NODES))}[kind]
-        raise UserError(f"task.device={kind}: this machine shows no {maker} GPU ({where}); {_instead(kind)}")
+        mask = os.environ.get(VARIABLES[kind])
+        seen = where if mask is None else f"{where}, and {VARIABLES[kind]}={mask}"
+        raise UserError(f"task.device={kind}: this machine shows no {maker} GPU ({seen}); {_instead(kind)}")
     if kind == "cuda" and Path("/dev/nvidiactl").exists() and not Path("/dev/nvidia-uvm").exists():
         # Candidates cannot have it made.
         raise UserError("task.device=cuda: there is no /dev/nvidia-uvm; have it made: nvidia-modprobe -u -c=0")
@@ -105,7 +107,8 @@ def _is_apple() -> bool:
     return platform.system() == "Darwin" and platform.machine() == "arm64"
 
 
-def _device(kind: str, model: str, taken: Sequence[str]) -> Device:
+def device_of_units(kind: str, model: str, taken: Sequence[str]) -> Device:
+    """Of one GPU, or of as many cores as `taken` names."""
     if kind in VARIABLES:
         return Device(kind, f"{model} {taken[0]}", environment={VARIABLES[kind]: taken[0]})
     if kind == "mps":

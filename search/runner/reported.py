@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-from search.task.protocol import Message, ProtocolError
+from search.task.protocol import FACT_NAME, MOST_FACTS, Message, ProtocolError
 from search.untrusted import one_line
 
 LARGEST_NUMBER = 1e18  # that a process may report of itself
-MOST_FACTS = 16  # names that it may describe itself by
-FACT_NAME = re.compile(r"[a-z_]{1,40}")  # becomes the name of a tag or a metric
 
 Facts = dict[str, str | float]
 
@@ -33,7 +30,7 @@ def described(message: Message, known: Mapping[str, str | float]) -> Facts:
 
 def _name(name: str) -> str:
     if FACT_NAME.fullmatch(name) is None:
-        raise ProtocolError(f"described.facts: {one_line(name)!r} is not a name of at most 40 letters a-z and _")
+        raise ProtocolError(f"described.facts: {one_line(name)!r} is no name")
     return name
 
 

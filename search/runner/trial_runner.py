@@ -13,7 +13,7 @@ from search.errors import UserError
 from search.files import remove_tree
 from search.runner import nvml
 from search.runner.compile_cache import CompileCache
-from search.runner.device import Device, lease
+from search.runner.device import Device, available, device_of_units, lease
 from search.runner.frozen import frozen_files
 from search.runner.handover import Handover
 from search.runner.judge import Judge, Score
@@ -42,6 +42,15 @@ def metered(device: Device, vram_gb: float | None) -> Iterator[Device]:
                 "could watch it; mend the driver (nvidia-smi), or set task.vram_gb=null"
             )
         yield replace(device, card=card)
+
+
+def check_devices(task: TaskConfig) -> None:
+    """Raise UserError where the task's devices are not there, or a cap on their memory could not be watched."""
+    units = available(task.device, task.threads)
+    if task.vram_gb is not None:
+        for unit, model in units.items():
+            with metered(device_of_units(task.device, model, [unit]), task.vram_gb):
+                pass
 
 
 class TrialRunner:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 CHANNEL_VARIABLE = "FAIRTRIAL_CHANNEL"  # holds the number of the inherited socket
 LONGEST_MESSAGE = 65_536  # bytes; a longer line is refused, so that a candidate cannot fill the harness's memory
 MOST_FILES = 8  # open files that may travel with one message
+MOST_FACTS = 16  # names that a program may describe itself by
+FACT_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")  # becomes the name of a tag or a metric
 
 Message = dict[str, Any]
 

@@ -6,6 +6,7 @@ Nothing said here is believed by the harness, except that weights lie on disk: i
 from __future__ import annotations
 
 import gc
+import math
 import os
 import sys
 import time
@@ -19,7 +20,7 @@ import torch
 from search.task import memory
 from search.task.loader import PACKINGS, Documents, prefetched, training_rows
 from search.task.pace import pace_for
-from search.task.protocol import Channel
+from search.task.protocol import FACT_NAME, MOST_FACTS, Channel
 
 WEIGHTS = "weights.pt"  # in the trial's own folder
 WARM_UP_STEPS = 3  # on synthetic tokens; enough for compilation and for an allocator to settle
@@ -59,6 +60,8 @@ class Run:
         self._tokens = 0
         self._loss: torch.Tensor | None = None
         self._reported = 0.0
+        self._built = False  # or too late to say so
+        self._described: set[str] = set()
 
     def start(self, build: Callable[[], T], rows: int) -> T:
         """Build a trainer, warm it up on `rows` rows of synthetic tokens (this compiles), throw it away, and build it anew.
@@ -68,7 +71,9 @@ class Run:
         generator = torch.Generator().manual_seed(0)
         trainer = build()
         self._synchronize()
-        self._channel.send({"event": "built"})
+        if not self._built:
+            self._channel.send({"event": "built"})
+            self._built = True
         for _ in range(WARM_UP_STEPS):
             synthetic = torch.randint(self.vocab_size, (rows, self.sequence_length + 1), generator=generator)
             synthetic = synthetic.to(self.device)
@@ -95,6 +100,7 @@ class Run:
         # What is here by now stays, and is not looked at again: a full collection took 120 ms, and takes a
         # microsecond (measured: 2 cores, CPython 3.11).
         gc.freeze()
+        self._built = True
         self._channel.send({"event": "ready"})
         _, files = self._channel.receive()
         begun = time.monotonic()
@@ -121,10 +127,18 @@ class Run:
         when the step is done."""
         self._loss = torch.as_tensor(loss).detach().to("cpu", non_blocking=self.device.type == "cuda")
 
-    def describe(self, **facts: str | float) -> None:
-        """Put short facts about the program on record, for people: what it uses, what it counts. At most 16 names, of
-        letters and underscores."""
-        self._channel.send({"event": "described", "facts": facts})
+    def describe(self, **facts: object) -> None:
+        """Put short facts about the program on record, for people: what it uses, what it counts. Finite numbers stay
+        numbers, all else becomes text. Raises ValueError for more than 16 names in all, or one that is not in lower case."""
+        self._described |= facts.keys()
+        wrong = [name for name in facts if not FACT_NAME.fullmatch(name)]
+        if wrong or len(self._described) > MOST_FACTS:
+            raise ValueError(
+                f"describe takes at most {MOST_FACTS} names like flops_per_token, got {wrong or len(self._described)}"
+            )
+        numbers = {name: value for name, value in facts.items() if _is_number(value)}
+        words = {name: str(value) for name, value in facts.items() if name not in numbers}
+        self._channel.send({"event": "described", "facts": {**words, **numbers}})
 
     def submit(self, model: torch.nn.Module) -> None:
         """Hand in the trained weights. They are scored by a process that never ran the training; this one ends."""
@@ -188,6 +202,10 @@ def join() -> Run:
     memory.cap_gpu(settings["vram_gb"])
     _seed(settings["seed"])
     return Run(channel, settings)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _seed(seed: int) -> None:

@@ -43,9 +43,9 @@ def _values(outcome: Outcome) -> dict[str, float]:
     values = {
         "val_bpb": outcome.val_bpb,
         "confirmation_bpb": outcome.confirmation_bpb,
-        "field_val_bpb": outcome.field_bpb,
-        "audit/difference_sd": outcome.audit_sd,
-        "audit/difference_max": outcome.audit_max,
+        "field_bpb": outcome.field_bpb,
+        "audit_sd": outcome.audit_sd,
+        "audit_max": outcome.audit_max,
         "tokens_per_second": speed,
         "mfu": peaks.utilisation(outcome),
     }
