@@ -36,7 +36,7 @@ def check(config: Config) -> None:
     """All that can be found wrong before anything is spent. Raises UserError."""
     check_devices(config.task)
     stock = stock_of(config)
-    sandbox.choose(config.sandbox)
+    sandbox.choose(config.sandbox, config.task.device)
     make_strategy(config, stock, None, STUDIES / identity(config))
 
 
@@ -179,7 +179,9 @@ def make_runner(config: Config, prepared: Prepared, work: Path, reference: Path,
     """A runner that scores validation, and the confirmation split only where it is `confirming`. Raises UserError where the
     text is too short."""
     try:
-        return TrialRunner(config.task, prepared, work, reference, sandbox.choose(config.sandbox), confirming)
+        return TrialRunner(
+            config.task, prepared, work, reference, sandbox.choose(config.sandbox, config.task.device), confirming
+        )
     except ValueError as error:
         raise UserError(f"task.scoring_rows={config.task.scoring_rows}: {error}; use more text or fewer rows") from error
     except OSError as error:

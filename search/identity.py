@@ -137,7 +137,7 @@ def header_of(config: Config, stock: str, prepared: Prepared, role: str, batch: 
         "identity": identity(config),
         "strategy": config.strategy_name,
         "config": {key: value for key, value in asdict(config).items() if key not in GROUPS},
-        "sandbox": sandbox.choose(config.sandbox).name,
+        "sandbox": sandbox.choose(config.sandbox, config.task.device).name,
         "task": task,
         "task_fingerprint": hashlib.sha256(json.dumps(task, sort_keys=True).encode()).hexdigest(),
         "stock": hashlib.sha256(stock.encode()).hexdigest(),

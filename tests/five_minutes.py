@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from statistics import mean, stdev
@@ -41,7 +42,8 @@ def main(config: Config) -> None:
     print("## Trials\n")
     print("\n".join(trials_table(config)))
     print("\n## Loader\n")
-    print(loader_line(config.task, prepared))
+    with one_core():
+        print(loader_line(config.task, prepared))
     print("\n## One step\n")
     print("\n".join(step_lines(config)))
 
@@ -92,13 +94,11 @@ def _facts(entries: Sequence[Entry]) -> dict[str, list[float | None]]:
 
 
 def loader_line(task: TaskConfig, prepared: Prepared) -> str:
-    """Speed of making batches as training does, on one core."""
+    """Speed of making batches as training does."""
     import numpy as np
 
     from search.task.loader import PACKINGS, training_rows
 
-    if sys.platform == "linux":
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     packer = PACKINGS[task.packing](task.sequence_length, prepared.tokenizer().bos)
     source = training_rows(prepared.documents("train"), packer, seed=0)
     rows = max(1, 524_288 // task.sequence_length)
@@ -110,6 +110,20 @@ def loader_line(task: TaskConfig, prepared: Prepared) -> str:
         made += rows
     speed = made * task.sequence_length / (time.process_time() - began)
     return f"{task.packing}, one core: {speed / 1e6:.1f} million tokens per second; {packer.dropped_share:.1%} dropped"
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Stay on one core, where the system can see to it."""
+    if sys.platform != "linux":
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def step_lines(config: Config) -> Iterator[str]:

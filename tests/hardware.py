@@ -18,7 +18,8 @@ TWO_CARDS = f"{BIG}, 81559, NVIDIA H100 80GB HBM3\n{SMALL}, 24564, NVIDIA GeForc
 
 
 def put_nvidia_smi(monkeypatch: pytest.MonkeyPatch, folder: Path, table: str) -> None:
-    """A program of that name in the folder, first on the path, that prints the table."""
+    """A program of that name in the folder, first on the path, that prints the table; and nothing is missing to compile."""
+    monkeypatch.setattr("search.runner.trial_runner.missing_compiler", lambda: None)
     program = folder / "bin" / "nvidia-smi"
     program.parent.mkdir(exist_ok=True)
     program.write_text(f"#!/bin/sh\ncat <<'END'\n{table}END\n")

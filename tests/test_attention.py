@@ -143,6 +143,46 @@ def test_the_next_way_is_taken_aloud(monkeypatch, capsys):
     assert said[1].startswith("attention: not by wrong: it is off by 0.")
 
 
+def test_a_package_that_is_another_is_refused_and_what_it_changed_undone(monkeypatch, capsys):
+    """As a FlashAttention-3 without the operators that PyTorch looks for: it says so in a RuntimeError."""
+    undone = []
+
+    class Foreign(Masked):
+        name = "foreign"
+
+        def __init__(self, device, sequence_length, windows):
+            raise RuntimeError("Module 'flash_attn_interface' does not expose FA3 kernels")
+
+        @classmethod
+        def withdraw(cls):
+            undone.append(cls.name)
+
+    monkeypatch.setattr(attention, "candidates", lambda device, compiled: (Foreign, Masked))
+    choose.cache_clear()
+    assert type(choose(CPU, 64, (16,), 16)) is Masked and undone == ["foreign"]
+    assert "not by foreign: Module 'flash_attn_interface' does not expose" in capsys.readouterr().out
+    choose.cache_clear()
+
+
+@pytest.mark.parametrize("kernel", [reference, off_by_one, refused])
+def test_cudnn_comes_first_only_where_it_works_and_means_the_same(kernel, monkeypatch, capsys):
+    """The process-wide order, with a stand-in for what the kernel answers."""
+    monkeypatch.setattr(Masked, "full", lambda self, query, key, value: kernel(query, key, value, query.size(1) // 2))
+    monkeypatch.setattr(attention, "_entered", [])
+    if kernel is reference:
+        monkeypatch.setattr(Masked, "full", lambda self, query, key, value: reference(query, key, value, query.size(1)))
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    try:
+        attention.use_cudnn(CPU, 16)
+        taken = kernel is reference
+        assert torch.backends.cuda.cudnn_sdp_enabled() is taken and bool(attention._entered) is taken
+        assert ("attention: not by cuDNN: " in capsys.readouterr().out) is not taken
+    finally:
+        for order in attention._entered:
+            order.close()
+        torch.backends.cuda.enable_cudnn_sdp(before)
+
+
 def test_without_a_way_that_works_it_is_an_error(monkeypatch):
     monkeypatch.setattr(attention, "candidates", lambda device, compiled: ())
     choose.cache_clear()
@@ -167,3 +207,5 @@ def test_every_way_that_this_gpu_has_agrees(way, head_dim):
     except Unusable as error:
         assert "off by" not in str(error)
         pytest.skip(str(error))
+    finally:
+        way.withdraw()

@@ -212,7 +212,7 @@ def test_apples_gpu_is_asked_for_without_a_sandbox_and_with_a_batch(configure, m
         check(configure(*settings))
     config = configure(*settings, "+task.constants.DEVICE_BATCH_SIZE=4")
     check(config)
-    assert isinstance(sandbox.choose(config.sandbox), Unprotected)
+    assert isinstance(sandbox.choose(config.sandbox, config.task.device), Unprotected)
     assert device_of(config.task) == "mps" and budget_in_words(config.task).startswith("300 seconds")
 
 
@@ -221,6 +221,10 @@ def test_apples_gpu_is_asked_for_without_a_sandbox_and_with_a_batch(configure, m
     [
         (RuntimeError("MPS backend out of memory (MPS allocated: 12.00 GB). Tried to allocate"), "out_of_memory"),
         (torch.OutOfMemoryError("HIP out of memory. Tried to allocate 2.00 GiB"), "out_of_memory"),
+        (RuntimeError("CUDA error: out of memory\nCompile with TORCH_USE_CUDA_DSA"), "out_of_memory"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"), "out_of_memory"),
+        (RuntimeError("Triton Error [CUDA]: out of memory"), "out_of_memory"),
+        (RuntimeError("backend='inductor' raised:\nOutOfMemoryError: CUDA out of memory."), "out_of_memory"),
         (RuntimeError("shapes do not match"), "crashed"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from search.build import make_runner
 from search.errors import UserError
 from search.paths import ROOT
 from search.runner import watchdog
+from search.runner.compile_cache import CACHE, CompileCache
 from search.runner.frozen import Frozen, sha256
 from search.runner.handover import Handover
 from search.runner.request import TrialRequest
@@ -195,6 +197,23 @@ def test_a_trial_finds_what_the_stock_compiled_and_nothing_of_another_trial(make
         assert outcome.status is Status.COMPLETED
         found.append(outcome.log_tail.strip())
     assert found == ["found []", "found ['stock']", "found ['stock']"]
+
+
+def test_a_copied_cache_names_its_own_files(tmp_path):
+    """Triton keeps a list of each kernel's files, by their whole paths."""
+    stock, first = tmp_path / "stock", tmp_path / "first"
+    kernel = stock / CACHE / "triton" / "ABC"
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.cubin").write_bytes(b"code")
+    (kernel / "__grp__kernel.json").write_text(json.dumps({"child_paths": {"kernel.cubin": str(kernel / "kernel.cubin")}}))
+    cache = CompileCache(tmp_path / "kept")
+    cache.keep(stock)
+    shutil.rmtree(stock)
+    first.mkdir()
+    cache.copy_to(first)
+    group = json.loads((first / CACHE / "triton" / "ABC" / "__grp__kernel.json").read_text())
+    path = Path(group["child_paths"]["kernel.cubin"])
+    assert path.read_bytes() == b"code" and path.is_relative_to(first)
 
 
 def test_a_trained_program_needs_nothing_that_is_limited(make, tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+TRITON_LISTS = "triton/*/__grp__*.json"
 CACHE = "cache"  # in a trial's own folder; where its environment tells the compilers to write
 
 
@@ -21,7 +22,7 @@ class CompileCache:
     def copy_to(self, trial: Path) -> None:
         """Give a trial's folder its copy. Raises OSError."""
         if self.folder.is_dir():
-            shutil.copytree(self.folder, trial / CACHE, symlinks=True)
+            _copy(self.folder, trial / CACHE)
 
     def keep(self, trial: Path) -> None:
         """Take over what a finished training of the stock left in its folder. Raises OSError."""
@@ -29,6 +30,17 @@ class CompileCache:
         if left.is_dir() and not left.is_symlink():
             unfinished = self.folder.with_name(f"{self.folder.name}.unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.copytree(left, unfinished, symlinks=True)
+            _copy(left, unfinished, now_in=self.folder)
             shutil.rmtree(self.folder, ignore_errors=True)
             unfinished.rename(self.folder)
+
+
+def _copy(source: Path, target: Path, now_in: Path | None = None) -> None:
+    """Copy a cache. Triton's lists of files name the folder that these were made in, and a list that names files which are
+    gone is a kernel compiled anew: in the copy they name the copy's, which will lie in `now_in`."""
+    shutil.copytree(source, target, symlinks=True)
+    for group in target.glob(TRITON_LISTS):
+        if group.is_file() and not group.is_symlink():
+            text = group.read_text(encoding="utf-8", errors="surrogateescape")
+            moved = text.replace(f"{source}/", f"{now_in or target}/")
+            group.write_text(moved, encoding="utf-8", errors="surrogateescape")

@@ -6,6 +6,8 @@ import fcntl
 import functools
 import os
 import platform
+import shutil
+import sysconfig
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -91,6 +93,15 @@ def _gpus(kind: str) -> dict[str, str]:
     if kind == "rocm" and not os.access(KFD, os.R_OK | os.W_OK):
         raise UserError(f"task.device=rocm: {KFD} cannot be opened; join the group that owns it (render, as a rule)")
     return gpus
+
+
+def missing_compiler() -> str | None:
+    """What is missing for Triton, which compiles kernels for GPUs and, for that, a small C module (its runtime/build.py)."""
+    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        return "a C compiler (gcc or clang)"
+    header = Path(sysconfig.get_paths()["include"]) / "Python.h"
+    return None if header.is_file() else f"Python's headers ({header})"
 
 
 def _instead(kind: str) -> str:

@@ -38,10 +38,6 @@ def version() -> int:
     return max(0, _libc().syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION_FLAG))
 
 
-def works() -> bool:
-    return version() > 0
-
-
 def restrict(read: list[Path], write: list[Path]) -> None:
     """Restrict this process, and what it becomes, for good. Raises OSError where the kernel refuses."""
     number = version()

@@ -34,6 +34,8 @@ INHERITED = (
     "LD_LIBRARY_PATH",
     "CUDA_HOME",
     "CUDA_PATH",
+    "CC",
+    "TRITON_LIBCUDA_PATH",
     "ROCM_PATH",
     "HSA_OVERRIDE_GFX_VERSION",  # without it ROCm refuses many consumer cards
     "OPENBLAS_CORETYPE",

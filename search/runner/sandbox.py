@@ -91,18 +91,21 @@ class Unprotected:
         return command
 
 
-def choose(name: str) -> Sandbox:
-    """`auto`: the strongest that works here. Raises UserError where what was asked for does not work."""
+def choose(name: str, device: str) -> Sandbox:
+    """`auto`: the strongest that works here, for a task's `device`. Raises UserError where what was asked for does not
+    work."""
     if name == "none":
         return Unprotected()
-    working = [sandbox for sandbox, works in ((Bubblewrap(), bubblewrap_works), (Landlock(), landlock.works)) if works()]
+    # Triton, which compiles for GPUs, renames files from one folder to another; the first version refuses all of that.
+    enough = landlock.version() >= (1 if device == "cpu" else 2)
+    working = [sandbox for sandbox, works in ((Bubblewrap(), bubblewrap_works()), (Landlock(), enough)) if works]
     for sandbox in working:
         if name in ("auto", sandbox.name):
             return sandbox
     offer = f"sandbox={working[0].name} works, or" if working else "there is no other here;"
     raise UserError(
-        f"sandbox={name}: does not work on this machine (bubblewrap needs the program bwrap and user namespaces, landlock a "
-        f"Linux kernel of 5.13 or later).\nInstall bubblewrap; {offer} sandbox=none runs candidates unprotected"
+        f"sandbox={name}: does not work on this machine (bubblewrap needs the program bwrap and user namespaces, landlock "
+        f"Linux 5.13 or later, for a GPU 5.19).\nInstall bubblewrap; {offer} sandbox=none runs candidates unprotected"
     )
 
 

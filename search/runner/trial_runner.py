@@ -13,8 +13,9 @@ from search.errors import UserError
 from search.files import remove_tree
 from search.runner import nvml
 from search.runner.compile_cache import CompileCache
-from search.runner.device import Device, available, device_of_units, lease
+from search.runner.device import Device, available, device_of_units, lease, missing_compiler
 from search.runner.frozen import frozen_files
+from search.runner.gpus import VARIABLES
 from search.runner.handover import Handover
 from search.runner.judge import Judge, Score
 from search.runner.record import Training
@@ -45,8 +46,14 @@ def metered(device: Device, vram_gb: float | None) -> Iterator[Device]:
 
 
 def check_devices(task: TaskConfig) -> None:
-    """Raise UserError where the task's devices are not there, or a cap on their memory could not be watched."""
+    """Raise UserError where the task's devices are not there, where the stock could not be compiled for them, or where a cap
+    on their memory could not be watched."""
     units = available(task.device, task.threads)
+    if task.device in VARIABLES and (missing := missing_compiler()) is not None:
+        raise UserError(
+            f"task.device={task.device}: PyTorch compiles for GPUs, and for that this machine lacks {missing}; install it "
+            "(Debian, Ubuntu: apt install gcc python3-dev)"
+        )
     if task.vram_gb is not None:
         for unit, model in units.items():
             with metered(device_of_units(task.device, model, [unit]), task.vram_gb):

@@ -13,22 +13,27 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 import torch
+import torch.nn.attention as torch_attention
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 # cuDNN's kernels are 1.7 to 2.3 times faster than FlashAttention-2 at training shapes on Hopper (huggingface/transformers
-# pull request 48163); where they take no case, the next one does.
+# pull request 48163).
 CUDNN_FIRST = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 CUDNN_CAPABILITIES = (9, 10)  # Hopper, Blackwell of data centres
 FLASH3_MODULE = "flash_attn_interface"  # of the FlashAttention-3 package
 # Root mean square of the difference over that of the reference. bfloat16 rounds by 2^-9 = 0.002, a few times in a row; a
 # window that is off by one place differs by 0.1 at the size of the check (measured).
 MOST_DIFFERENCE = 0.02
+CHECKED_LENGTH = 256  # places of the check's rows
+
+_entered: list[ExitStack] = []  # contexts that last as long as the process
 
 
 class Unusable(Exception):
@@ -49,7 +54,6 @@ class Masked:
     def __init__(self, device: torch.device, sequence_length: int, windows: tuple[int, ...]) -> None:
         """`windows`: all that will be asked for. Raises Unusable, and so do the other ways."""
         self.masks = {window: visible(sequence_length, window, device) for window in windows if window < sequence_length}
-        self.cudnn_first = _prefers_cudnn(device)
 
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
         length = query.size(1)
@@ -62,10 +66,11 @@ class Masked:
     def full(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Without a window."""
         query, key, value = heads_first(query, key, value)
-        if not self.cudnn_first:
-            return F.scaled_dot_product_attention(query, key, value, is_causal=True).transpose(1, 2)
-        with sdpa_kernel(CUDNN_FIRST, set_priority=True):
-            return F.scaled_dot_product_attention(query, key, value, is_causal=True).transpose(1, 2)
+        return F.scaled_dot_product_attention(query, key, value, is_causal=True).transpose(1, 2)
+
+    @classmethod
+    def withdraw(cls) -> None:
+        """Undo what making one has changed for the whole process."""
 
 
 class Varlen(Masked):
@@ -102,17 +107,23 @@ class Flash3(Varlen):
     """FlashAttention-3, where that package is installed and the GPU is a Hopper."""
 
     name = "flash-attention 3"
+    activated = False
 
     def __init__(self, device: torch.device, sequence_length: int, windows: tuple[int, ...]) -> None:
         super().__init__(device, sequence_length, windows)
         if importlib.util.find_spec(FLASH3_MODULE) is None or torch.cuda.get_device_capability(device)[0] != 9:
             raise Unusable("needs the package flash-attn-3 and a Hopper GPU")
-        from torch.nn.attention import activate_flash_attention_impl
-
-        activate_flash_attention_impl("FA3")
+        Flash3.activated = True  # it changes PyTorch's own kernels, also where it then fails
+        torch_attention.activate_flash_attention_impl("FA3")
 
     def full(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         return self.windowed(query, key, value, (-1, 0))
+
+    @classmethod
+    def withdraw(cls) -> None:
+        if cls.activated:
+            torch_attention.restore_flash_attention_impl()
+            cls.activated = False
 
 
 class Flex(Masked):
@@ -152,14 +163,18 @@ def choose(
     works.
     """
     ways = candidates(device, compiled)
-    for way in ways:
-        try:
-            with torch.inference_mode(False):
+    with torch.inference_mode(False):
+        if prefers_cudnn(device):
+            use_cudnn(device, head_dim)
+        for way in ways:
+            try:
                 if len(ways) > 1:
                     check(way, device, head_dim)
-                return way(device, sequence_length, windows)
-        except (Unusable, ImportError) as error:
-            print(f"attention: not by {way.name}: {error}", flush=True)
+                with refusals():
+                    return way(device, sequence_length, windows)
+            except Unusable as error:
+                way.withdraw()
+                print(f"attention: not by {way.name}: {error}", flush=True)
     raise Unusable(f"no way of attention works on {device} with {head_dim} channels per head")
 
 
@@ -170,27 +185,55 @@ def candidates(device: torch.device, compiled: bool) -> tuple[type[Masked], ...]
     return (Masked,)
 
 
-def check(way: type[Masked], device: torch.device, head_dim: int) -> None:
-    """Hold a way against the reference, at a small size, with and without a window. Raises Unusable, ImportError."""
+def use_cudnn(device: torch.device, head_dim: int) -> None:
+    """Have PyTorch's attention try cuDNN first, in this process and from now on, unless it fails or means something else.
+
+    For the whole process, since inside a compiled graph PyTorch before 2.8 drops the order, and later ones then cannot keep
+    what autograd compiled (read in 2.6 to 2.13; bypass seen in 2.13).
+    """
+    if _entered:
+        return
+    order = ExitStack()
+    order.enter_context(sdpa_kernel(CUDNN_FIRST, set_priority=True))
+    try:
+        check(Masked, device, head_dim, windows=(CHECKED_LENGTH,))
+    except Unusable as error:
+        order.close()
+        torch.backends.cuda.enable_cudnn_sdp(False)  # from 2.12 on it is first by default
+        print(f"attention: not by cuDNN: {error}", flush=True)
+    else:
+        _entered.append(order)  # never left
+
+
+def check(way: type[Masked], device: torch.device, head_dim: int, windows: tuple[int, ...] = (40, CHECKED_LENGTH)) -> None:
+    """Hold a way against the reference, at a small size; a window of CHECKED_LENGTH is none. Raises Unusable."""
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    length, window = 256, 40
     generator = torch.Generator().manual_seed(0)
-    shape = (2, length, 2, head_dim)
+    shape = (2, CHECKED_LENGTH, 2, head_dim)
     query, key, value, gradient = (torch.randn(shape, generator=generator).to(device, dtype) for _ in range(4))
-    attend = way(device, length, (window,))
-    for size in (window, length):
-        try:
+    with refusals():
+        attend = way(device, CHECKED_LENGTH, windows)
+    for window in windows:
+        with refusals():
             run = torch.compile(attend) if way is Flex else attend
-            ours = _with_gradients(run, query, key, value, gradient, size)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:  # so a kernel refuses a device, a type or a width of heads
-            raise Unusable(str(error).splitlines()[0]) from error
-        exact = _with_gradients(reference, query.float(), key.float(), value.float(), gradient.float(), size)
+            ours = _with_gradients(run, query, key, value, gradient, window)
+        exact = _with_gradients(reference, query.float(), key.float(), value.float(), gradient.float(), window)
         for name, mine, right in zip(("output", "query", "key", "value"), ours, exact, strict=True):
             difference = float((mine.float() - right).square().mean().sqrt() / right.square().mean().sqrt())
             if not difference <= MOST_DIFFERENCE:
-                raise Unusable(f"it is off by {difference:.3f} of the true {name}, window {size} of {length}")
+                raise Unusable(f"it is off by {difference:.3f} of the true {name}, window {window} of {CHECKED_LENGTH}")
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """The errors by which a kernel, its package or a compiler refuse a device, a type or a width of heads, as Unusable. That
+    memory has run out is no refusal."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ImportError, ValueError, TypeError, AssertionError) as error:
+        raise Unusable(next(iter(str(error).splitlines()), type(error).__name__)) from error
 
 
 def reference(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
@@ -236,7 +279,8 @@ def _with_gradients(
         return [output.detach(), *torch.autograd.grad(output, inputs, gradient)]
 
 
-def _prefers_cudnn(device: torch.device) -> bool:
+def prefers_cudnn(device: torch.device) -> bool:
+    """Whether it is the faster one there."""
     if device.type != "cuda" or torch.version.hip is not None:
         return False
     return torch.cuda.get_device_capability(device)[0] in CUDNN_CAPABILITIES

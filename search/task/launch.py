@@ -27,9 +27,12 @@ def die_with_parent() -> None:
 
 def failure_kind(error: BaseException) -> str:
     """`out_of_memory` or `crashed`, for the event that tells the harness."""
-    # torch raises a class of its own on CUDA and ROCm, and plain RuntimeErrors where the CPU's or Apple's allocator fails.
+    # torch raises a class of its own where its allocator fails on CUDA and ROCm, and plain RuntimeErrors elsewhere: on the
+    # CPU, on Apple's GPUs, and where CUDA, cuBLAS, cuDNN or Triton find no room beside what torch holds.
     out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    said = any(words in str(error) for words in ("can't allocate memory", "MPS backend out of memory"))
+    said = any(
+        words in str(error) for words in ("can't allocate memory", "out of memory", "OutOfMemoryError", "ALLOC_FAILED")
+    )
     return "out_of_memory" if out_of_memory or said else "crashed"
 
 

@@ -74,10 +74,10 @@ class Run:
         if not self._built:
             self._channel.send({"event": "built"})
             self._built = True
-        for _ in range(WARM_UP_STEPS):
+        for step in range(WARM_UP_STEPS):
             synthetic = torch.randint(self.vocab_size, (rows, self.sequence_length + 1), generator=generator)
             synthetic = synthetic.to(self.device)
-            trainer.step(synthetic[:, :-1].contiguous(), synthetic[:, 1:].contiguous(), 0.0)
+            trainer.step(synthetic[:, :-1].contiguous(), synthetic[:, 1:].contiguous(), step / WARM_UP_STEPS)
         self._synchronize()
         del trainer
         gc.collect()
@@ -111,7 +111,7 @@ class Run:
             source = prefetched(source, BATCHES_AHEAD)
         while not self._spent(time.monotonic() - begun):
             batch, self._dropped_share = next(source)
-            moved = batch[: self._affordable(rows)].to(self.device, non_blocking=True)
+            moved = batch[: self._affordable(rows)].to(self.device, non_blocking=self.device.type == "cuda")
             if self._tokens == 0:
                 self._channel.send({"event": "data"})
             yield moved[:, :-1].contiguous(), moved[:, 1:].contiguous()
@@ -123,8 +123,8 @@ class Run:
         self._report()
 
     def report(self, loss: torch.Tensor) -> None:
-        """Tell the harness the training loss of this step, in nats per token. Never waits for the device: the value is read
-        when the step is done."""
+        """Tell the harness the training loss of this step, in nats per token. On CUDA this does not wait for the device: the
+        value is read when the step is done."""
         self._loss = torch.as_tensor(loss).detach().to("cpu", non_blocking=self.device.type == "cuda")
 
     def describe(self, **facts: object) -> None:
