@@ -174,6 +174,13 @@ def test_without_a_control_the_anchors_tell_the_slope_and_no_speed_is_relative()
     assert speed.tokens[0].slope.low < -PER_LOG * math.log(0.99) < speed.tokens[0].slope.high
 
 
+def test_the_control_is_held_against_itself_without_its_anchors():
+    experiment = simulate_experiment(0, replace(SMALL, anchor_every=4))
+    (control,) = (study for study in analyse(experiment).speed.studies if study.strategy == "seeds")
+    assert len(experiment.control[0].rows) > len(experiment.control[0].trials) == control.stock.runs
+    assert control.stock.mean == 1 and control.stock.effect.estimate.by_definition
+
+
 def test_one_run_of_the_stock_is_enough_for_a_speed():
     experiment = simulate_experiment(0, replace(SMALL, confirmed=False))
     stock = analyse(experiment).speed.studies[0].stock
@@ -237,21 +244,3 @@ def test_under_a_budget_of_tokens_nothing_is_said_of_speed():
     assert analysis.speed is None
     assert not [words for words in (*analysis.cautions, *analysis.verdict) if "speed" in words or "GPU" in words]
     assert "The machine's speed" not in text and "winner's speed |" not in text
-
-
-def test_trials_that_were_slowed_down_are_counted_by_study():
-    studies, confirmation, _ = records(0, World(RIVALS, searches=1))
-    slow = {"throttled_share": 0.06, "cpu_share": 0.89, "stolen_share": 0.03}
-    fine = {"throttled_share": 0.05, "cpu_share": 0.9, "stolen_share": 0.02}
-    for header, rows in studies:
-        for number, row in enumerate(rows):
-            row["telemetry"] = slow if header["strategy"] == "optuna-tpe" and number in (1, 2) else fine
-    (_, rows), *_ = studies
-    rows[1].update(status="crashed", val_bpb=None, telemetry=slow)  # its speed is in no score
-    rows[2]["telemetry"] = {}
-    confirmation[1][0]["telemetry"] = slow
-    cautions = analyse(parse.experiment("simulated", studies, [confirmation])).cautions
-    for words in ("slowed down", "less than 90 %", "other machines on the same host"):
-        (caution,) = [caution for caution in cautions if words in caution]
-        assert caution.startswith("3 completed trials ran")
-        assert caution.endswith("simulated/cpu/optuna-tpe/0 (2), the confirmation (1).")

@@ -55,7 +55,7 @@ def speed_of(experiment: Experiment) -> Speed | None:
 
 
 def _study(study: StudyTable, experiment: Experiment, known: _Known) -> StudySpeed:
-    runs = study.rows if study.is_control else stock_runs(study)
+    runs = study.trials if study.is_control else stock_runs(study)
     planned = None if experiment.confirmation is None else experiment.confirmation.planned(study.identity)
     return StudySpeed(
         study=study.identity,
