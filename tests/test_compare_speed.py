@@ -1,4 +1,4 @@
-"""The machine's speed, and the winners': slopes whose truth is known, and what is said of them."""
+"""The machine's speed: slopes whose truth is known, and what is said of them."""
 
 from __future__ import annotations
 
@@ -185,31 +185,6 @@ def test_one_run_of_the_stock_is_enough_for_a_speed():
     experiment = simulate_experiment(0, replace(SMALL, confirmed=False))
     stock = analyse(experiment).speed.studies[0].stock
     assert stock.runs == 1 and stock.slowest == stock.mean == stock.fastest
-
-
-# ---- the winners ----
-
-
-def test_a_winners_speed_is_its_merit():
-    """The machine slows down by 1 % an hour; the agent's programs are 12 % quicker than the stock, whatever the hour."""
-    agent = replace(AGENT, trials=4, kinds=("code",), code=0.2, speed=1.12)
-    analysis = analyse(simulate_experiment(0, World((agent, *RIVALS[1:]), searches=3, drift=0.01)))
-    winners = {study.study.split("/", 2)[2]: study.winner for study in analysis.speed.studies}
-    for name in ("agent-playbook/0", "agent-playbook/1", "agent-playbook/2"):
-        assert winners[name].source == "confirmation" and winners[name].low < 1.12 < winners[name].high
-        assert winners[name].low > 1.09
-    assert analysis.speed.winners["agent-playbook"] == pytest.approx(1.12, abs=0.01)
-    assert winners["seeds/0"].source == "definition" and analysis.speed.winners["seeds"] == 1
-
-
-def test_an_unconfirmed_winners_speed_is_that_of_its_search():
-    agent = replace(AGENT, trials=4, kinds=("code",), code=0.2, speed=1.12)
-    experiment = simulate_experiment(0, World((agent, *RIVALS[1:]), searches=1, confirmed=False))
-    winner = analyse(experiment).speed.studies[0].winner
-    study = experiment.studies[0]
-    by_hand = study.winner.tokens / study.rows[0].tokens
-    assert (winner.source, winner.low, winner.value) == ("search", None, pytest.approx(by_hand))
-    assert "(in the search)" in report(experiment)
 
 
 # ---- what is said ----
