@@ -419,7 +419,7 @@ def test_the_page_about_the_report_quotes_what_the_program_says():
     for block in speed.machine(analysis, Album((), (), (), (), ())):
         for sentence in block.items if isinstance(block, Bullets) else ():
             assert sentence in text
-    quick, usual = (times(analysis.speed.winners[strategy]) for strategy in ("agent-playbook", "optuna-tpe"))
+    quick, usual = (times(analysis.speed.winners[strategy].value) for strategy in ("agent-playbook", "optuna-tpe"))
     assert f"on average {quick} for the agent's winners, {usual} for Optuna's" in text
     for term, meaning in TERMS:
         assert f"**{term}**: {meaning}" in text

@@ -1,4 +1,4 @@
-"""The machine's speed, and the winners': slopes whose truth is known, and what is said of them."""
+"""The machine's speed: slopes whose truth is known, and what is said of them."""
 
 from __future__ import annotations
 
@@ -174,35 +174,17 @@ def test_without_a_control_the_anchors_tell_the_slope_and_no_speed_is_relative()
     assert speed.tokens[0].slope.low < -PER_LOG * math.log(0.99) < speed.tokens[0].slope.high
 
 
+def test_the_control_is_held_against_itself_without_its_anchors():
+    experiment = simulate_experiment(0, replace(SMALL, anchor_every=4))
+    (control,) = (study for study in analyse(experiment).speed.studies if study.strategy == "seeds")
+    assert len(experiment.control[0].rows) > len(experiment.control[0].trials) == control.stock.runs
+    assert control.stock.mean == 1 and control.stock.effect.estimate.by_definition
+
+
 def test_one_run_of_the_stock_is_enough_for_a_speed():
     experiment = simulate_experiment(0, replace(SMALL, confirmed=False))
     stock = analyse(experiment).speed.studies[0].stock
     assert stock.runs == 1 and stock.slowest == stock.mean == stock.fastest
-
-
-# ---- the winners ----
-
-
-def test_a_winners_speed_is_its_merit():
-    """The machine slows down by 1 % an hour; the agent's programs are 12 % quicker than the stock, whatever the hour."""
-    agent = replace(AGENT, trials=4, kinds=("code",), code=0.2, speed=1.12)
-    analysis = analyse(simulate_experiment(0, World((agent, *RIVALS[1:]), searches=3, drift=0.01)))
-    winners = {study.study.split("/", 2)[2]: study.winner for study in analysis.speed.studies}
-    for name in ("agent-playbook/0", "agent-playbook/1", "agent-playbook/2"):
-        assert winners[name].source == "confirmation" and winners[name].low < 1.12 < winners[name].high
-        assert winners[name].low > 1.09
-    assert analysis.speed.winners["agent-playbook"] == pytest.approx(1.12, abs=0.01)
-    assert winners["seeds/0"].source == "definition" and analysis.speed.winners["seeds"] == 1
-
-
-def test_an_unconfirmed_winners_speed_is_that_of_its_search():
-    agent = replace(AGENT, trials=4, kinds=("code",), code=0.2, speed=1.12)
-    experiment = simulate_experiment(0, World((agent, *RIVALS[1:]), searches=1, confirmed=False))
-    winner = analyse(experiment).speed.studies[0].winner
-    study = experiment.studies[0]
-    by_hand = study.winner.tokens / study.rows[0].tokens
-    assert (winner.source, winner.low, winner.value) == ("search", None, pytest.approx(by_hand))
-    assert "(in the search)" in report(experiment)
 
 
 # ---- what is said ----
@@ -237,21 +219,3 @@ def test_under_a_budget_of_tokens_nothing_is_said_of_speed():
     assert analysis.speed is None
     assert not [words for words in (*analysis.cautions, *analysis.verdict) if "speed" in words or "GPU" in words]
     assert "The machine's speed" not in text and "winner's speed |" not in text
-
-
-def test_trials_that_were_slowed_down_are_counted_by_study():
-    studies, confirmation, _ = records(0, World(RIVALS, searches=1))
-    slow = {"throttled_share": 0.06, "cpu_share": 0.89, "stolen_share": 0.03}
-    fine = {"throttled_share": 0.05, "cpu_share": 0.9, "stolen_share": 0.02}
-    for header, rows in studies:
-        for number, row in enumerate(rows):
-            row["telemetry"] = slow if header["strategy"] == "optuna-tpe" and number in (1, 2) else fine
-    (_, rows), *_ = studies
-    rows[1].update(status="crashed", val_bpb=None, telemetry=slow)  # its speed is in no score
-    rows[2]["telemetry"] = {}
-    confirmation[1][0]["telemetry"] = slow
-    cautions = analyse(parse.experiment("simulated", studies, [confirmation])).cautions
-    for words in ("slowed down", "less than 90 %", "other machines on the same host"):
-        (caution,) = [caution for caution in cautions if words in caution]
-        assert caution.startswith("3 completed trials ran")
-        assert caution.endswith("simulated/cpu/optuna-tpe/0 (2), the confirmation (1).")

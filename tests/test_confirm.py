@@ -112,6 +112,10 @@ def test_studies_that_cannot_be_compared_are_not_confirmed(finished):
     good, other = finished(0, scored(0, TEXT, 2.0)), finished(1, scored(0, TEXT, 2.0), task={"device": "cuda"})
     with pytest.raises(UserError, match=r"device=cuda.*never compared"):
         check_comparable([good, other])
+    capped = finished(1, scored(0, TEXT, 2.0), task={"device": "cpu", "vram_gb": 24.0})
+    for first, second in ((good, capped), (capped, good)):  # a setting that only one of them has
+        with pytest.raises(UserError, match=r"vram_gb=.*never compared"):
+            check_comparable([first, second])
     with pytest.raises(UserError, match="another stock"):
         check_comparable([good, finished(1, scored(0, TEXT, 2.0), stock="t")])
     with pytest.raises(UserError, match="no scored trial"):

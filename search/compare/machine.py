@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,22 +13,27 @@ from search.compare.words import plural, times
 from search.trial import Status
 
 APART = 0.02  # logarithm of the stock's speed against the control's; assumed
+NEARLY_ALL = 0.9  # of the completed trials; assumed
 MOST_NAMED = 3  # studies in one sentence
 CANNOT_BE_TOLD = "What speed does to the score cannot be told: too few runs of the stock, or all saw equally many tokens."
 
 
 @dataclass(frozen=True)
 class Sign:
-    """Of a machine that did not give a trial all it could. The bounds are assumed; a machine of one's own stays inside."""
+    """Of a machine that did not give a trial all it could. The bounds are assumed; a machine of one's own stays inside.
+    `everywhere`: said instead of where it was, if nearly all trials of all studies show it."""
 
     seen: Callable[[dict[str, float]], bool]
     words: str
+    everywhere: str | None = None
 
 
 SIGNS = (
     Sign(
         lambda telemetry: telemetry.get("throttled_share", 0.0) > 0.05,
         "on a GPU that was slowed down (by heat or a power limit) for more than 5 % of the time",
+        "nearly all of them, in every study. So it is on a card that always works at its power limit; it favours no study "
+        "as long as the machine's speed is steady",
     ),
     Sign(
         lambda telemetry: telemetry.get("cpu_share", 1.0) < 0.9,
@@ -47,6 +53,7 @@ def remarks(experiment: Experiment, speed: Speed | None) -> Iterator[str]:
     if not speed.tokens:
         yield CANNOT_BE_TOLD
     yield from _apart(speed)
+    yield from _models(experiment)
     for sign in SIGNS:
         yield from _slowed(experiment, sign)
 
@@ -64,17 +71,34 @@ def _apart(speed: Speed) -> Iterator[str]:
         )
 
 
+def _models(experiment: Experiment) -> Iterator[str]:
+    """Of devices, whatever their number: cards of one model are taken for equal."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, rows in _groups(experiment):
+        for model in {row.model for row in rows if row.model is not None}:
+            found[model].append(name)
+    if len(found) > 1:
+        models = "; ".join(f"{model}: {_list(found[model], 1)}" for model in sorted(found))
+        yield f"Trials ran on different models of device, whose speed is part of a score ({models})."
+
+
 def _slowed(experiment: Experiment, sign: Sign) -> Iterator[str]:
-    groups: list[tuple[str, Sequence[TrialRow]]] = [(study.identity, study.rows) for study in experiment.studies]
-    if experiment.confirmation is not None:
-        groups.append(("the confirmation", experiment.confirmation.rows))
-    found = {name: sum(row.status == Status.COMPLETED and sign.seen(row.telemetry) for row in rows) for name, rows in groups}
+    completed = {name: [row for row in rows if row.status == Status.COMPLETED] for name, rows in _groups(experiment)}
+    found = {name: sum(sign.seen(row.telemetry) for row in rows) for name, rows in completed.items()}
     most = sorted((name for name in found if found[name]), key=lambda name: -found[name])
     if most:
-        trials = sum(found.values())
-        yield f"{plural(trials, 'completed trial')} ran {sign.words}: {_list([f'{name} ({found[name]})' for name in most])}."
+        everywhere = all(found[name] >= NEARLY_ALL * len(rows) for name, rows in completed.items())
+        where = sign.everywhere if everywhere and sign.everywhere else _list([f"{name} ({found[name]})" for name in most])
+        yield f"{plural(sum(found.values()), 'completed trial')} ran {sign.words}: {where}."
 
 
-def _list(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+def _groups(experiment: Experiment) -> Iterator[tuple[str, Sequence[TrialRow]]]:
+    """Of trials, by where they ran."""
+    yield from ((study.identity, study.rows) for study in experiment.studies)
+    if experiment.confirmation is not None:
+        yield "the confirmation", experiment.confirmation.rows
+
+
+def _list(names: Sequence[str], most: int = MOST_NAMED) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -46,6 +46,7 @@ def trial_row(row: Json) -> TrialRow:
         confirmation_bpb=row.get("confirmation_bpb"),
         constants=row["constants"] or {},
         constants_before=row.get("constants_before") or {},
+        device=row.get("device") or "",
         telemetry=row.get("telemetry") or {},
         flags=tuple(row["flags"] or ()),
         doubts=tuple(row["doubts"]),

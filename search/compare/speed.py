@@ -1,7 +1,7 @@
 """How fast the machine was while each study ran, and how fast the winners' programs are: the one is luck, the other merit.
 
 A budget of seconds makes a score depend on the machine's speed of that hour. The stock is one program, so that its tokens
-per second show the machine. A winner's, held against the stock's of the same hours, show its program.
+per second show the machine. A winner's, held against the stock's in the confirmation, show its program.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from search.compare.confirmed import counts
 from search.compare.intervals import mean_estimate
 from search.compare.noise import control_runs, stock_runs
-from search.compare.results import Speed, SpeedEffect, StockSpeed, StudySpeed, TokensSeen, WinnerSpeed
+from search.compare.results import Speed, SpeedEffect, StockSpeed, StudySpeed, TokensSeen, WinnerSpeed, WinnersSpeed
 from search.compare.tables import STOCK, Experiment, Planned, StudyTable, TrialRow
 from search.compare.tokens import effect, slopes
 from search.trial import Origin
@@ -55,7 +55,7 @@ def speed_of(experiment: Experiment) -> Speed | None:
 
 
 def _study(study: StudyTable, experiment: Experiment, known: _Known) -> StudySpeed:
-    runs = study.rows if study.is_control else stock_runs(study)
+    runs = study.trials if study.is_control else stock_runs(study)
     planned = None if experiment.confirmation is None else experiment.confirmation.planned(study.identity)
     return StudySpeed(
         study=study.identity,
@@ -83,21 +83,19 @@ def _stock_speed(runs: list[float], known: _Known) -> StockSpeed | None:
 
 
 def _winner(study: StudyTable, planned: Planned | None, confirmed: Repeats) -> WinnerSpeed | None:
-    """From the confirmation where that has it; else from the search."""
+    """From the confirmation, unless it is the stock."""
     number = planned.winner if planned is not None else None if study.winner is None else study.winner.number
     row = next((row for row in study.rows if row.number == number), None)
     if row is None:
         return None
     if row.kind_from_stock == "none" or (planned is not None and planned.arm == STOCK):
         return DEFINITION
-    if planned is not None and (ratios := _ratios(confirmed, planned.arm)):
-        mean = mean_estimate(ratios)
-        low, high = (None if log is None else math.exp(log) for log in (mean.low, mean.high))
-        return WinnerSpeed(math.exp(mean.value), low, high, "confirmation")
-    stock = _logs(stock_runs(study))
-    if row.speed is None or not stock:
+    ratios = [] if planned is None else _ratios(confirmed, planned.arm)
+    if not ratios:
         return None
-    return WinnerSpeed(math.exp(math.log(row.speed) - np.mean(stock)), None, None, "search")
+    mean = mean_estimate(ratios)
+    low, high = (None if log is None else math.exp(log) for log in (mean.low, mean.high))
+    return WinnerSpeed(math.exp(mean.value), low, high, "confirmation")
 
 
 def _ratios(confirmed: Repeats, arm: str) -> list[float]:
@@ -115,12 +113,19 @@ def _repeats(experiment: Experiment) -> Repeats:
     return found
 
 
-def _winners(studies: Sequence[StudySpeed]) -> dict[str, float]:
-    logs: dict[str, list[float]] = defaultdict(list)
+def _winners(studies: Sequence[StudySpeed]) -> dict[str, WinnersSpeed]:
+    """What was measured and what is so by definition is never averaged together."""
+    found: dict[str, list[WinnerSpeed]] = defaultdict(list)
     for study in studies:
         if study.winner is not None:
-            logs[study.strategy].append(math.log(study.winner.value))
-    return {strategy: math.exp(np.mean(values)) for strategy, values in logs.items()}
+            found[study.strategy].append(study.winner)
+    return {strategy: _mean_of(winners) for strategy, winners in found.items()}
+
+
+def _mean_of(winners: Sequence[WinnerSpeed]) -> WinnersSpeed:
+    kind = [winner for winner in winners if winner.source == "confirmation"] or winners
+    mean = math.exp(np.mean([math.log(winner.value) for winner in kind]))
+    return WinnersSpeed(mean, len(kind), kind[0].source)
 
 
 def _logs(rows: Sequence[TrialRow]) -> list[float]:

@@ -20,7 +20,8 @@ class TrialRow:
 
     `constants`: name -> value where it differs from the stock; `constants_before`: the stock's values of these. `kind`: of
     the change against the parent, `kind_from_stock`: against the stock. `asked_llm`: whether there is a cost on record.
-    `telemetry`: what the machine did during training; it lacks what was not recorded.
+    `device`: its model and, after the last space, its own id; empty where nothing was trained. `telemetry`: what the machine
+    did during training; it lacks what was not recorded.
     """
 
     number: int
@@ -55,6 +56,7 @@ class TrialRow:
     seconds: dict[str, float]
     tokens: int
     steps: int
+    device: str
     telemetry: dict[str, float]
 
     @property
@@ -66,6 +68,12 @@ class TrialRow:
         """The val_bpb, where it may win: completed, audited and not an anchor."""
         completed = self.status == Status.COMPLETED and self.audited and not self.is_anchor
         return self.val_bpb if completed else None
+
+    @property
+    def model(self) -> str | None:
+        """The device's. None where it is not on record: the first rows have only the kind before the id."""
+        model = self.device.rpartition(" ")[0]
+        return None if model in ("", "cpu", "cuda") else model
 
     @property
     def speed(self) -> float | None:

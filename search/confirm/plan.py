@@ -139,8 +139,8 @@ def check_comparable(studies: Sequence[Finished]) -> None:
     """Raise UserError where the studies are of different tasks or stocks, or one has nothing to confirm."""
     first = studies[0]
     for study in studies:
-        for name in sorted(first.header["task"]):
-            before, after = first.header["task"][name], study.header["task"].get(name)
+        for name in sorted({*first.header["task"], *study.header["task"]}):  # what is not set may be left out
+            before, after = first.header["task"].get(name), study.header["task"].get(name)
             if before != after:
                 raise UserError(
                     f"{study.identity}: its task has {name}={after}, that of {first.identity} {name}={before}: such scores "

@@ -25,9 +25,11 @@ def curves(analysis: Analysis, album: Album) -> Iterator[Block]:
     )
     if analysis.speed is not None:
         yield Paragraph(
-            "The winner's speed is its tokens per second in multiples of the stock's of the same hours, as its own process "
-            "counted them. A gain with a speed above 1 comes at least in part from cheaper steps, which see more tokens; a "
-            "gain with a speed of 1 or less comes from learning more per token."
+            "The winner's speed is its tokens per second in multiples of the stock's, in the confirmation and repeat by "
+            "repeat. A search tells none: it chose by the score, and so for a quick minute too. A program's own process "
+            "counts its tokens, and nothing checks that count. Where the speed is above 1, and its interval too, the gain "
+            "comes at least in part from cheaper steps, which see more tokens; where it is 1 or less, from learning more "
+            "per token."
         )
     cells = Cells(analysis)
     columns = (
@@ -96,10 +98,11 @@ def _with_speed(analysis: Analysis, cell: str) -> tuple[str, ...]:
 
 
 def _study_row(study: StudyResult, analysis: Analysis, cells: Cells) -> tuple[str, ...]:
-    quickness = "" if analysis.speed is None else speed.winner(analysis.speed, study.study)
     luck = cells.score(study.null_expected) + (" (extrapolated)" if study.null_extrapolated else "")
     claimed = cells.gain(study.claimed)
     confirmed = study.confirmed
+    absent = UNCONFIRMED if confirmed is None else UNKNOWN
+    quickness = "" if analysis.speed is None else speed.winner(analysis.speed, study.study, absent)
     return (
         cells.study(study.study),
         f"{study.scored} of {study.trials}",

@@ -106,7 +106,7 @@ TERMS = (
     ("winner", "The best trial of a study by search score."),
     (
         "winner's speed",
-        "Its tokens per second in multiples of the stock's: in the confirmation, repeat by repeat, or else in the search. "
-        "It is merit of the program, and not of the machine.",
+        "Its tokens per second in multiples of the stock's, in the confirmation and repeat by repeat: merit of the program, "
+        "and not of the machine. Its own process counts the tokens, and nothing checks that count.",
     ),
 )

@@ -41,15 +41,15 @@ def of_shift(speed: Speed, study: str, cells: Cells) -> str:
     return _effect(_of(speed, study).of_shift, cells)
 
 
-def winner(speed: Speed, study: str) -> str:
-    """A winner's tokens per second, in multiples of the stock's."""
+def winner(speed: Speed, study: str, absent: str) -> str:
+    """A winner's tokens per second, in multiples of the stock's; or `absent`."""
     found = _of(speed, study).winner
     if found is None:
-        return UNKNOWN
+        return absent
     if found.source == "definition":
         return "1 by definition"
     if found.low is None or found.high is None:
-        return f"{times(found.value)} (in {'one repeat' if found.source == 'confirmation' else 'the search'})"
+        return f"{times(found.value)} (in one repeat)"
     return f"{times(found.value)} ({found.low:.3f} to {found.high:.3f})"
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from search.compare.report.blocks import plain
 from search.compare.report.cells import UNCONFIRMED, UNKNOWN, Cells
-from search.compare.results import Analysis, Estimate, StrategyResult
+from search.compare.results import Analysis, Estimate, StrategyResult, WinnersSpeed
 from search.compare.verdict import contrast_in_words, noise_by_speed, noise_floor
 from search.compare.words import Numbers, plural, times
 
@@ -49,28 +49,36 @@ def _more(console: Console, count: int, what: str) -> None:
 def _table(analysis: Analysis) -> RenderableType:
     cells = Cells(analysis)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    speed = () if analysis.speed is None else ("speed",)  # of the winners, against the stock
-    for column in ("strategy", "claimed", "luck", "confirmed gain (95 %)", *speed, "shown"):
-        table.add_column(column)
+    for column in ("strategy", "claimed", "luck", "confirmed gain (95 %)", *_with_speed(analysis, "speed"), "shown"):
+        table.add_column(column, overflow="fold")
     for result in analysis.strategies:
         table.add_row(*(Text(plain(cell)) for cell in _row(result, analysis, cells)))
     return table
 
 
 def _row(result: StrategyResult, analysis: Analysis, cells: Cells) -> tuple[str, ...]:
-    winners = () if analysis.speed is None else (_times(analysis.speed.winners.get(result.strategy)),)
+    speed = "" if analysis.speed is None else _speed(analysis.speed.winners.get(result.strategy), result)
     return (
         result.strategy,
         "no score" if result.claimed is None else cells.gain(result.claimed.value),
         _value(result.luck, cells),
         cells.part(result.gain),
-        *winners,
+        *_with_speed(analysis, speed),
         f"{result.shown} of {result.confirmed}" if result.confirmed else UNCONFIRMED,
     )
 
 
-def _times(speed: float | None) -> str:
-    return UNKNOWN if speed is None else times(speed)
+def _with_speed(analysis: Analysis, cell: str) -> tuple[str, ...]:
+    """A cell, or its column, that is there only where speed is part of a score and winners may have been measured."""
+    return () if analysis.speed is None or analysis.confirmation is None else (cell,)
+
+
+def _speed(winners: WinnersSpeed | None, result: StrategyResult) -> str:
+    """Of the confirmed winners, against the stock; in brackets how many they are, where a search has none such."""
+    if winners is None:
+        return UNKNOWN if result.confirmed else UNCONFIRMED
+    mean = "1" if winners.source == "definition" else times(winners.value)
+    return mean if winners.searches == result.searches else f"{mean} ({winners.searches} of {result.searches})"
 
 
 def _value(part: Estimate | None, cells: Cells) -> str:

@@ -30,6 +30,7 @@ from search.compare.results.speed import (
     StudySpeed,
     TokensSeen,
     WinnerSpeed,
+    WinnersSpeed,
 )
 from search.compare.results.values import ALPHA, CONFIDENCE, Estimate, Missing, Spread
 from search.compare.results.whole import Analysis
@@ -72,4 +73,5 @@ __all__ = [
     "StudySpeed",
     "TokensSeen",
     "WinnerSpeed",
+    "WinnersSpeed",
 ]

@@ -61,11 +61,13 @@ class StockSpeed:
 
 @dataclass(frozen=True)
 class WinnerSpeed:
-    """A winner's tokens per second in multiples of the stock's, as its own process counted them. It is merit, not machine.
+    """A winner's tokens per second in multiples of the stock's. It is merit, not machine, as far as the count is right: a
+    program's own process counts its tokens, and nothing checks that.
 
     `source`: "confirmation" (geometric mean over the repeats that both have, each pair with one seed and soon after each
-    other), "search" (its one trial against its study's runs of the stock; chosen by its score, and so flattered by a quick
-    minute), or "definition" (the winner is the stock). `low`, `high`: 95 %, from two repeats on.
+    other) or "definition" (the winner is the stock). A search tells none: it chose its winner by a score, and so for a quick
+    minute too (1.007 on average for the best of 20 where no program is faster; simulated as in .github/docs/report.md).
+    `low`, `high`: 95 %, from two repeats on.
     """
 
     value: float
@@ -77,7 +79,8 @@ class WinnerSpeed:
 @dataclass(frozen=True)
 class StudySpeed:
     """Of one study. `stock`: None without a control, or without a run of the stock whose speed is known. `of_shift`: how
-    much of the stock's shift the machine's speed explains; None where it is unconfirmed, or no slope known."""
+    much of the stock's shift the machine's speed explains; None where it is unconfirmed, or no slope known. `winner`: None
+    where it is unconfirmed, or its speed unknown."""
 
     study: str
     strategy: str
@@ -87,13 +90,22 @@ class StudySpeed:
 
 
 @dataclass(frozen=True)
+class WinnersSpeed:
+    """Geometric mean over the winners of one strategy whose speed has this `source`: those that the confirmation measured
+    or, where there are none, those that are the stock. `searches`: how many they are."""
+
+    value: float
+    searches: int
+    source: str
+
+
+@dataclass(frozen=True)
 class Speed:
     """None of it changes a score or a claim. `tokens`: the first is the one that effects are computed from. `control`:
-    geometric mean of its tokens per second. `confirmation`: of its stock. `winners`: by strategy, geometric mean over its
-    searches."""
+    geometric mean of its tokens per second. `confirmation`: of its stock. `winners`: by strategy, as far as known."""
 
     tokens: tuple[TokensSeen, ...]
     control: float | None
     confirmation: StockSpeed | None
     studies: tuple[StudySpeed, ...]
-    winners: dict[str, float]
+    winners: dict[str, WinnersSpeed]
