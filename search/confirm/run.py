@@ -258,9 +258,10 @@ def _config(base: Config, wish: Wish) -> Config:
 
 
 def _check_text(study: Finished, now: dict[str, object]) -> None:
-    for name, value in now.items():
-        if study.header["task"].get(name) != value:
+    then = study.header["task"]
+    for name in sorted(then.keys() | now.keys()):
+        if then.get(name) != now.get(name):
             raise UserError(
-                f"{study.identity}: was run with {name}={study.header['task'].get(name)}, and here it is {value}: such "
-                "scores are never compared.\nConfirm with the text and settings of the studies"
+                f"{study.identity}: was run with {name}={then.get(name)}, and here it is {now.get(name)}: such scores are never "
+                "compared.\nConfirm with the text and settings of the studies"
             )
