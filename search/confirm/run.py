@@ -262,6 +262,6 @@ def _check_text(study: Finished, now: dict[str, object]) -> None:
     for name in sorted(then.keys() | now.keys()):
         if then.get(name) != now.get(name):
             raise UserError(
-                f"{study.identity}: was run with {name}={then.get(name)}, and here it is {now.get(name)}: such scores are never "
-                "compared.\nConfirm with the text and settings of the studies"
+                f"{study.identity}: was run with {name}={then.get(name)}, and here it is {now.get(name)}: such scores are "
+                "never compared.\nConfirm with the text and settings of the studies"
             )
