@@ -7,6 +7,7 @@ is `127.0.0.1`), and with the file's size, SHA-256 and commit in headers.
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -69,6 +70,14 @@ class HubServer:
     @property
     def body_names(self) -> list[str]:
         return sorted(request.name for request in self.requests if request.path.startswith("/cdn/"))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # clients may be killed here, or give up
+            super().handle_error(request, client_address)
 
 
 def _next(faults: Iterable[Fault]) -> Fault | None:
@@ -148,8 +157,7 @@ def serve(files: dict[str, bytes]) -> Iterator[HubServer]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     hub.port = server.server_address[1]
     hub.url = f"http://127.0.0.1:{hub.port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -1,4 +1,4 @@
-"""Where text comes from. A data set is a class like these (another one is in `shards`) and a YAML file in conf/data."""
+"""Where text comes from. A data set is a class like these (another one is in `parquet`) and a YAML file in conf/data."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Corpus(Protocol):
         """Changes when the text may have changed; cheap, since it is asked at every start. Raises CorpusError."""
         ...
 
-    def fetch(self, report: Report) -> None:
-        """Bring here what `documents` needs, and is not here yet. Asked only where the text is not prepared. Raises
-        CorpusError."""
+    def fetch(self, tokens: Path, report: Report) -> None:
+        """Bring here what `documents` needs, and is not here yet. Asked only where the text is not prepared: its token
+        files will come into the folder `tokens`. Raises CorpusError."""
         ...
 
     def documents(self, split: str) -> Iterator[str]:
@@ -49,7 +49,7 @@ class FilesCorpus:
     def identity(self, report: Report) -> str:
         return _listing(self.folder, self._paths())
 
-    def fetch(self, report: Report) -> None:
+    def fetch(self, tokens: Path, report: Report) -> None:
         """Nothing to bring: the folder is the user's."""
 
     def documents(self, split: str) -> Iterator[str]:
@@ -90,7 +90,7 @@ class PythonCorpus:
     def identity(self, report: Report) -> str:
         return hashlib.sha256("".join(_listing(root, self._paths(root)) for root in self._roots()).encode()).hexdigest()
 
-    def fetch(self, report: Report) -> None:
+    def fetch(self, tokens: Path, report: Report) -> None:
         """Nothing to bring: it came with the installation."""
 
     def documents(self, split: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,9 +36,16 @@ class Encoded:
 
 def encode(documents: Iterable[str], tokenizer: Tokenizer, threads: int | None = None) -> Iterator[Encoded]:
     """All documents in order, some at a time. `threads`: one per core if not given. What `documents` raises is passed on."""
-    threads = threads or os.cpu_count() or 1
+    threads = threads or _cores()
     with ThreadPoolExecutor(threads) as pool:
         yield from _in_order(pool, partial(_encode, tokenizer), _batches(documents), AHEAD * threads)
+
+
+def _cores() -> int:
+    """Those that this process may use: on a shared machine a job is often given some of them."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _encode(tokenizer: Tokenizer, documents: list[str]) -> Encoded:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from search.task.corpus import CorpusError
+from search.task.hub_settings import check_connection, check_variables, is_address
 from search.task.report import Report
 
 if TYPE_CHECKING:
@@ -51,26 +52,32 @@ class _Incomplete(Exception):
 class Hub:
     """`repository`: a data set's name, as `owner/name`. `mirror`: the host's address; None for the hub, or HF_ENDPOINT.
 
-    Raises CorpusError where one of them cannot be such a thing. `remedy`: what a user can do who has no network.
+    Raises CorpusError where one of them cannot be such a thing, or the environment does not let one connect. `remedy`: what
+    a user can do who has no network.
     """
 
     def __init__(self, repository: str, mirror: str | None, remedy: str, report: Report) -> None:
+        check_variables()
         from huggingface_hub import constants
         from huggingface_hub.errors import HFValidationError
         from huggingface_hub.utils import validate_repo_id
 
         # Else each request tells what else is installed, and one more asks for a list that this is told by.
         constants.HF_HUB_DISABLE_TELEMETRY = True
-        if mirror is not None and not _is_address(mirror):
+        if mirror is not None and not is_address(mirror):
             raise CorpusError(f"data.corpus.mirror={mirror}: must be an address that begins with https://, or null")
         try:
             validate_repo_id(repository)
+            if "/" not in repository:
+                raise HFValidationError
         except HFValidationError as error:
             raise CorpusError(f"data.corpus.repository={repository}: must be a data set's name, as owner/name") from error
+        token = None if mirror is None else False  # the user's token for the hub is not for other hosts
+        check_connection(token)
         self.repository = repository
         self.mirror = None if mirror is None else mirror.rstrip("/")
         self.host = self.mirror or constants.ENDPOINT
-        self._token = None if mirror is None else False  # the user's token for the hub is not for other hosts
+        self._token = token
         self._remedy = remedy
         self._report = report
         self._stopping = threading.Event()
@@ -97,12 +104,12 @@ class Hub:
 
         Raises CorpusError where the host does not give it, OSError where it cannot be written, Stopped.
         """
-        self._patiently(file.name, lambda: self._attempt(file, partial), lambda: _size(partial))
+        self._patiently(file.name, lambda: self._attempt(file, partial), lambda: size_of(partial))
 
     def _attempt(self, file: RemoteFile, partial: Path) -> None:
-        if _size(partial) < file.size:
+        if size_of(partial) < file.size:
             self._append(file, partial)
-        arrived = _size(partial)
+        arrived = size_of(partial)
         if arrived < file.size:
             raise _Incomplete(f"the body ended after {arrived:,} of {file.size:,} bytes")
         with partial.open("r+b") as written:
@@ -118,8 +125,8 @@ class Hub:
         from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
         wanted = {"Accept-Encoding": "identity"}
-        if _size(partial):
-            wanted["Range"] = f"bytes={_size(partial)}-"
+        if size_of(partial):
+            wanted["Range"] = f"bytes={size_of(partial)}-"
         headers = build_hf_headers(token=self._token, headers=wanted)
         timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
         with get_session().stream("GET", self._url(file.name), headers=headers, timeout=timeout) as response:
@@ -163,9 +170,14 @@ class Hub:
                 raise Stopped
 
     def _refusal(self, name: str, status: int) -> str:
-        answer = f"has no {name}" if status == 404 else "refuses it"
-        remedy = f"correct data.corpus.repository or the shards' numbers, or {self._remedy}"
-        return f"{self._url(name)}: the host {answer} ({status});\n{remedy}"
+        answer = f"the host {f'has no {name}' if status == 404 else 'refuses it'} ({status})"
+        if status in (401, 403):
+            page = f"{self.host}/datasets/{self.repository}"
+            answer += f";\nthe data set may need a token (HF_TOKEN) whose owner has accepted its terms ({page})"
+            if self.mirror is not None:
+                answer += ", and data.corpus.mirror= is sent no token"
+        # Of a data set that does not exist, the hub says 401.
+        return f"{self._url(name)}: {answer};\ncorrect data.corpus.repository or the shards' numbers, or {self._remedy}"
 
     def _url(self, name: str) -> str:
         from huggingface_hub import hf_hub_url
@@ -173,18 +185,12 @@ class Hub:
         return hf_hub_url(self.repository, name, repo_type="dataset", endpoint=self.mirror)
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _is_address(text: str) -> bool:
-    import httpx2
-
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 where there is none. One look: another thread may remove a damaged file at any time."""
     try:
-        url = httpx2.URL(text)
-    except httpx2.InvalidURL:
-        return False
-    return url.scheme in ("http", "https") and bool(url.host)
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _retry_after(response: httpx2.Response) -> float:

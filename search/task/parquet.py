@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from search.task.corpus import ROOT, SPLITS, CorpusError
@@ -11,13 +12,17 @@ from search.task.report import Report
 from search.task.shards import Shards
 
 ROWS = 1024  # read at a time, as many as the field's shards group
+NAME = re.compile(r"[^{}]*\{(:0?[0-9]{0,2}d)?\}[^{}]*")  # with one place for the shard's number
 
 
 class ParquetCorpus:
     """Each row of a shard's column `text` is a document, and each shard belongs to one split.
 
     `folder`: where the shards lie, or are to lie; a folder that holds them all is only read, and needs no network.
-    `repository`, `mirror`: where missing ones come from (see `hub.Hub`). `name`: a shard's file name, given its number.
+    `repository`, `mirror`: where missing ones come from (see `hub.Hub`). `name`: a shard's file name, with a place for its
+    number. `train`, `validation`, `confirmation`: the numbers.
+
+    Raises CorpusError where one of these cannot be such a thing.
     """
 
     def __init__(
@@ -26,11 +31,15 @@ class ParquetCorpus:
         repository: str,
         mirror: str | None,
         name: str,
-        train: Sequence[int],
-        validation: Sequence[int],
-        confirmation: Sequence[int],
+        train: list[int],
+        validation: list[int],
+        confirmation: list[int],
     ) -> None:
+        if not NAME.fullmatch(name):
+            raise CorpusError(f"data.corpus.name={name}: needs one place for a shard's number, as shard_{{:05d}}.parquet")
         numbers = {"train": train, "validation": validation, "confirmation": confirmation}
+        for split in SPLITS:
+            _check_numbers(split, numbers[split])
         self.splits = {split: [name.format(number) for number in numbers[split]] for split in SPLITS}
         self._names = [name for split in SPLITS for name in self.splits[split]]
         if len(set(self._names)) < len(self._names):
@@ -42,8 +51,8 @@ class ParquetCorpus:
         lines = [f"{split} {name} {contents[name]}" for split, names in self.splits.items() for name in names]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def fetch(self, report: Report) -> None:
-        self.shards.fetch(self._names, report)
+    def fetch(self, tokens: Path, report: Report) -> None:
+        self.shards.fetch(self._names, tokens, report)
 
     def documents(self, split: str) -> Iterator[str]:
         import pyarrow.parquet
@@ -58,3 +67,8 @@ class ParquetCorpus:
                 raise CorpusError(
                     f"data.corpus.folder: {path} cannot be read ({reason});\nremove it, and it is fetched"
                 ) from error
+
+
+def _check_numbers(split: str, numbers: list[int]) -> None:
+    if not isinstance(numbers, list) or not numbers or any(type(number) is not int or number < 0 for number in numbers):
+        raise CorpusError(f"data.corpus.{split}={numbers}: must be a list of shards' numbers, at least one, as [0, 1]")

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from search.task.corpus import CorpusError
-from search.task.hub import Hub, RemoteFile
+from search.task.hub import Hub, RemoteFile, size_of
 from search.task.report import Report, Seldom, exclusively
+from search.task.space import GB, check_space
 
 PARALLEL = 4  # downloads at a time; assumed: one connection rarely fills a line, and many annoy the host
 POLL_SECONDS = 1.0
 # Bytes of token files for one byte of shards. Measured with 8192 tokens: 1.8, on English documentation (zstd level 3), which
 # compresses better than most text and so needs more.
 TOKEN_FILES = 2.0
-GB = 1e9
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,8 @@ class Known:
 
 class Shards:
     """`repository`, `mirror`: see `hub.Hub`. A small file beside the shards records what the host said of those that were
-    missing once: their text is known again after they have been deleted to free the disk. A folder that nothing is missing
-    from is only read.
+    missing once: their text is known again after they have been deleted to free the disk. Its name says whose shards these
+    are: a folder holds one repository's. A folder that nothing is missing from is only read, and needs no such file.
     """
 
     def __init__(self, folder: Path, repository: str, mirror: str | None) -> None:
@@ -49,22 +48,35 @@ class Shards:
     def contents(self, names: Sequence[str], report: Report) -> dict[str, str]:
         """By name, what changes when the shard may have changed: the SHA-256 of what was fetched, else size and time of
         change. Asks the host about shards that have never been here. Raises CorpusError."""
-        known = self._known()
-        if any(name not in known for name in self._missing(names)):
-            with self._alone(report):
-                known = self._ask(names, report)
-        return {name: self._content(name, known.get(name)) for name in names}
+        with self._folder_errors():
+            known = self._known()
+            if self._unknown(names, known):
+                with self._alone(report):
+                    known = self._known()
+                    unknown = self._unknown(names, known)
+                    if unknown:  # else another process has asked meanwhile
+                        self._ask(self._hub(report), unknown, known)
+            return {name: self._content(name, known.get(name)) for name in names}
 
-    def fetch(self, names: Sequence[str], report: Report) -> None:
-        """Bring the missing shards. Two processes may call at once: one fetches. Raises CorpusError, OSError."""
-        if not self._missing(names):
+    def fetch(self, names: Sequence[str], tokens: Path, report: Report) -> None:
+        """Bring the missing shards, if there is room for them, and in the folder `tokens` for their token files. Two
+        processes may call at once: one fetches. Raises CorpusError."""
+        with self._folder_errors():
+            if self._missing(names):
+                with self._alone(report):
+                    self._bring(names, tokens, report)
+            else:
+                self._check_space(names, [], tokens)
+
+    def _bring(self, names: Sequence[str], tokens: Path, report: Report) -> None:
+        missing = self._missing(names)
+        if not missing:  # another process has fetched them meanwhile
+            self._check_space(names, [], tokens)
             return
-        with self._alone(report):
-            known = self._ask(names, report)
-            files = [RemoteFile(name, known[name].size, known[name].sha256) for name in self._missing(names)]
-            if files:  # else another process has fetched them meanwhile
-                self._check_space(names, files)
-                self._fetch(files, known, report)
+        known, hub = self._known(), self._hub(report)
+        files = self._ask(hub, missing, known)
+        self._check_space(names, files, tokens)
+        self._fetch(hub, files, known, report)
 
     def _content(self, name: str, known: Known | None) -> str:
         path = self.path(name)
@@ -75,11 +87,25 @@ class Shards:
             return known.sha256
         return f"{size} {changed_ns}"
 
+    def _unknown(self, names: Sequence[str], known: dict[str, Known]) -> list[str]:
+        return [name for name in self._missing(names) if name not in known]
+
     def _missing(self, names: Sequence[str]) -> list[str]:
         return [name for name in names if not self.path(name).is_file()]
 
     def _partial(self, name: str) -> Path:
         return self.folder / f"{name}.partial"
+
+    @contextmanager
+    def _folder_errors(self) -> Iterator[None]:
+        """What this folder's disk refuses is told with its own key: the token files' folder has another."""
+        try:
+            yield
+        except OSError as error:
+            raise CorpusError(
+                f"data.corpus.folder: {self.folder} cannot be used ({error});\n"
+                "mend that (free space, if the disk is full), or set another data.corpus.folder="
+            ) from error
 
     def _alone(self, report: Report) -> AbstractContextManager[None]:
         lock = self.folder / "fetching.lock"
@@ -100,18 +126,31 @@ class Shards:
         )
         return Hub(self._repository, self._mirror, remedy, report)
 
-    def _ask(self, names: Sequence[str], report: Report) -> dict[str, Known]:
-        """All that is known, after asking about missing shards of which nothing was."""
-        known = self._known()
-        unknown = [name for name in self._missing(names) if name not in known]
-        if unknown:
-            hub = self._hub(report)
-            files = [hub.look(name) for name in unknown]
-            known |= {file.name: Known(file.size, file.sha256) for file in files}
-            self._write(known)
-        return known
+    def _ask(self, hub: Hub, names: Sequence[str], known: dict[str, Known]) -> list[RemoteFile]:
+        """What the host says of these shards now, which joins what is known.
+
+        Raises CorpusError where it once said something else: it would be fetched under the name of another text.
+        """
+        files = [hub.look(name) for name in names]
+        for file in files:
+            before = known.setdefault(file.name, Known(file.size, file.sha256))
+            if (before.size, before.sha256) != (file.size, file.sha256):
+                raise CorpusError(
+                    f"{self.path(file.name)}: {hub.host} has another {file.name} now than when {self._record} was written;\n"
+                    f"remove {self._record} to take the new text, put the old shard into {self.folder}, or set another "
+                    "data.corpus.mirror="
+                )
+        self._write(known)
+        return files
 
     def _known(self) -> dict[str, Known]:
+        """What the record says. Raises CorpusError where there is another repository's: names of shards are much alike."""
+        for record in self.folder.glob("*--*.json"):
+            if record != self._record:
+                raise CorpusError(
+                    f"data.corpus.repository={self._repository}: {self.folder} has another's shards ({record.name});\n"
+                    "set data.corpus.folder= to another folder, or correct data.corpus.repository"
+                )
         if not self._record.is_file():
             return {}
         try:
@@ -124,21 +163,13 @@ class Shards:
         unfinished.write_text(json.dumps({name: asdict(facts) for name, facts in sorted(known.items())}, indent=1))
         unfinished.replace(self._record)
 
-    def _check_space(self, names: Sequence[str], files: Sequence[RemoteFile]) -> None:
-        """The token files are taken to come onto the same disk, as they do where only `cache` is set."""
-        missing = sum(file.size for file in files) - self._arrived(files)
-        here = sum(self.path(name).stat().st_size for name in names if self.path(name).is_file())
-        tokens = TOKEN_FILES * (here + sum(file.size for file in files))
-        free = shutil.disk_usage(self.folder).free
-        if free < missing + tokens:
-            raise CorpusError(
-                f"data.corpus.folder: {self.folder} has {free / GB:.2f} GB free, and needs {(missing + tokens) / GB:.2f} "
-                f"({missing / GB:.2f} for shards, about {tokens / GB:.2f} for token files);\n"
-                "free space, or set cache= to a folder on another disk; nothing was fetched"
-            )
+    def _check_space(self, names: Sequence[str], files: Sequence[RemoteFile], tokens: Path) -> None:
+        """`files`: those of the shards that are missing."""
+        whole = sum(file.size for file in files)
+        here = sum(size_of(self.path(name)) for name in names)
+        check_space(self.folder, whole - self._arrived(files), tokens, TOKEN_FILES * (here + whole))
 
-    def _fetch(self, files: Sequence[RemoteFile], known: dict[str, Known], report: Report) -> None:
-        hub = self._hub(report)
+    def _fetch(self, hub: Hub, files: Sequence[RemoteFile], known: dict[str, Known], report: Report) -> None:
         total, before = sum(file.size for file in files), self._arrived(files)
         report(f"fetching {len(files)} shards ({total / GB:.2f} GB) from {hub.host} into {self.folder}")
         progress = Seldom(report)
@@ -167,5 +198,4 @@ class Shards:
 
     def _arrived(self, files: Sequence[RemoteFile]) -> int:
         """Bytes of these files that are here."""
-        places = [place for file in files for place in (self.path(file.name), self._partial(file.name))]
-        return sum(place.stat().st_size for place in places if place.is_file())
+        return sum(size_of(self.path(file.name)) + size_of(self._partial(file.name)) for file in files)

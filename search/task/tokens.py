@@ -77,9 +77,9 @@ def prepare(name: str, corpus: Corpus, vocab_size: int, cache: Path, report: Rep
     folder.parent.mkdir(parents=True, exist_ok=True)
     with exclusively(folder.with_name(f"{folder.name}.lock"), report):
         if not folder.is_dir():
-            corpus.fetch(report)
             unfinished = folder.with_name(f"{folder.name}.unfinished")
-            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.rmtree(unfinished, ignore_errors=True)  # first: it takes room that is asked for now
+            corpus.fetch(folder.parent, report)
             unfinished.mkdir()
             _write(name, corpus, vocab_size, unfinished, report)
             os.sync()  # a power failure must not leave the name without the contents
