@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from search.task import attention
-from search.task.attention import WAYS, Flex, Masked, Unusable, Varlen, check, choose, reference
+from search.task import attention_choice
+from search.task.attention import Flex, Masked, Unusable, Varlen, reference
+from search.task.attention_choice import WAYS, check, choose
 
 CPU = torch.device("cpu")
 LENGTH = 96
@@ -133,7 +134,7 @@ def test_the_next_way_is_taken_aloud(monkeypatch, capsys):
         def __init__(self, device, sequence_length, windows):
             raise Unusable("needs what is not here")
 
-    monkeypatch.setattr(attention, "candidates", lambda device, compiled: (Absent, Wrong, Masked))
+    monkeypatch.setattr(attention_choice, "candidates", lambda device, compiled: (Absent, Wrong, Masked))
     choose.cache_clear()
     taken = choose(torch.device("cpu", 0), 64, (16,), 16)
     choose.cache_clear()
@@ -157,7 +158,7 @@ def test_a_package_that_is_another_is_refused_and_what_it_changed_undone(monkeyp
         def withdraw(cls):
             undone.append(cls.name)
 
-    monkeypatch.setattr(attention, "candidates", lambda device, compiled: (Foreign, Masked))
+    monkeypatch.setattr(attention_choice, "candidates", lambda device, compiled: (Foreign, Masked))
     choose.cache_clear()
     assert type(choose(CPU, 64, (16,), 16)) is Masked and undone == ["foreign"]
     assert "not by foreign: Module 'flash_attn_interface' does not expose" in capsys.readouterr().out
@@ -168,23 +169,23 @@ def test_a_package_that_is_another_is_refused_and_what_it_changed_undone(monkeyp
 def test_cudnn_comes_first_only_where_it_works_and_means_the_same(kernel, monkeypatch, capsys):
     """The process-wide order, with a stand-in for what the kernel answers."""
     monkeypatch.setattr(Masked, "full", lambda self, query, key, value: kernel(query, key, value, query.size(1) // 2))
-    monkeypatch.setattr(attention, "_entered", [])
+    monkeypatch.setattr(attention_choice, "_entered", [])
     if kernel is reference:
         monkeypatch.setattr(Masked, "full", lambda self, query, key, value: reference(query, key, value, query.size(1)))
     before = torch.backends.cuda.cudnn_sdp_enabled()
     try:
-        attention.use_cudnn(CPU, 16)
+        attention_choice.use_cudnn(CPU, 16)
         taken = kernel is reference
-        assert torch.backends.cuda.cudnn_sdp_enabled() is taken and bool(attention._entered) is taken
+        assert torch.backends.cuda.cudnn_sdp_enabled() is taken and bool(attention_choice._entered) is taken
         assert ("attention: not by cuDNN: " in capsys.readouterr().out) is not taken
     finally:
-        for order in attention._entered:
+        for order in attention_choice._entered:
             order.close()
         torch.backends.cuda.enable_cudnn_sdp(before)
 
 
 def test_without_a_way_that_works_it_is_an_error(monkeypatch):
-    monkeypatch.setattr(attention, "candidates", lambda device, compiled: ())
+    monkeypatch.setattr(attention_choice, "candidates", lambda device, compiled: ())
     choose.cache_clear()
     with pytest.raises(Unusable, match="no way of attention works on cpu with 16 channels"):
         choose(CPU, 64, (16,), 16)

@@ -31,8 +31,8 @@ def choose_attention(
 ) -> Attend:
     """The fastest causal attention on a device, called as `attend(query, key, value, window)` with [B, T, H, D] tensors.
 
-    See `search.task.attention.choose`.
+    See `search.task.attention_choice.choose`.
     """
-    from search.task import attention  # imports torch
+    from search.task import attention_choice  # imports torch
 
-    return attention.choose(device, sequence_length, windows, head_dim, compiled)
+    return attention_choice.choose(device, sequence_length, windows, head_dim, compiled)

@@ -1,39 +1,21 @@
-"""Causal attention over a sliding window, by the fastest way that works on a device and provably means the same.
+"""Ways of causal attention over a sliding window, which differ in speed only.
 
-    attend = choose(device, sequence_length, windows)
-    mixed = attend(query, key, value, window)       # [B, T, H, D] each; position t sees t - window + 1 to t
-
-Ways differ in speed only: before one is taken it is held, forwards and backwards, against a masked float32 reference on
-the device itself. A kernel that ignored the window would train another model than its source says. (Elsewhere than on CUDA
-there is one way, which the tests hold against the same reference.)
+Each is called as `attend(query, key, value, window)` with [B, T, H, D] tensors; position t sees t - window + 1 to t.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
 import torch.nn.attention as torch_attention
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
-# cuDNN's kernels are 1.7 to 2.3 times faster than FlashAttention-2 at training shapes on Hopper (huggingface/transformers
-# pull request 48163).
-CUDNN_FIRST = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-CUDNN_CAPABILITIES = (9, 10)  # Hopper, Blackwell of data centres
 FLASH3_MODULE = "flash_attn_interface"  # of the FlashAttention-3 package
-# Root mean square of the difference over that of the reference. bfloat16 rounds by 2^-9 = 0.002, a few times in a row; a
-# window that is off by one place differs by 0.1 at the size of the check (measured).
-MOST_DIFFERENCE = 0.02
-CHECKED_LENGTH = 256  # places of the check's rows
-
-_entered: list[ExitStack] = []  # contexts that last as long as the process
 
 
 class Unusable(Exception):
@@ -150,92 +132,6 @@ class Flex(Masked):
         return self.attention(query, key, value, block_mask=self.blocks[window]).transpose(1, 2)
 
 
-WAYS: tuple[type[Masked], ...] = (Flash3, Varlen, Flex, Masked)
-
-
-@functools.cache
-def choose(
-    device: torch.device, sequence_length: int, windows: tuple[int, ...], head_dim: int, compiled: bool = False
-) -> Attend:
-    """The fastest way that works on this device; prints why faster ones do not.
-
-    `windows`: all that will be asked for. `compiled`: whether the caller compiles what it calls. Raises Unusable where none
-    works.
-    """
-    ways = candidates(device, compiled)
-    with torch.inference_mode(False):
-        if prefers_cudnn(device):
-            use_cudnn(device, head_dim)
-        for way in ways:
-            try:
-                if len(ways) > 1:
-                    check(way, device, head_dim)
-                with refusals():
-                    return way(device, sequence_length, windows)
-            except Unusable as error:
-                way.withdraw()
-                print(f"attention: not by {way.name}: {error}", flush=True)
-    raise Unusable(f"no way of attention works on {device} with {head_dim} channels per head")
-
-
-def candidates(device: torch.device, compiled: bool) -> tuple[type[Masked], ...]:
-    """The ways that may work on a device, the fastest first."""
-    if device.type == "cuda":
-        return WAYS if compiled else tuple(way for way in WAYS if way is not Flex)
-    return (Masked,)
-
-
-def use_cudnn(device: torch.device, head_dim: int) -> None:
-    """Have PyTorch's attention try cuDNN first, in this process and from now on, unless it fails or means something else.
-
-    For the whole process, since inside a compiled graph PyTorch before 2.8 drops the order, and later ones then cannot keep
-    what autograd compiled (read in 2.6 to 2.13; bypass seen in 2.13).
-    """
-    if _entered:
-        return
-    order = ExitStack()
-    order.enter_context(sdpa_kernel(CUDNN_FIRST, set_priority=True))
-    try:
-        check(Masked, device, head_dim, windows=(CHECKED_LENGTH,))
-    except Unusable as error:
-        order.close()
-        torch.backends.cuda.enable_cudnn_sdp(False)  # from 2.12 on it is first by default
-        print(f"attention: not by cuDNN: {error}", flush=True)
-    else:
-        _entered.append(order)  # never left
-
-
-def check(way: type[Masked], device: torch.device, head_dim: int, windows: tuple[int, ...] = (40, CHECKED_LENGTH)) -> None:
-    """Hold a way against the reference, at a small size; a window of CHECKED_LENGTH is none. Raises Unusable."""
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    generator = torch.Generator().manual_seed(0)
-    shape = (2, CHECKED_LENGTH, 2, head_dim)
-    query, key, value, gradient = (torch.randn(shape, generator=generator).to(device, dtype) for _ in range(4))
-    with refusals():
-        attend = way(device, CHECKED_LENGTH, windows)
-    for window in windows:
-        with refusals():
-            run = torch.compile(attend) if way is Flex else attend
-            ours = _with_gradients(run, query, key, value, gradient, window)
-        exact = _with_gradients(reference, query.float(), key.float(), value.float(), gradient.float(), window)
-        for name, mine, right in zip(("output", "query", "key", "value"), ours, exact, strict=True):
-            difference = float((mine.float() - right).square().mean().sqrt() / right.square().mean().sqrt())
-            if not difference <= MOST_DIFFERENCE:
-                raise Unusable(f"it is off by {difference:.3f} of the true {name}, window {window} of {CHECKED_LENGTH}")
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """The errors by which a kernel, its package or a compiler refuse a device, a type or a width of heads, as Unusable. That
-    memory has run out is no refusal."""
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise
-    except (RuntimeError, ImportError, ValueError, TypeError, AssertionError) as error:
-        raise Unusable(next(iter(str(error).splitlines()), type(error).__name__)) from error
-
-
 def reference(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
     """Attention as it is defined, with every score in memory."""
     scores = torch.einsum("bqhd,bkhd->bhqk", query, key) * query.size(-1) ** -0.5
@@ -262,25 +158,3 @@ def _sees(window: int) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
         return (query >= key) & (query - key < window)
 
     return sees
-
-
-def _with_gradients(
-    attend: Callable[[Tensor, Tensor, Tensor, int], Tensor],
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    gradient: Tensor,
-    window: int,
-) -> list[Tensor]:
-    """The output, and the gradients of query, key and value."""
-    inputs = query, key, value = [tensor.detach().requires_grad_() for tensor in (query, key, value)]
-    with torch.enable_grad():
-        output = attend(query, key, value, window)
-        return [output.detach(), *torch.autograd.grad(output, inputs, gradient)]
-
-
-def prefers_cudnn(device: torch.device) -> bool:
-    """Whether it is the faster one there."""
-    if device.type != "cuda" or torch.version.hip is not None:
-        return False
-    return torch.cuda.get_device_capability(device)[0] in CUDNN_CAPABILITIES
