@@ -230,7 +230,8 @@ def orthogonalize(matrices: Tensor) -> Tensor:
         x = x.mT
     for a, b, c in POLAR_EXPRESS:
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        gram = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)  # b x x' + c (x x')^2, in one pass through memory
+        x = torch.baddbmm(x, gram, x, beta=a)
     return (x.mT if tall else x).to(matrices.dtype)
 
 

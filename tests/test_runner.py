@@ -50,6 +50,12 @@ def test_an_honest_program_is_trained_scored_and_audited(run, tmp_path):
     assert (tmp_path / "stock.npy").is_file()
 
 
+def test_which_rows_are_scored_depends_on_no_batch_size(run):
+    """Neither on the harness's nor on the program's: the published task scores other rows where a batch is larger."""
+    scores = [run(program(main=TRAINED), scoring_batch=batch).val_bpb for batch in (16, 7)]  # 64 rows; 7 leaves a rest
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+
+
 @pytest.mark.parametrize("box", [*WORKING, Unprotected()], ids=lambda box: box.name)
 def test_every_sandbox_gives_the_same_score(smoke, tmp_path, box):
     config, prepared = smoke

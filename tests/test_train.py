@@ -134,6 +134,16 @@ def test_what_the_warm_up_compiled_serves_the_next_instance():
     assert counters["stats"]["unique_graphs"] == 1
 
 
+@pytest.mark.parametrize("shape", [(3, 40, 8), (3, 8, 40)])
+def test_orthogonalising_keeps_directions_and_evens_out_sizes(shape):
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    left, _, right = torch.linalg.svd(matrices, full_matrices=False)
+    exact = left @ right
+    ours = train.orthogonalize(matrices)
+    assert (torch.linalg.svdvals(ours) - 1).abs().max() < 0.2  # as far as five steps of bfloat16's kind go
+    assert (ours - exact).norm() < 0.15 * exact.norm()
+
+
 def test_scoring_builds_the_model_that_training_trained():
     model, _ = trained(train.Trainer(RUN))
     scored = train.build_model(VOCABULARY, LENGTH)
