@@ -30,7 +30,6 @@ CHECKED_LENGTH = 256  # places of the check's rows
 
 _entered: list[ExitStack] = []  # contexts that last as long as the process
 
-
 WAYS: tuple[type[Masked], ...] = (Flash3, Varlen, Flex, Masked)
 
 
