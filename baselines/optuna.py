@@ -10,11 +10,7 @@ import optuna
 from hydra.utils import instantiate
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search import source
-from search.config import DimensionConfig
-from search.errors import UserError
-from search.strategy import NoiseFloor, TaskFacts
-from search.trial import Candidate, Status, Trial
+from search.strategy import Candidate, DimensionConfig, NoiseFloor, Status, TaskFacts, Trial, UserError, source
 
 FAILURES = ("worst", "ignore")
 

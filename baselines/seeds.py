@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.strategy import NoiseFloor, TaskFacts
-from search.trial import Candidate, Trial
+from search.strategy import Candidate, NoiseFloor, TaskFacts, Trial
 
 
 class Seeds:

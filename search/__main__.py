@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import sys
 
-from search import cli
-from search.config import Config
+from search.config.schema import Config
+from search.console import command_line
 
 
-def main(config: Config) -> None:
-    from search.build import run_study  # heavy imports come after `--help`
+def main(config: Config, overrides: list[str]) -> None:
+    from search.console.run_study import run_study
 
-    run_study(config)
+    run_study(config, overrides)
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, "stopped; the same command goes on from here"))
+    sys.exit(command_line.run(main, "stopped; the same command goes on from here"))

@@ -13,9 +13,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from search import arguments, exits
-from search.errors import UserError
-from search.paths import ROOT
+from search.config import messages
+from search.config.messages import UserError
+from search.config.places import ROOT
+from search.console import arguments
 
 TASK = ("task=cpu", "task.budget.seconds=6")
 CONTROL_TRIALS = 8  # the least that a noise floor is stated from
@@ -57,7 +58,7 @@ def main(settings: Settings) -> None:
         words = " ".join(["python", "-m", *command])
         print(f"\n$ {words}", flush=True)
         done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False)
-        if done.returncode == exits.INTERRUPTED:
+        if done.returncode == messages.INTERRUPTED:
             raise KeyboardInterrupt
         if done.returncode != 0:
             raise UserError(f"{words}: ended with exit code {done.returncode}; mend what it says above, and start again")

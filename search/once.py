@@ -10,34 +10,37 @@ import sys
 import tempfile
 from pathlib import Path
 
-from search import cli
-from search.config import Config
+from search.config.schema import Config
+from search.console import command_line
 
 
-def main(config: Config) -> None:
+def main(config: Config, overrides: list[str]) -> None:
     from rich.console import Console
 
-    from search.build import budget_in_words, check, make_runner, prepare_data
-    from search.errors import UserError
-    from search.identity import fitted_stock
-    from search.progress import make_display
-    from search.runner.request import TrialRequest
-    from search.seeds import training_seed
-    from search.trial import Origin, Status
+    from search.config.messages import UserError
+    from search.console.progress import make_display
+    from search.console.run_study import check
+    from search.data.tokens import prepare_data
+    from search.executor.local import make_runner
+    from search.runner.stock import stock_of
+    from search.study.budget import in_words
+    from search.study.request import TrialRequest
+    from search.study.seeds import training_seed
+    from search.study.trial import Origin, Status
 
     check(config)
     console = Console()
     display = make_display(console, trials=1)
     try:
         prepared = prepare_data(config, display.say)
-        display.say(f"{config.start}, task={config.task.name}: {budget_in_words(config.task)}")
-        stock, batch = fitted_stock(config)
-        if batch is not None:
-            display.say(str(batch))
+        display.say(f"{config.start}, task={config.task.name}: {in_words(config.task.budget)}")
+        stock = stock_of(config)
+        if stock.batch is not None:
+            display.say(str(stock.batch))
         with tempfile.TemporaryDirectory(prefix="fairtrial-") as folder:
-            runner = make_runner(config, prepared, Path(folder) / "work", Path(folder) / "stock_nats.npy")
+            runner = make_runner(config, prepared, Path(folder))
             seed = training_seed(config.seed, 0)
-            request = TrialRequest(stock, seed, Path(folder) / "logs" / "trial", is_stock=True)
+            request = TrialRequest(stock.text, seed, Path(folder) / "logs" / "trial", is_stock=True)
             display.started(0, Origin.STOCK, config.start)
             outcome = runner.run(request, display.progress)
     finally:
@@ -55,4 +58,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, "stopped"))
+    sys.exit(command_line.run(main, "stopped"))

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import sys
 
-from search import cli
-from search.config import Config
+from search.config.schema import Config
+from search.console import command_line
 
 
-def main(config: Config) -> None:
-    from search.build import prepare_data
+def main(config: Config, overrides: list[str]) -> None:
+    from search.data.tokens import prepare_data
 
     prepared = prepare_data(config, print)
     for split, facts in prepared.splits.items():
@@ -24,4 +24,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, "stopped"))
+    sys.exit(command_line.run(main, "stopped"))

@@ -15,11 +15,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hypothesis import HealthCheck, settings
 
-from search.build import prepare_data
-from search.config import Config
-from search.paths import CONF, ROOT
-from search.task.tokens import Prepared
-from search.validate import load
+from search.config.places import CONF, ROOT
+from search.config.schema import Config
+from search.config.validate import load
+from search.data.tokens import Prepared, prepare_data
 
 # Shared machines stall now and then; that is no property of the code.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])

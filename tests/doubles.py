@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from search import source
-from search.config import StudyConfig
-from search.journal import Entry, Journal
-from search.runner.request import TrialRequest
-from search.runner.training import Observer, Progress
-from search.strategy import Strategy
-from search.study import Budget, Study
-from search.trial import Origin, Outcome, Status, Trial
+from search.config.schema import StudyConfig
+from search.study import source
+from search.study.budget import Budget
+from search.study.contract import Strategy
+from search.study.journal import Entry, Journal
+from search.study.request import Observer, Progress, TrialRequest
+from search.study.study import Study
+from search.study.trial import Origin, Outcome, Status, Trial
 
 FAILURES = (Status.CRASHED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED, Status.DISQUALIFIED)
 

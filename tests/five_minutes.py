@@ -22,14 +22,14 @@ from statistics import mean, stdev
 from types import SimpleNamespace
 from typing import Any
 
-from search import cli, peaks
-from search.build import prepare_data
-from search.config import Config, TaskConfig
-from search.identity import stock_of
-from search.journal import Entry, Journal
-from search.paths import STUDIES
+from search.config.places import STUDIES
+from search.config.schema import Config, TaskConfig
+from search.console import command_line
+from search.data.tokens import Prepared, prepare_data
+from search.runner.stock import stock_of
 from search.runner.training import device_of
-from search.task.tokens import Prepared
+from search.study.journal import Entry, Journal
+from search.tracking import peaks
 
 EXPERIMENT = "five-minutes"
 LOADER_SECONDS = 5.0
@@ -37,7 +37,7 @@ STEPS = 10  # timed, after as many to warm up
 KERNELS = 15  # of the profile that are shown
 
 
-def main(config: Config) -> None:
+def main(config: Config, overrides: list[str]) -> None:
     prepared = prepare_data(config, print)
     print("## Trials\n")
     print("\n".join(trials_table(config)))
@@ -173,9 +173,9 @@ def _stock(config: Config) -> dict[str, Any]:
     """The stock's names, as a program of its own has them."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.py"
-        path.write_text(stock_of(config))
+        path.write_text(stock_of(config).text)
         return runpy.run_path(str(path), run_name="stock")
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, "stopped"))
+    sys.exit(command_line.run(main, "stopped"))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from search import source
-from search.paths import ROOT
+from search.config.places import ROOT
+from search.study import source
 
 BIG, SMALL = "GPU-11111111-aaaa", "GPU-22222222-bbbb"
 TWO_CARDS = f"{BIG}, 81559, NVIDIA H100 80GB HBM3\n{SMALL}, 24564, NVIDIA GeForce RTX 4090\n"

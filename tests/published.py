@@ -17,9 +17,9 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
-from search.colours import COLOURS
+from search.tracking.colours import COLOURS
 from search.tracking.store import connect
-from tests.simulate import AGENT, CONTROL, OPTUNA, World, records
+from tests.simulate import AGENT, CONTROL, OPTUNA, ROLES, World, records
 
 # True gains: 0.012 by tuning for Optuna, 0.004 by tuning and 0.012 by code for the agent, for its code is 1.2 % faster.
 EXAMPLE = World(
@@ -61,7 +61,7 @@ def _run(client: MlflowClient, experiment: str, kind: str, header: dict[str, Any
         "kind": kind,
         "fairtrial.study": header["identity"] if study else f"confirmation of {header['config']['experiment']}",
         "strategy": strategy,
-        **({"mlflow.runColor": COLOURS[strategy]} if study and strategy in COLOURS else {}),
+        **({"mlflow.runColor": COLOURS[ROLES[strategy]][0]} if study and strategy in ROLES else {}),
     }
     title = f"{header['strategy']}, search seed {header['config']['seed']}" if study else "confirmation"
     run = str(client.create_run(experiment, tags=tags, run_name=title).info.run_id)

@@ -12,9 +12,9 @@ import textwrap
 import pyarrow
 import pyarrow.parquet
 
-from search.paths import ROOT
-from search.task.corpus import SPLITS
-from search.task.parquet import ParquetCorpus
+from search.config.places import ROOT
+from search.data.corpus import SPLITS
+from search.data.parquet import ParquetCorpus
 from tests.hub_server import REPOSITORY
 
 NAME = "shard_{:05d}.parquet"
@@ -57,14 +57,14 @@ def whole(folder):
 PREPARING = """
     import sys
     from pathlib import Path
-    from search.task.corpus import CorpusError
-    from search.task.parquet import ParquetCorpus
-    from search.task.tokens import prepare
+    from search.config.messages import UserError
+    from search.data.parquet import ParquetCorpus
+    from search.data.tokens import prepare
     folder, cache, mirror, repository, vocabulary = sys.argv[1:]
     corpus = ParquetCorpus(folder, repository, mirror or None, {name!r}, {train}, {validation}, {confirmation})
     try:
         prepared = prepare("climbmix", corpus, int(vocabulary), Path(cache), print)
-    except CorpusError as error:
+    except UserError as error:
         sys.exit(str(error))
     print("fingerprint", prepared.fingerprint)
     print("imported", "huggingface_hub" in sys.modules)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from search.compare import parse
-from search.compare.tables import Experiment
-from search.seeds import confirmation_seed, training_seed
+from search.compare.read import parse
+from search.compare.read.tables import Experiment
+from search.study.seeds import confirmation_seed, training_seed
 from tests.fake_trainer import SECONDS, STOCK, STOCK_BPB, Noise, Program, Trainer
 
 STOCK_CONSTANTS = {"MATRIX_LR": 0.013, "DEPTH": 1, "WARMDOWN_RATIO": 0.5}
@@ -41,6 +41,7 @@ class Rival:
     usd: float | None = None
 
 
+ROLES = {"agent": "agent", "optuna": "baseline", "seeds": "control"}
 AGENT = Rival("agent-playbook", "agent", ("constants", "code", "both"), usd=0.01)
 OPTUNA = Rival("optuna-tpe", "optuna", ("constants",))
 CONTROL = Rival("seeds", "seeds", ("none",), trials=12)
@@ -242,9 +243,14 @@ def _confirmation(plans: list[Any], arms: dict[str, Program], world: World, trai
 
 
 def _header(rival: Rival, search_seed: int, world: World) -> dict[str, Any]:
-    strategy = {"name": rival.name, "variant": rival.label.partition("-")[2] or None, "trials": 100}
+    strategy = {
+        "name": rival.name,
+        "role": ROLES.get(rival.name, "baseline"),
+        "variant": rival.label.partition("-")[2] or None,
+        "trials": 100,
+    }
     if rival.name == "agent":
-        strategy["llm"] = {"_target_": "search.agent.client.Playbook", "name": "playbook"}
+        strategy["llm"] = {"_target_": "search.llm.client.Playbook", "name": "playbook"}
     budget = {"trials": rival.trials, "train_hours": None, "usd": None, "anchor_every": world.anchor_every}
     return {
         "identity": f"simulated/cpu/{rival.label}/{search_seed}",

@@ -10,17 +10,18 @@ from dataclasses import replace
 import pytest
 from omegaconf import OmegaConf
 
-from search import source
-from search.agent import edits, prompt
-from search.agent.client import Recorder
-from search.agent.keep import Greedy, Margin, Program, Replicate
-from search.build import make_strategy
-from search.errors import UserError
-from search.identity import stock_of
-from search.journal import Journal
-from search.paths import ROOT
-from search.strategy import NoiseFloor, TaskFacts
-from search.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
+from search.agent import prompt
+from search.agent.keep_rules import Greedy, Margin, Program, Replicate
+from search.config.messages import UserError
+from search.config.places import ROOT
+from search.console.run_study import make_strategy
+from search.llm import edits
+from search.llm.client import Recorder
+from search.runner.stock import stock_of
+from search.study import source
+from search.study.contract import NoiseFloor, TaskFacts
+from search.study.journal import Journal
+from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
 from tests.doubles import FailsOn, SyntheticRunner, run_study
 from tests.llm_server import Answer, serve
 
@@ -35,7 +36,7 @@ def edit(name: str, value: object, note: str = "an edit", stock: str = "") -> st
 
 @pytest.fixture
 def stock(configure):
-    return stock_of(configure("task=smoke"))
+    return stock_of(configure("task=smoke")).text
 
 
 @pytest.fixture
@@ -429,8 +430,8 @@ def test_a_confirmed_edit_is_told_as_the_edit_it_is(study, stock, tmp_path):
 
 
 def test_every_playbook_edit_does_what_it_says(configure):
-    stock = stock_of(configure("task=cpu"))
-    entries = OmegaConf.to_container(OmegaConf.load(ROOT / "search" / "agent" / "playbook.yaml"))
+    stock = stock_of(configure("task=cpu")).text
+    entries = OmegaConf.to_container(OmegaConf.load(ROOT / "search" / "llm" / "playbook.yaml"))
     assert len(entries) >= 24
     kinds = []
     for entry in entries:
@@ -452,7 +453,7 @@ def test_a_recorded_reply_is_on_disk_before_it_is_read(tmp_path, stock, configur
         calls = 0
 
         def complete(self, messages, ask, call):
-            from search.agent.client import Reply
+            from search.llm.client import Reply
 
             Client.calls += 1
             return Reply("text", "stop", "model")
@@ -488,8 +489,8 @@ def test_settings_that_make_no_sense_are_refused(configure, stock, tmp_path, mon
 
 
 def test_dollars_end_a_study(study, stock, configure, tmp_path):
-    from search.config import StudyConfig
-    from search.study import Budget
+    from search.config.schema import StudyConfig
+    from search.study.budget import Budget
 
     history = [Trial(0, Origin.STOCK, Candidate(stock), Outcome(Status.COMPLETED, 2.5, True))]
     budget = Budget(StudyConfig(usd=0.002))  # two replies cost 0.0022: cached tokens are free at llm=local

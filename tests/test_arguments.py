@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 from omegaconf import MISSING
 
-from search import arguments
-from search.arguments import Tracking, default_of, parse, setting
-from search.errors import UserError
+from search.config.messages import UserError
+from search.console import arguments
+from search.console.arguments import Tracking, default_of, parse, setting
 
 
 @dataclass

@@ -11,12 +11,14 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from search.identity import open_study, stock_of
-from search.journal import Journal
-from search.task import hub, report
-from search.task.corpus import SPLITS, CorpusError
-from search.task.parquet import ParquetCorpus
-from search.task.tokens import prepare
+from search.config.messages import UserError
+from search.data import hub, progress
+from search.data.corpus import SPLITS
+from search.data.parquet import ParquetCorpus
+from search.data.tokens import prepare
+from search.runner.stock import stock_of
+from search.study.identity import Opening, open_study
+from search.study.journal import Journal
 from tests.hub_server import REPOSITORY, serve
 from tests.shard_files import (
     FILES,
@@ -45,7 +47,7 @@ def server(monkeypatch):
 
 
 def test_what_is_missing_is_fetched_and_nothing_is_asked_ever_after(tmp_path, server, monkeypatch):
-    monkeypatch.setattr(report, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "REPORT_SECONDS", 0.0)
     (tmp_path / FIRST).write_bytes(FILES[FIRST])  # by hand
     said = []
     fetch(tmp_path, server, said)
@@ -73,7 +75,7 @@ def test_which_split_a_shard_is_in_is_part_of_what_a_text_is(tmp_path):
         for train, validation in (([0, 1], [2]), ([0], [1, 2]))
     )
     assert one.identity(print) != other.identity(print)
-    with pytest.raises(CorpusError, match="named twice"):
+    with pytest.raises(UserError, match="named twice"):
         ParquetCorpus(str(tmp_path), REPOSITORY, None, NAME, [0, 1], [1], [2])
 
 
@@ -96,7 +98,7 @@ def settings(**changed):
     ],
 )
 def test_settings_that_name_no_shards_are_refused_with_key_and_value(key, value, said):
-    with pytest.raises(CorpusError) as caught:
+    with pytest.raises(UserError) as caught:
         ParquetCorpus(**settings(**{key: value}))
     error = str(caught.value)
     assert error.startswith(f"data.corpus.{key}={value}: ") and said in error and "\n" not in error
@@ -106,7 +108,7 @@ def test_another_repositorys_folder_is_refused_and_left_as_it_is(tmp_path, serve
     fetch(tmp_path, server)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     other = ParquetCorpus(**settings(folder=str(tmp_path), repository="other/texts", mirror=server.url))
-    with pytest.raises(CorpusError) as caught:
+    with pytest.raises(UserError) as caught:
         other.identity(print)
     error = str(caught.value)
     assert error.startswith(f"data.corpus.repository=other/texts: {tmp_path} ")
@@ -114,7 +116,7 @@ def test_another_repositorys_folder_is_refused_and_left_as_it_is(tmp_path, serve
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     (tmp_path / FIRST).unlink()
     for ask in (other.identity, lambda report: other.fetch(tmp_path, report)):
-        with pytest.raises(CorpusError, match=r"data\.corpus\.repository=other/texts"):
+        with pytest.raises(UserError, match=r"data\.corpus\.repository=other/texts"):
             ask(print)
     (tmp_path / RECORD).unlink()  # shards that nothing is known of are whose the user says they are
     (tmp_path / FIRST).write_bytes(FILES[FIRST])
@@ -152,7 +154,7 @@ def test_a_shard_that_is_no_text_is_an_error(tmp_path):
 
     assert texts(table(text=["a", "", None, "b"])) == ["a", "b"]
     for content in (shard_of(1)[:-20_000], table(words=["a"])):
-        with pytest.raises(CorpusError, match=r"/7\.parquet cannot be read"):
+        with pytest.raises(UserError, match=r"/7\.parquet cannot be read"):
             texts(content)
 
 
@@ -198,5 +200,5 @@ def test_a_study_goes_on_when_its_shards_come_from_elsewhere(configure, smoke, t
         for extra in ([], [f"cache={tmp_path}", "data.corpus.mirror=https://example.org"])
     )
     with Journal(tmp_path, print) as journal:
-        first = open_study(config, stock_of(config), journal, smoke[1])
-        assert open_study(other, stock_of(other), journal, smoke[1]) == first
+        first = open_study(config, Opening(stock_of(config), smoke[1].fingerprint, "none"), journal)
+        assert open_study(other, Opening(stock_of(other), smoke[1].fingerprint, "none"), journal) == first

@@ -12,8 +12,8 @@ import time
 import pytest
 from mlflow import MlflowClient
 
-from search.journal import FILE
-from search.paths import ROOT
+from search.config.places import ROOT
+from search.study.journal import FILE
 from tests.llm_server import Answer, serve
 
 ERRORS = [
@@ -63,7 +63,7 @@ def test_help_needs_no_heavy_import(clone):
 
 
 def test_the_harness_never_imports_torch():
-    code = "import sys, search.build, search.once, search.prepare\nassert 'torch' not in sys.modules"
+    code = "import sys, search.console.run_study, search.once, search.prepare\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 

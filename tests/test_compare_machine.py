@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from search.compare import parse
-from search.compare.analysis import analyse
-from search.compare.report.blocks import LONGEST
+from search.compare.analyse.analysis import analyse
+from search.compare.read import parse
+from search.compare.show.report.blocks import LONGEST
 from tests.simulate import AGENT, CONTROL, OPTUNA, World, records
 
 RIVALS = (replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=10))

@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestIndPower, TTestPower
 
-from search import arguments
-from search.compare import plan, power
+from search import plan
+from search.compare.analyse import power
+from search.console import arguments
 
 
 @pytest.mark.parametrize(

@@ -14,21 +14,23 @@ import pytest
 from mlflow import MlflowClient
 from rich.console import Console
 
-from search import arguments
-from search.colours import COLOURS, looks
-from search.compare import command, parse, planning
-from search.compare.analysis import analyse
-from search.compare.pictures import canvas
-from search.compare.pictures.album import Album, album_of
-from search.compare.report import speed
-from search.compare.report.blocks import Bullets, Table, plain
-from search.compare.report.contents import report_of
-from search.compare.report.glossary import TERMS
-from search.compare.report.html import page
-from search.compare.report.markdown import markdown
-from search.compare.report.terminal import summarise
-from search.compare.words import times
-from search.paths import ROOT
+from search.compare import comparison
+from search.compare.analyse import planning
+from search.compare.analyse.analysis import analyse
+from search.compare.read import parse
+from search.compare.show.pictures import canvas
+from search.compare.show.pictures.album import Album, album_of
+from search.compare.show.report import speed
+from search.compare.show.report.blocks import Bullets, Table, plain
+from search.compare.show.report.contents import report_of
+from search.compare.show.report.glossary import TERMS
+from search.compare.show.report.html import page
+from search.compare.show.report.markdown import markdown
+from search.compare.show.report.terminal import summarise
+from search.compare.show.words import times
+from search.config.places import ROOT
+from search.console import arguments
+from search.tracking.colours import COLOURS, styles
 from tests.published import EXAMPLE, publish_simulated
 from tests.simulate import AGENT, CONTROL, OPTUNA, World, records
 
@@ -302,19 +304,20 @@ def test_terms_are_in_order_and_explained_once():
 
 
 def test_one_colour_per_strategy_and_shades_for_its_variants():
-    names = {"agent-a": "agent", "agent-b": "agent", "seeds": "seeds", "optuna-tpe": "optuna", "zed": "zed", "mine": "mine"}
-    found = looks(names)
-    assert found == looks(dict(reversed(names.items())))
-    assert len({look.colour for look in found.values()}) == len(names)
-    assert found["agent-a"].colour == COLOURS["agent"] and found["agent-a"].dash != found["agent-b"].dash
-    assert looks({"optuna-tpe": "optuna"})["optuna-tpe"].colour == COLOURS["optuna"]
+    agents = {"agent-a": ("agent", "agent"), "agent-b": ("agent", "agent"), "zed": ("zed", "agent")}
+    names = {**agents, "seeds": ("seeds", "control"), "mine": ("mine", "baseline"), "optuna-tpe": ("optuna", "baseline")}
+    found = styles(names)
+    assert found == styles(dict(reversed(names.items())))
+    assert len({style.colour for style in found.values()}) == len(names)
+    assert found["agent-a"].colour == COLOURS["agent"][0] and found["agent-a"].dash != found["agent-b"].dash
+    assert styles({"optuna-tpe": ("optuna", "baseline")})["optuna-tpe"].colour == COLOURS["baseline"][0]
 
 
 # ---- the command ----
 
 
 def run(*given: str) -> int:
-    return arguments.run(command.Settings, command.compare, "help", "stopped", given)
+    return arguments.run(comparison.Settings, comparison.compare, "help", "stopped", given)
 
 
 def no_nan(word: str) -> None:
@@ -348,7 +351,8 @@ def test_comparing_writes_publishes_and_replaces(clone, tmp_path):
     assert "How to read this page" in experiment.tags["mlflow.note.content"]
     studies = client.search_runs([experiment.experiment_id], "tags.kind = 'study'")
     colours = {run.data.tags["strategy"]: run.data.tags["mlflow.runColor"] for run in studies}
-    assert {colours["agent"], colours["optuna"]} <= set(COLOURS.values()) and len(set(colours.values())) == 4
+    firsts = {first for first, *_ in COLOURS.values()}
+    assert {colours["agent"], colours["optuna"]} <= firsts and len(set(colours.values())) == 4
 
 
 @pytest.fixture(scope="module")

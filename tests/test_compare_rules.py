@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from search.compare import parse
-from search.compare.analysis import analyse
-from search.compare.budget import equal_budget
-from search.compare.confirmed import scores_of
-from search.compare.gains import evidence_of
-from search.compare.headline import headline
-from search.errors import UserError
+from search.compare.analyse.analysis import analyse
+from search.compare.analyse.budget import equal_budget
+from search.compare.analyse.confirmed import scores_of
+from search.compare.analyse.gains import evidence_of
+from search.compare.analyse.headline import headline
+from search.compare.read import parse
+from search.config.messages import UserError
 from tests.simulate import AGENT, CONTROL, OPTUNA, World, records, simulate_experiment
 
 SMALL = (replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=4))

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from search.compare import parse
-from search.compare.analysis import analyse, to_json
-from search.compare.pictures.album import Album
-from search.compare.report.contents import report_of
-from search.compare.report.markdown import markdown
-from search.compare.tokens import tokens_seen
+from search.compare.analyse.analysis import analyse, to_json
+from search.compare.analyse.tokens import tokens_seen
+from search.compare.read import parse
+from search.compare.show.pictures.album import Album
+from search.compare.show.report.contents import report_of
+from search.compare.show.report.markdown import markdown
 from tests.fake_trainer import PER_LOG
 from tests.simulate import AGENT, CONTROL, OPTUNA, World, records, simulate_experiment
 

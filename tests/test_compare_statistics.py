@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from search.compare.analysis import analyse
-from search.compare.gains import evidence_of, study_result
-from search.compare.headline import holm, sign_flip
-from search.compare.intervals import Combination, mean_estimate, mean_over_searches, pooled_spread
-from search.compare.noise import drift, same_seed
-from search.compare.null import best_of_subsets, expected_normal_minimum, null_band
+from search.compare.analyse.analysis import analyse
+from search.compare.analyse.gains import evidence_of, study_result
+from search.compare.analyse.headline import holm, sign_flip
+from search.compare.analyse.intervals import Combination, mean_estimate, mean_over_searches, pooled_spread
+from search.compare.analyse.noise import drift, same_seed
+from search.compare.analyse.null import best_of_subsets, expected_normal_minimum, null_band
 from tests.simulate import AGENT, CONTROL, OPTUNA, World, simulate, simulate_experiment
 
 SCORES = st.lists(st.floats(2.0, 3.0), min_size=2, max_size=8).filter(lambda values: np.std(values) > 1e-6)

@@ -10,11 +10,11 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from search.compare.analysis import analyse
-from search.compare.pictures.album import Album
-from search.compare.report.contents import report_of
-from search.compare.report.markdown import markdown
-from search.compare.report.terminal import summarise
+from search.compare.analyse.analysis import analyse
+from search.compare.show.pictures.album import Album
+from search.compare.show.report.contents import report_of
+from search.compare.show.report.markdown import markdown
+from search.compare.show.report.terminal import summarise
 from tests.simulate import AGENT, CONTROL, OPTUNA, World, simulate_experiment
 
 RIVALS = (replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=10))

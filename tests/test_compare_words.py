@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from search.compare.analysis import SCHEMA, analyse, to_json
-from search.compare.confirmed import confirmation_of, counts, looks_at
-from search.compare.gains import evidence_of
-from search.compare.headline import headline
+from search.compare.analyse.analysis import SCHEMA, analyse, to_json
+from search.compare.analyse.confirmed import confirmation_of, counts, looks_at
+from search.compare.analyse.gains import evidence_of
+from search.compare.analyse.headline import headline
 from tests.simulate import AGENT, CONTROL, OPTUNA, World, simulate_experiment
 
 SMALL = (replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=4))

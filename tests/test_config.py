@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from search.errors import UserError
-from search.identity import stock_of
-from search.paths import CONF
+from search.config.messages import UserError
+from search.config.places import CONF
+from search.console.run_study import check
+from search.runner.stock import stock_of
+from search.study import source
 
 GROUPS = {path.name: sorted(file.stem for file in path.glob("*.yaml")) for path in CONF.iterdir() if path.is_dir()}
 CHOICES = [(group, name) for group, names in GROUPS.items() for name in names]
@@ -27,9 +29,9 @@ def test_every_yaml_composes(configure, group, name):
 @pytest.mark.parametrize("task", GROUPS["task"])
 def test_every_task_fits_its_stock_and_brings_its_data_and_space(configure, task):
     config = configure(f"task={task}", "strategy=optuna", "task.row_gb=null")  # whatever GPU is here
-    stock = stock_of(config)
+    stock = stock_of(config).text
     assert stock.startswith("# fairtrial: fitted to task=") == bool(config.task.constants)
-    assert set(config.space) <= set(__import__("search.source").source.constants(stock))
+    assert set(config.space) <= set(source.constants(stock))
 
 
 def test_a_choice_on_the_command_line_beats_the_task(configure):
@@ -45,8 +47,6 @@ def test_a_choice_on_the_command_line_beats_the_task(configure):
         (["study.trials=null"], "set trials, train_hours or usd"),
         (["study.anchor_every=0"], "study.anchor_every"),
         (["task.vocab_size=70000"], "16 bits"),
-        (["task.device=tpu"], "choose cpu, cuda, rocm, mps"),
-        (["task.packing=loose"], "choose consecutive or best_fit"),
         (["task.budget.seconds=3"], "set one of them"),
         (["task.budget.cap_seconds=null"], "needs a cap"),
         (["task.scoring_rows=65"], "multiple of task.scoring_batch"),
@@ -57,7 +57,7 @@ def test_a_choice_on_the_command_line_beats_the_task(configure):
         (["start=nothing.py"], "no such file"),
         (["strategy._target_=baselines.nothing.Nothing"], "cannot be imported"),
         (["+strategy.colour=red"], "no such setting"),
-        (["~strategy.name"], "needs name and _target_"),
+        (["~strategy.name"], "needs _target_, name and role"),
         (["data=files"], "data.corpus.folder"),
         (["+data.corpus.colour=red"], "no such setting"),
         (["space.DEPTH.kind=vague"], "choose int, float"),
@@ -69,3 +69,12 @@ def test_impossible_values_are_refused_with_key_and_remedy(configure, overrides,
     with pytest.raises(UserError, match=said.replace("+", r"\+")) as refused:
         configure("task=smoke", *overrides)
     assert str(refused.value).count("\n") <= 1
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [("task.device=tpu", "choose cpu, cuda, rocm, mps"), ("task.packing=loose", "choose consecutive or best_fit")],
+)
+def test_a_task_that_no_runner_knows_is_refused_before_it_begins(configure, override, said):
+    with pytest.raises(UserError, match=f"{override}: {said}"):
+        check(configure("task=smoke", override))

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from search import source
+from search.config.files import remove_tree
+from search.config.messages import UserError
 from search.confirm.plan import STOCK, Arms, Finished, check_comparable, report, screening
-from search.confirm.strategy import SCREENING_REPLICATES, Confirmation
-from search.errors import UserError
-from search.files import remove_tree
-from search.seeds import confirmation_seed, training_seed
-from search.strategy import Done
-from search.trial import Candidate, Origin, Outcome, Status, Trial
+from search.confirm.repeats import SCREENING_REPLICATES, Confirmation
+from search.study import source
+from search.study.contract import Done
+from search.study.seeds import confirmation_seed, training_seed
+from search.study.trial import Candidate, Origin, Outcome, Status, Trial
 
 TEXT = "DEPTH = 8\nRATE = 0.5\n\n\ndef main():\n    print(DEPTH * RATE)\n"
 
@@ -80,7 +80,7 @@ def test_screening_chooses_and_is_not_reported(finished):
     assert len(names) == 2
     plan = report([study], arms, 5, 2, {names[0]: 1.9, names[1]: 1.8})
     assert plan.studies[study.identity]["winner"]["arm"] == names[1]
-    wanted = Confirmation([screened, plan], arms.texts).wanted()
+    wanted = Repeats([screened, plan], arms.texts).wanted()
     first = {replicate for _, replicate, stage in wanted if stage == "screening"}
     second = {replicate for _, replicate, stage in wanted if stage == "report"}
     assert min(first) >= SCREENING_REPLICATES > max(second)
@@ -104,8 +104,8 @@ def test_arms_take_turns_and_an_extension_repeats_nothing(finished):
     two, three = (report([study], arms, repeats, 1, {}) for repeats in (2, 3))
     winner = two.studies[study.identity]["winner"]["arm"]
     order = [(STOCK, 0), (winner, 0), (STOCK, 1), (winner, 1)]
-    assert ask_all(Confirmation([two], arms.texts)) == order
-    assert ask_all(Confirmation([two, three], arms.texts)) == [*order, (STOCK, 2), (winner, 2)]
+    assert ask_all(Repeats([two], arms.texts)) == order
+    assert ask_all(Repeats([two, three], arms.texts)) == [*order, (STOCK, 2), (winner, 2)]
 
 
 def test_studies_that_cannot_be_compared_are_not_confirmed(finished):

@@ -9,8 +9,8 @@ import sys
 from hydra import compose, initialize_config_dir
 
 from search import demo
-from search.paths import CONF
-from search.validate import load
+from search.config.places import CONF
+from search.config.validate import load
 
 SHRUNK = """
 import sys

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.agent import edits
-from search.flags import flags
-from search.paths import ROOT
+from search.config.places import ROOT
+from search.llm import edits
+from search.study.flags import flags
 
 PROGRAM = '''"""A program."""
 A = 1
@@ -152,7 +152,7 @@ def test_the_note_is_one_plain_line(reply, note):
         ("path.open('wb')", ("writes_files",)),
         ("torch.save(x, 'weights')", ("writes_files",)),
         ("from search import task", ()),
-        ("from search.task.training import Run", ("touches_harness",)),
+        ("from search.task.run import Run", ("touches_harness",)),
         ("import search.task.loader", ("touches_harness",)),
         ("run._channel.send({})", ("touches_harness",)),
         ("import torch\ntorch.nn.functional.cross_entropy = mine", ("patches_modules",)),

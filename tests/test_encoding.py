@@ -12,10 +12,10 @@ from itertools import chain, count
 import numpy as np
 import pytest
 
-from search.paths import ROOT
-from search.task import encoding
-from search.task.encoding import encode
-from search.task.tokenizer import Tokenizer
+from search.config.places import ROOT
+from search.data import encoding
+from search.data.encoding import encode
+from search.data.tokenizer import Tokenizer
 from tests.shard_files import documents_of, output
 
 
@@ -65,7 +65,7 @@ def test_only_the_cores_that_a_process_may_use_are_counted(tokenizer, monkeypatc
 KILLED = """
     import sys, time
     from pathlib import Path
-    from search.task.tokens import prepare
+    from search.data.tokens import prepare
 
     class Slow:
         def identity(self, report): return "slow"

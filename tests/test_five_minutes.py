@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
-from search.build import make_strategy
-from search.errors import UserError
-from search.identity import stock_of
-from search.trial import Outcome, Status
+from search.config.messages import UserError
+from search.console.run_study import make_strategy
+from search.runner.stock import stock_of
+from search.study.trial import Outcome, Status
 from tests import five_minutes
 from tests.doubles import SyntheticRunner, run_study
 
@@ -37,7 +37,7 @@ class Fails(SyntheticRunner):
 
 
 def control(config, studies, runner):
-    folder, stock = studies / "five-minutes" / "smoke" / "seeds" / "0", stock_of(config)
+    folder, stock = studies / "five-minutes" / "smoke" / "seeds" / "0", stock_of(config).text
     run_study(folder, make_strategy(config, stock, None, folder), runner, stock, 3)
 
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 
 import functools
 import platform
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from search.build import budget_in_words, check
-from search.errors import UserError
-from search.runner import device, gpus, sandbox
-from search.runner.device import Device, available, lease
-from search.runner.gpus import Gpu
-from search.runner.sandbox import Bubblewrap, Landlock, Unprotected
+from search.config.messages import UserError
+from search.console.run_study import check
+from search.runner.device import gpus, leases
+from search.runner.device.gpus import Gpu
+from search.runner.device.leases import Device, available, lease
+from search.runner.process import sandbox
+from search.runner.process.sandbox import Bubblewrap, Landlock, Unprotected
 from search.runner.training import device_of
-from search.task import scoring
+from search.study.budget import in_words
+from search.task import scorer
 from search.task.launch import failure_kind
 from tests.hardware import BIG, SMALL, TWO_CARDS, put_nvidia_smi, trained
 
@@ -45,7 +48,7 @@ def amd(monkeypatch, tmp_path):
             bank = f"heap_type {heap}\nsize_in_bytes {int(memory * 2**30)}\nflags 0\n"
             (folder / "mem_banks" / "0" / "properties").write_text(bank)
         monkeypatch.setattr(gpus, "KFD_NODES", tmp_path / "nodes")
-        monkeypatch.setattr(device, "KFD", tmp_path / "nodes")
+        monkeypatch.setattr(leases, "KFD", tmp_path / "nodes")
 
     return build
 
@@ -60,7 +63,7 @@ def never():
 def test_nvidias_cards_are_listed_with_their_memory_and_leased_by_their_own_id(nvidia, monkeypatch):
     nvidia(TWO_CARDS)
     assert [round(gpu.memory_gb) for gpu in gpus.nvidia_gpus()] == [80, 24]
-    if not device.Path("/dev/nvidiactl").exists():
+    if not Path("/dev/nvidiactl").exists():
         with lease("cuda", 1, never) as first, lease("cuda", 1, never) as second:
             assert first.environment == {"CUDA_VISIBLE_DEVICES": BIG}
             assert second.name == f"NVIDIA GeForce RTX 4090 {SMALL}"
@@ -129,7 +132,7 @@ def test_an_amd_card_is_leased_by_its_own_id_and_is_cuda_to_torch(amd, monkeypat
         with pytest.raises(AssertionError, match="had to wait"), lease("rocm", 1, never):
             pass
     assert device_of(configure("task=gpu", "task.device=rocm").task) == "cuda"
-    monkeypatch.setattr(device, "KFD", device.KFD / "nothing")
+    monkeypatch.setattr(leases, "KFD", leases.KFD / "nothing")
     with pytest.raises(UserError, match="cannot be opened"):
         available("rocm", 1)
 
@@ -199,21 +202,21 @@ def test_training_and_scoring_use_no_type_that_apples_gpus_lack(tmp_path):
     with Dtypes() as mode:
         trainer, _ = trained(tmp_path, 2)
         with torch.inference_mode():
-            scoring.claim(trainer.model, rows, request)
-            scoring.answer(trainer.model, rows[:, :-1], np.arange(4), request)
+            scorer.claim(trainer.model, rows, request)
+            scorer.answer(trainer.model, rows[:, :-1], np.arange(4), request)
     assert torch.float32 in mode.seen
     assert not mode.seen & {torch.float64, torch.uint16, torch.complex128}
 
 
 def test_apples_gpu_is_asked_for_without_a_sandbox_and_with_a_batch(configure, monkeypatch):
-    monkeypatch.setattr(device, "_is_apple", lambda: True)
+    monkeypatch.setattr(leases, "_is_apple", lambda: True)
     settings = ("task=gpu", "task.device=mps", "sandbox=none")
     with pytest.raises(UserError, match=r"choose it, such as \+task.constants.DEVICE_BATCH_SIZE=4"):
         check(configure(*settings))
     config = configure(*settings, "+task.constants.DEVICE_BATCH_SIZE=4")
     check(config)
     assert isinstance(sandbox.choose(config.sandbox, config.task.device), Unprotected)
-    assert device_of(config.task) == "mps" and budget_in_words(config.task).startswith("300 seconds")
+    assert device_of(config.task) == "mps" and in_words(config.task.budget).startswith("300 seconds")
 
 
 @pytest.mark.parametrize(

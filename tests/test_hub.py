@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from search.task import hub
-from search.task.corpus import CorpusError
-from search.task.parquet import ParquetCorpus
+from search.config.messages import UserError
+from search.data import hub
+from search.data.parquet import ParquetCorpus
 from tests.hub_server import REPOSITORY, Fault, serve
 from tests.shard_files import FILES, FIRST, LAST, NAME, NAMES, NUMBERS, corpus_of, fetch, output, start, whole
 
@@ -24,7 +24,7 @@ def server(monkeypatch):
 
 
 def error_of(folder, server):
-    with pytest.raises(CorpusError) as caught:
+    with pytest.raises(UserError) as caught:
         fetch(folder, server)
     return str(caught.value)
 
@@ -206,7 +206,7 @@ def test_a_host_that_tells_no_checksum_is_refused(tmp_path, server):
 def test_no_host_is_an_error_with_remedies(tmp_path, monkeypatch, repository, mirror, said):
     monkeypatch.setattr(hub, "WAITS", (0.0,))
     corpus = ParquetCorpus(str(tmp_path), repository, mirror, NAME, *NUMBERS.values())
-    with pytest.raises(CorpusError) as caught:
+    with pytest.raises(UserError) as caught:
         corpus.identity(lambda line: None)
     error = str(caught.value)
     assert said in error and len(error.splitlines()) <= 2

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from search.build import make_runner
-from search.errors import UserError
-from search.paths import ROOT
-from search.runner import watchdog
-from search.runner.compile_cache import CACHE, CompileCache
-from search.runner.frozen import Frozen, sha256
-from search.runner.handover import Handover
-from search.runner.request import TrialRequest
-from search.runner.sandbox import Bubblewrap, bubblewrap_works
-from search.task.tokens import Prepared
-from search.trial import Status
+from search.config.messages import UserError
+from search.config.places import ROOT
+from search.data.tokens import Prepared
+from search.executor.local import make_runner
+from search.runner.process import watchdog
+from search.runner.process.compile_cache import CACHE, CompileCache
+from search.runner.process.frozen import Frozen, sha256
+from search.runner.process.handover import Handover
+from search.runner.process.sandbox import Bubblewrap, bubblewrap_works
+from search.study.request import TrialRequest
+from search.study.trial import Status
 from tests.programs import TRAINED, UNTRAINED, program
 
 MAIN = "def main():\n    run = task.join()\n"
@@ -61,7 +61,7 @@ def make(smoke, tmp_path):
     def make_one(**settings):
         config, prepared = smoke
         task = replace(config.task, **settings)
-        return make_runner(replace(config, task=task), prepared, tmp_path / "work", tmp_path / "stock.npy")
+        return make_runner(replace(config, task=task), prepared, tmp_path)
 
     return make_one
 
@@ -170,7 +170,7 @@ def test_a_candidate_that_changes_the_text_stops_the_study(make, smoke, tmp_path
     prepared = Prepared(Path(shutil.copytree(shared.folder, tmp_path / "prepared")))
     tokens = prepared.files("train")[0]
     main = UNTRAINED.replace("    run =", f"    open({str(tokens)!r}, 'r+b').write(b'xx')\n    run =")
-    task_runner = make_runner(replace(config, sandbox="none"), prepared, tmp_path / "work", tmp_path / "stock.npy")
+    task_runner = make_runner(replace(config, sandbox="none"), prepared, tmp_path)
     with pytest.raises(UserError, match=re.escape(str(tokens))):
         task_runner.run(request(program(main=main), tmp_path), lambda progress: None)
 

@@ -13,11 +13,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.task import training
+from search.task import run as run_module
 from search.task.loader import prefetched
 from search.task.pace import Pace
 from search.task.protocol import Channel
-from search.task.training import Run
+from search.task.run import Run
 
 BUDGET, OVERRUN = 300.0, 6.0
 
@@ -72,7 +72,7 @@ def run_on(device: Device, monkeypatch) -> Run:
     for file in files:
         os.lseek(file, 0, os.SEEK_SET)
     Channel(ours).send({"event": "go"}, files)
-    monkeypatch.setattr(training.time, "monotonic", device.monotonic)
+    monkeypatch.setattr(run_module.time, "monotonic", device.monotonic)
     run = Run(Channel(theirs), settings)
     run._pace = Pace(device.event)
     run._channel.send = lambda message, files=(): None  # nobody listens

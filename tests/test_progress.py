@@ -6,10 +6,10 @@ import io
 
 from rich.console import Console
 
-from search.journal import Entry
-from search.progress import BarDisplay, PlainDisplay, make_display, summary
-from search.runner.training import Progress
-from search.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
+from search.console.progress import BarDisplay, PlainDisplay, make_display, summary
+from search.study.journal import Entry
+from search.study.request import Progress
+from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
 
 
 def entry(number: int, **outcome) -> Entry:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from search.build import make_runner
-from search.errors import UserError
-from search.runner.device import LEASES_VARIABLE, available, lease
-from search.runner.process import LOG_HEAD, LOG_TAIL
-from search.runner.request import TrialRequest
-from search.runner.sandbox import Unprotected
-from search.trial import Status
+from search.config.messages import UserError
+from search.executor.local import make_runner
+from search.runner.device.leases import LEASES_VARIABLE, available, lease
+from search.runner.process.candidate_process import LOG_HEAD, LOG_TAIL
+from search.runner.process.sandbox import Unprotected
+from search.study.request import TrialRequest
+from search.study.trial import Status
 from tests.programs import HONEST_MODEL, KEEPS_STATE, LOOKS_AHEAD, REMEMBERS_ROWS, TRAINED, UNTRAINED, program
 from tests.test_sandbox import WORKING
 
@@ -30,7 +30,7 @@ def run(smoke, tmp_path):
 
     def run_program(source: str, request: dict | None = None, **settings):
         task = replace(config.task, **settings)
-        runner = make_runner(replace(config, task=task), prepared, tmp_path / "work", tmp_path / "stock.npy")
+        runner = make_runner(replace(config, task=task), prepared, tmp_path)
         asked = TrialRequest(source, 1, tmp_path / "logs" / "trial", **({"is_stock": True} | (request or {})))
         with contextlib.closing(runner):
             outcome = runner.run(asked, lambda progress: None)
@@ -47,7 +47,7 @@ def test_an_honest_program_is_trained_scored_and_audited(run, tmp_path):
     assert 3.0 < outcome.val_bpb < 6.0
     assert set(outcome.seconds) == {"start", "import", "build", "compile", "data", "train", "save", "score", "audit"}
     assert outcome.losses[0].loss > outcome.losses[-1].loss
-    assert (tmp_path / "stock.npy").is_file()
+    assert (tmp_path / "stock_nats.npy").is_file()
 
 
 def test_which_rows_are_scored_depends_on_no_batch_size(run):
@@ -61,7 +61,7 @@ def test_every_sandbox_gives_the_same_score(smoke, tmp_path, box):
     config, prepared = smoke
     scores = []
     for name in (box.name, "none"):
-        runner = make_runner(replace(config, sandbox=name), prepared, tmp_path / "work", tmp_path / "stock.npy")
+        runner = make_runner(replace(config, sandbox=name), prepared, tmp_path)
         request = TrialRequest(program(main=TRAINED), 1, tmp_path / "logs" / "trial", is_stock=True)
         scores.append(runner.run(request, lambda progress: None).val_bpb)
     assert scores[0] == scores[1] is not None
@@ -70,7 +70,7 @@ def test_every_sandbox_gives_the_same_score(smoke, tmp_path, box):
 def test_an_untrained_uniform_model_scores_log2_of_the_vocabulary(run, smoke):
     config, prepared = smoke
     outcome = run(program(build="model = Model(vocab_size); nn.init.zeros_(model.table.weight); return model"))
-    judge = make_runner(config, prepared, prepared.folder, prepared.folder).judge
+    judge = make_runner(config, prepared, prepared.folder).judge
     targets = judge.rows[:, 1:]
     text = targets[targets != judge.bos]
     expected = math.log2(config.task.vocab_size) * len(text) / judge.byte_lengths[text].sum()
@@ -155,7 +155,7 @@ def test_scoring_errors_reach_no_strategy(run, tmp_path):
 
 
 def test_training_past_the_deadline_is_timed_out(run):
-    from search.config import BudgetConfig
+    from search.config.schema import BudgetConfig
 
     main = MAIN + "    for _ in run.batches(16): time.sleep(60)"
     outcome = run(program(main=main), budget=BudgetConfig(seconds=0.5))
@@ -164,7 +164,7 @@ def test_training_past_the_deadline_is_timed_out(run):
 
 
 def test_a_wall_clock_budget_ends_by_itself(run, monkeypatch):
-    from search.config import BudgetConfig
+    from search.config.schema import BudgetConfig
 
     monkeypatch.setattr("search.runner.training.OVERRUN_SECONDS", 60.0)  # a stalled machine is not what is tested
     outcome = run(program(main=TRAINED), budget=BudgetConfig(seconds=1.0))
@@ -221,7 +221,7 @@ def test_a_device_is_held_by_one_trial_at_a_time(monkeypatch, tmp_path):
     monkeypatch.setenv(LEASES_VARIABLE, str(tmp_path / "leases"))
     cores = len(available("cpu", 1))
     code = (
-        "import sys, time\nfrom search.runner.device import lease\n"
+        "import sys, time\nfrom search.runner.device.leases import lease\n"
         f"with lease('cpu', {cores}, lambda: None) as device:\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from search.errors import UserError
-from search.paths import ROOT
-from search.runner import sandbox
-from search.runner.device import Device
-from search.runner.sandbox import Bubblewrap, Landlock, Unprotected, choose
-from search.task.corpus import package_folder
+from search.config.messages import UserError
+from search.config.places import ROOT
+from search.data.corpus import package_folder
+from search.runner.device.leases import Device
+from search.runner.process import sandbox
+from search.runner.process.sandbox import Bubblewrap, Landlock, Unprotected, choose
 
 CPU = Device("cpu", "cpu")
 WORKING = [
@@ -73,7 +73,7 @@ def test_a_sandbox_works_where_this_suite_is_run_for_a_landing():
 
 
 def test_training_needs_nothing_that_is_hidden(inside):
-    code = "import json, torch, numpy, search.task.training\nprint(json.dumps(float(torch.ones(2).sum())))"
+    code = "import json, torch, numpy, search.task.run\nprint(json.dumps(float(torch.ones(2).sum())))"
     assert inside(code) == 2.0
 
 

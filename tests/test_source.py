@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search import source
-from search.paths import ROOT
+from search.config.places import ROOT
+from search.study import source
 
 STOCK = (ROOT / "train.py").read_text()
 TEXT = 'A = 1  # one\nB: float = -0.5\nNAME = "ä"; C = 3\nlower = 4\nSUM = 1 + 1\n\n\ndef f():\n    D = 5\n    return D\n'

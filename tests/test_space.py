@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from search.task import space
-from search.task.corpus import CorpusError
+from search.config.messages import UserError
+from search.data import disk_space
 from tests.hub_server import serve
 from tests.shard_files import FILES, FIRST, corpus_of, fetch
 
@@ -33,9 +33,9 @@ def disks(tmp_path, monkeypatch):
     def have(shards, cache, apart):
         free = {tmp_path / "shards": shards, tmp_path / "cache": cache}
         monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(SIZE, SIZE, int(free[folder] * SIZE)))
-        monkeypatch.setattr(space, "disk_of", lambda folder: folder.name if apart else "")
+        monkeypatch.setattr(disk_space, "disk_of", lambda folder: folder.name if apart else "")
 
-    monkeypatch.setattr(space, "GB", SIZE)
+    monkeypatch.setattr(disk_space, "GB", SIZE)
     return have
 
 
@@ -44,7 +44,7 @@ def fetch_apart(folder, server):
 
 
 def refused(folder, server):
-    with pytest.raises(CorpusError) as caught:
+    with pytest.raises(UserError) as caught:
         fetch_apart(folder, server)
     assert server.body_names == [] and str(caught.value).count("\n") == 1
     return str(caught.value)
@@ -85,7 +85,7 @@ def test_shards_that_are_all_there_need_space_for_their_token_files_alone(tmp_pa
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
 def test_a_full_disk_is_named_by_the_key_of_its_folder(tmp_path, server):
     (tmp_path / f"{FIRST}.partial").symlink_to("/dev/full")
-    with pytest.raises(CorpusError) as caught:
+    with pytest.raises(UserError) as caught:
         fetch(tmp_path, server)
     error = str(caught.value)
     assert (

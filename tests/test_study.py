@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from baselines.seeds import Seeds
-from search.build import prepare_data
-from search.errors import UserError
-from search.identity import open_study, stock_of
-from search.journal import FILE, Journal
-from search.noise import control_noise
-from search.seeds import CONFIRMATION, confirmation_seed, training_seed
-from search.strategy import Done, TaskFacts
-from search.trial import Candidate, LossPoint, Origin, Outcome, Status, Trial, Unusable, Verdict
+from search.config.messages import UserError
+from search.data.tokens import prepare_data
+from search.runner.stock import stock_of
+from search.study.contract import Done, TaskFacts
+from search.study.identity import Opening, open_study
+from search.study.journal import FILE, Journal
+from search.study.noise_floor import control_noise
+from search.study.seeds import CONFIRMATION, confirmation_seed, training_seed
+from search.study.trial import Candidate, LossPoint, Origin, Outcome, Status, Trial, Unusable, Verdict
 from tests.doubles import Dies, DiesAt, FailsOn, SyntheticRunner, run_study
 
 STOCK = "LR = 0.1\n"
@@ -124,8 +125,9 @@ def test_anchors_are_the_stock_again_and_win_nothing(tmp_path):
 
 
 def test_training_hours_end_a_study_and_failures_cost_what_they_used(tmp_path):
-    from search.config import StudyConfig
-    from search.study import Budget, Study
+    from search.config.schema import StudyConfig
+    from search.study.budget import Budget
+    from search.study.study import Study
     from tests.doubles import Nowhere, Silent
 
     with Journal(tmp_path, print) as journal:
@@ -241,8 +243,8 @@ def test_an_interrupted_trial_is_noted_and_runs_again(tmp_path):
 FILL = """
 import resource, sys
 from pathlib import Path
-from search.errors import UserError
-from search.journal import Journal
+from search.config.messages import UserError
+from search.study.journal import Journal
 folder = Path(sys.argv[1])
 size = (folder / "journal.jsonl").stat().st_size
 with Journal(folder, print) as journal:
@@ -271,7 +273,7 @@ def test_a_strategy_that_answers_otherwise_on_resuming_is_found_out(tmp_path):
 
 
 def begin(config, journal, prepared):
-    return open_study(config, stock_of(config), journal, prepared)
+    return open_study(config, Opening(stock_of(config), prepared.fingerprint, "none"), journal)
 
 
 @pytest.fixture
@@ -310,10 +312,11 @@ def test_a_budget_may_be_extended_and_the_record_moved(configure, prepared, tmp_
 
 
 def test_the_noise_floor_is_the_controls_and_of_the_same_task_only(tmp_path):
-    for seed in (0, 1):
-        folder = tmp_path / "seeds" / str(seed)
+    for name, seed in (("seeds", 0), ("seeds", 1), ("rival", 0)):
+        folder = tmp_path / name / str(seed)
         with Journal(folder, print) as journal:
-            journal.append("study", task_fingerprint="this", stock="one")
+            strategy = {"role": "control" if name == "seeds" else "baseline"}
+            journal.append("study", task_fingerprint="this", stock="one", config={"strategy": strategy})
         run_study_after_header(folder, seed)
     floor = control_noise(tmp_path, "this", "one")
     assert floor is not None and floor.trials == 8 and floor.sd > 0

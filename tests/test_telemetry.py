@@ -13,24 +13,25 @@ import numpy as np
 import pytest
 from pynvml import NVML_ERROR_NOT_SUPPORTED, NVMLError
 
-from search import peaks
-from search.build import check, make_runner
-from search.config import BudgetConfig
-from search.errors import UserError
-from search.identity import task_facts
-from search.runner.device import Device, lease
-from search.runner.nvml import Card
+from search.config.messages import UserError
+from search.config.schema import BudgetConfig
+from search.console.run_study import check
+from search.data.corpus import FilesCorpus
+from search.data.tokenizer import Tokenizer
+from search.data.tokens import prepare
+from search.executor.local import make_runner
+from search.runner.device.leases import Device, lease
+from search.runner.device.nvml import Card
+from search.runner.device.telemetry import Telemetry
+from search.runner.process.watchdog import Use
 from search.runner.reported import described
-from search.runner.request import TrialRequest
-from search.runner.telemetry import Telemetry
 from search.runner.training import train
 from search.runner.trial_runner import metered
-from search.runner.watchdog import Use
-from search.task.corpus import FilesCorpus
+from search.study.identity import task_facts
+from search.study.request import TrialRequest
+from search.study.trial import Outcome, Status
 from search.task.protocol import ProtocolError
-from search.task.tokenizer import Tokenizer
-from search.task.tokens import prepare
-from search.trial import Outcome, Status
+from search.tracking import peaks
 from tests.hardware import TWO_CARDS, put_nvidia_smi
 from tests.programs import TRAINED, UNTRAINED, program
 
@@ -45,7 +46,7 @@ def run(smoke, tmp_path):
 
     def run_program(source, prepared=python_text, **settings):
         task = replace(config.task, **settings)
-        runner = make_runner(replace(config, task=task), prepared, tmp_path / "work", tmp_path / "stock.npy")
+        runner = make_runner(replace(config, task=task), prepared, tmp_path)
         with contextlib.closing(runner):
             asked = TrialRequest(source, 1, tmp_path / "logs" / "trial", is_stock=True)
             return runner.run(asked, lambda progress: None)
@@ -62,7 +63,7 @@ def train_on(smoke, tmp_path):
         task = replace(config.task, **settings)
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
         (folder / "train.py").write_text(source)
-        with contextlib.closing(make_runner(config, prepared, tmp_path / "work", tmp_path / "stock.npy")) as runner:
+        with contextlib.closing(make_runner(config, prepared, tmp_path)) as runner:
             return train(task, runner.text, runner.judge.bos, 1, folder, device, runner.sandbox, lambda progress: None)
 
     return train_program

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.task.corpus import CorpusError, FilesCorpus, PythonCorpus, package_folder
+from search.config.messages import UserError
+from search.data.corpus import FilesCorpus, PythonCorpus, package_folder
+from search.data.tokenizer import Tokenizer
+from search.data.tokens import prepare
 from search.task.loader import PACKINGS, Documents, scoring_rows, training_rows
-from search.task.tokenizer import Tokenizer
-from search.task.tokens import prepare
 
 BOS = 999
 
@@ -171,7 +172,7 @@ def test_a_changed_text_is_prepared_anew_and_a_damaged_file_is_found(tmp_path):
     ],
 )
 def test_missing_text_is_an_error_with_a_remedy(corpus, said):
-    with pytest.raises(CorpusError, match=said):
+    with pytest.raises(UserError, match=said):
         corpus.identity(lambda text: None)
 
 
@@ -179,7 +180,7 @@ def test_too_little_text_for_the_vocabulary_is_an_error(tmp_path):
     (tmp_path / "texts").mkdir()
     for number in range(40):
         (tmp_path / "texts" / f"{number}.txt").write_text("ab")
-    with pytest.raises(CorpusError, match=r"smaller task\.vocab_size"):
+    with pytest.raises(UserError, match=r"smaller task\.vocab_size"):
         prepare("tiny", FilesCorpus(str(tmp_path / "texts"), ["*.txt"], 20), 1000, tmp_path / "cache", lambda text: None)
 
 

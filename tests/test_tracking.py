@@ -9,14 +9,17 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from search.build import make_strategy, prepare_data
-from search.errors import UserError
-from search.identity import open_study, stock_of
-from search.journal import Journal
-from search.study import Budget, Study
+from search.config.messages import UserError
+from search.console.run_study import make_strategy
+from search.data.tokens import prepare_data
+from search.runner.stock import stock_of
+from search.study.budget import Budget
+from search.study.identity import Opening, open_study
+from search.study.journal import Journal
+from search.study.study import Study
+from search.study.trial import Status
 from search.tracking import store
 from search.tracking.publisher import MlflowPublisher
-from search.trial import Status
 from tests.doubles import FailsOn, Silent, SyntheticRunner
 
 
@@ -30,11 +33,12 @@ def publish(configure, machine, tmp_path, monkeypatch):
         config = configure("task=smoke", "experiment=test", f"study.trials={trials}", f"tracking.uri={uri}", *overrides)
         said: list[str] = []
         with Journal(tmp_path / "study" / config.strategy_name, said.append) as journal:
-            open_study(config, stock_of(config), journal, prepare_data(config, said.append))
+            prepared = prepare_data(config, said.append)
+            open_study(config, Opening(stock_of(config), prepared.fingerprint, "none"), journal)
             publisher = MlflowPublisher(config.tracking.uri, journal, said.append)
             if break_at is not None:
                 monkeypatch.setattr(publisher, "client", Broken(publisher.client, break_at))
-            stock = stock_of(config)
+            stock = stock_of(config).text
             study = Study(
                 make_strategy(config, stock, None, tmp_path),
                 runner or FailsOn(fails=lambda number: number == 2),

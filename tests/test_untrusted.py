@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from search.plausibility import doubts
-from search.progress import PlainDisplay
-from search.trial import LossPoint, Outcome, Status
-from search.untrusted import LINE, as_markdown, one_line, printable
+from search.config.messages import printable
+from search.console.progress import PlainDisplay
+from search.study.doubts import doubts
+from search.study.trial import LINE, LossPoint, Outcome, Status, one_line
+from search.tracking.words import as_markdown
 
 HOSTILE = (
     "\x1b]0;owned\x07\x1b[2J\r\x9b31m\u202efdp.exe\x00\ud800[bold]red[/] <script>alert(1)</script> ![x](http://e.vil/p.png)"

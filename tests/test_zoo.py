@@ -13,9 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from search.flags import flags
-from search.paths import ROOT
-from search.trial import Status
+from search.config.places import ROOT
+from search.study.flags import flags
+from search.study.trial import Status
 from tests.test_sandbox import WORKING
 from tests.warm import Warm
 from tests.zoo import CHEATS, HONEST, PLAIN, Program
@@ -81,7 +81,7 @@ def run(zoo: Zoo, warm: Warm, tmp_path, monkeypatch):
         with pytest.MonkeyPatch.context() as patch:
             if not cold and box != "bubblewrap":
                 stand_in = SimpleNamespace(**{**vars(subprocess), "Popen": warm.popen})
-                patch.setattr("search.runner.process.subprocess", stand_in)
+                patch.setattr("search.runner.process.candidate_process.subprocess", stand_in)
             return zoo.run(program, box, tmp_path, **settings)
 
     return run_program

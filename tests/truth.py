@@ -21,9 +21,9 @@ import numpy as np
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from search.compare.analysis import analyse
-from search.compare.power import POWER, Variances, repeats_against_stock, searches_needed, sign_flip_power, t_power
-from search.compare.results import ALPHA, Analysis, Estimate
+from search.compare.analyse.analysis import analyse
+from search.compare.analyse.power import POWER, Variances, repeats_against_stock, searches_needed, sign_flip_power, t_power
+from search.compare.analyse.results import ALPHA, Analysis, Estimate
 from tests.fake_trainer import PER_LOG, SAME_SEED
 from tests.simulate import AGENT, CONTROL, OPTUNA, Truth, World, simulate
 

@@ -20,14 +20,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from search.runner import landlock
+from search.runner.process import landlock
 
 LONGEST_REQUEST = 65_536
 FREE_NUMBERS = 500  # file descriptors from here on are in nobody's way
 
 
 class Warm:
-    """The server, seen from the tests. `popen` stands in for subprocess.Popen in `search.runner.process`."""
+    """`popen` stands in for subprocess.Popen in `search.runner.process.candidate_process`."""
 
     def __init__(self, root: Path) -> None:
         self._connection, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
@@ -127,7 +127,7 @@ def become(request: dict, output: int, passed: list[int]) -> None:
     os.environ.clear()
     os.environ.update(request["env"])
     *wrapping, module = request["command"]
-    if "search.runner.landlock" in wrapping:
+    if "search.runner.process.landlock" in wrapping:
         enter_landlock(wrapping)
     else:
         assert wrapping == [sys.executable, "-m"], f"only Landlock can wrap a warm process, not {wrapping[0]}"
@@ -136,7 +136,7 @@ def become(request: dict, output: int, passed: list[int]) -> None:
 
 
 def enter_landlock(wrapping: list[str]) -> None:
-    """What `search.runner.landlock` does before it starts the command, and what that command says of Python's path."""
+    """What Landlock's launcher does before it starts the command, and what that command says of Python's path."""
     grants, command = wrapping[3 : wrapping.index("--")], wrapping[wrapping.index("--") + 1 :]
     assert command[0] == "/usr/bin/env" and command[-2:] == ["-S", "-m"]
     name, _, packages = command[1].partition("=")
@@ -150,8 +150,6 @@ def enter_landlock(wrapping: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    import search.task.training  # noqa: F401  (and torch with it)
-
     gc.freeze()  # or every process that ends by itself would take a second to clear up what it shares with this one
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are nobody's to wait for
     serve(socket.socket(fileno=int(sys.argv[1])))

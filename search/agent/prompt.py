@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from search import source
-from search.agent.keep import Program
-from search.strategy import NoiseFloor, TaskFacts
-from search.trial import Origin, Status, Trial, Verdict
+from search.agent.keep_rules import Program
+from search.study import source
+from search.study.contract import NoiseFloor, TaskFacts
+from search.study.trial import Origin, Status, Trial, Verdict
 
 RECENT = 20  # trials told one by one; older ones are counted, and the best of them named
 OLDER_NAMED = 10

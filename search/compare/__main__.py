@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import sys
 
-from search import arguments
-from search.compare.command import Settings, compare
+from search.compare.comparison import Settings, compare
+from search.console import arguments
 
 if __name__ == "__main__":
     sys.exit(arguments.run(Settings, compare, __doc__, "stopped; the same command does it again"))

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.colours import Look
-from search.compare.report.markdown import escaped
-from search.compare.report.opening import in_short
-from search.compare.results import Analysis
+from search.compare.analyse.results import Analysis
+from search.compare.show.report.markdown import escaped
+from search.compare.show.report.opening import in_short
+from search.tracking.colours import Style
 from search.tracking.links import artifact_page, studies_page
 from search.tracking.store import absolute, all_runs, connect, outages, unusable
 from search.tracking.words import EXPERIMENT_DESCRIPTION
@@ -25,7 +25,9 @@ ALL = "Ten studies are drawn at first; the eye above the list shows them all."
 LONGEST_DESCRIPTION = 4900  # letters of an experiment's tag that MLflow takes are 5,000
 
 
-def publish(uri: str, analysis: Analysis, looks: Mapping[str, Look], folder: Path, files: Sequence[Path]) -> tuple[str, str]:
+def publish(
+    uri: str, analysis: Analysis, styles: Mapping[str, Style], folder: Path, files: Sequence[Path]
+) -> tuple[str, str]:
     """Log the report's files, which lie in `folder`; set the experiment's description and its studies' colours. Returns the
     pages of the studies' curves and of the report in MLflow's UI. Raises UserError where the store is out of reach."""
     try:
@@ -40,7 +42,7 @@ def publish(uri: str, analysis: Analysis, looks: Mapping[str, Look], folder: Pat
         client.set_tag(run, DESCRIPTION, _verdict(analysis))
         client.set_terminated(run)
         client.set_experiment_tag(experiment, DESCRIPTION, _description(client, experiment))
-        _colour(client, experiment, analysis, looks)
+        _colour(client, experiment, analysis, styles)
     except outages() as error:
         raise unusable(uri, error) from error
     return studies_page(experiment), artifact_page(experiment, run, "report.html")
@@ -72,9 +74,9 @@ def _description(client: MlflowClient, experiment: str) -> str:
     return text if len(text) <= LONGEST_DESCRIPTION else f"{text[:LONGEST_DESCRIPTION]}... (the report has all of it)"
 
 
-def _colour(client: MlflowClient, experiment: str, analysis: Analysis, looks: Mapping[str, Look]) -> None:
+def _colour(client: MlflowClient, experiment: str, analysis: Analysis, styles: Mapping[str, Style]) -> None:
     strategies = {study.study: study.strategy for study in analysis.studies}
     for run in all_runs(client, experiment, "tags.kind = 'study'"):
         strategy = strategies.get(run.data.tags.get("fairtrial.study", ""))
-        if strategy is not None and run.data.tags.get(COLOUR) != looks[strategy].colour:
-            client.set_tag(str(run.info.run_id), COLOUR, looks[strategy].colour)
+        if strategy is not None and run.data.tags.get(COLOUR) != styles[strategy].colour:
+            client.set_tag(str(run.info.run_id), COLOUR, styles[strategy].colour)

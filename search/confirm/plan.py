@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from search import source
-from search.config import Config
-from search.errors import UserError
-from search.journal import Journal
-from search.noise import CONTROL
-from search.trial import Origin, Trial
+from search.config.messages import UserError
+from search.config.schema import Config
+from search.study import source
+from search.study.journal import Journal
+from search.study.noise_floor import is_control
+from search.study.trial import Origin, Trial
 
 STOCK = "stock"  # the arm of that name
 
@@ -41,7 +41,7 @@ class Finished:
 
     @property
     def is_control(self) -> bool:
-        return bool(self.config.strategy["name"] == CONTROL)
+        return is_control(self.header)
 
 
 @dataclass

@@ -1,36 +1,31 @@
-"""Plans a confirmation from the studies' journals, trains what is missing, and publishes it like a study."""
+"""Plans a confirmation from the studies' journals, and says what to train; it is published like a study."""
 
 from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
-from search.build import conduct, finish, make_runner, prepare_data, say_where
-from search.config import Config, StudyConfig, restored
+from search.config.files import unwritable, write_whole
+from search.config.messages import UserError
+from search.config.places import STUDIES
+from search.config.schema import Config, StudyConfig, restored
 from search.confirm.plan import STOCK, Arms, Finished, Plan, check_comparable, report, screening
-from search.confirm.strategy import Confirmation
-from search.errors import UserError
-from search.files import unwritable, write_whole
-from search.identity import harness_hash, open_study, task_facts
-from search.interrupt import Interrupts
-from search.journal import ATTACHMENTS, FILE, Entry, Journal
-from search.paths import STUDIES
-from search.progress import PlainDisplay
-from search.runner.trial_runner import TrialRunner, check_devices
-from search.seeds import confirmation_seed
-from search.study import Budget, Study
-from search.task.tokens import Prepared
+from search.confirm.repeats import Repeats
+from search.data.tokens import prepare_data
+from search.executor.local import make_runner
+from search.runner.trial_runner import TrialRunner, check_task
+from search.study.budget import Budget
+from search.study.identity import Opening, Stock, harness_hash, open_study, task_facts
+from search.study.journal import ATTACHMENTS, FILE, Entry, Journal
+from search.study.seeds import confirmation_seed
+from search.study.study import Display, Study
+from search.study.trial import Candidate, Status, Trial
 from search.tracking.publisher import MlflowPublisher
 from search.tracking.store import check_store
-from search.trial import Candidate, Status, Trial
 
 CONFIRMATION = "confirmation"  # its folder beside the strategies', and its strategy's name
 REPEATS = 5  # of a first confirmation that is not told how many; the least that a contrast is stated from
@@ -51,40 +46,54 @@ class Wish:
     uri: str | None
 
 
-def confirm(wish: Wish) -> None:
-    """Raises UserError; KeyboardInterrupt where it was stopped on request."""
-    console = Console()
-    plain = PlainDisplay(console)
+@dataclass(frozen=True)
+class Stage:
+    """What is trained next. `trials`: how many the journal will then hold. `make`: as `console.conduct` takes it."""
+
+    trials: int
+    make: Callable[[Display, Callable[[], bool]], Study]
+
+
+@contextmanager
+def open_confirmation(wish: Wish, say: Callable[[str], None]) -> Iterator[Confirmation]:
+    """The confirmation that is asked for, with its journal and the studies' held open. Raises UserError."""
     folder = _task_folder(wish)
     with ExitStack() as stack:
-        studies = _read_studies(folder, plain, stack)
+        studies = _read_studies(folder, say, stack)
         check_comparable(studies)
-        journal = stack.enter_context(Journal(folder / CONFIRMATION / "0", plain.say))
+        journal = stack.enter_context(Journal(folder / CONFIRMATION / "0", say))
         begun = studies[0].config if journal.header is None else restored(journal.header["config"])
         config = _config(begun, wish)
-        check_devices(config.task)
-        prepared = prepare_data(config, plain.say)
-        _check_text(studies[0], task_facts(config.task, prepared))
+        check_task(config.task)
+        prepared = prepare_data(config, say)
+        _check_text(studies[0], task_facts(config.task, prepared.fingerprint))
         check_store(config.tracking.uri)
-        open_study(config, studies[0].stock, journal, prepared, CONFIRMATION)
+        runner = stack.enter_context(closing(make_runner(config, prepared, journal.folder, confirming=True)))
+        opening = Opening(Stock(studies[0].stock), prepared.fingerprint, runner.sandbox.name, role=CONFIRMATION)
+        open_study(config, opening, journal)
         for study in studies:
             if study.header["harness"] != harness_hash():
-                plain.say(f"note: this version of fairtrial is not the one that ran {study.identity}")
-        stopped, publisher = _Session(config, prepared, journal, studies, console).run(wish)
-        say_where(plain, publisher)
-        plain.say(f"compare: python -m search.compare experiment={wish.experiment}")
-    finish(stopped, publisher, config.tracking.uri, journal.folder)
+                say(f"note: this version of fairtrial is not the one that ran {study.identity}")
+        publisher = MlflowPublisher(config.tracking.uri, journal, say)
+        yield Confirmation(wish, config, journal, studies, runner, publisher, say)
 
 
-class _Session:
+class Confirmation:
     """One start of one confirmation."""
 
     def __init__(
-        self, config: Config, prepared: Prepared, journal: Journal, studies: Sequence[Finished], console: Console
+        self,
+        wish: Wish,
+        config: Config,
+        journal: Journal,
+        studies: Sequence[Finished],
+        runner: TrialRunner,
+        publisher: MlflowPublisher,
+        say: Callable[[str], None],
     ) -> None:
-        self.config, self.prepared, self.journal, self.console = config, prepared, journal, console
+        self.wish, self.config, self.journal, self.say = wish, config, journal, say
+        self.runner, self.publisher = runner, publisher
         self.studies = studies
-        self.display = PlainDisplay(console)
         self.arms = Arms()
         self.arms.add(STOCK, studies[0].stock)
         self.plans: list[Plan] = []
@@ -93,19 +102,14 @@ class _Session:
                 self.arms.add(name, journal.text(digest))
             self.plans.append(Plan(**line["plan"]))
 
-    def run(self, wish: Wish) -> tuple[bool, MlflowPublisher]:
-        """Returns whether it was stopped on request."""
-        repeats = self._repeats(wish.repeats)
-        publisher = MlflowPublisher(self.config.tracking.uri, self.journal, self.display.say)
-        work = self.journal.folder
-        runner = make_runner(self.config, self.prepared, work / "work", work / "stock_nats.npy", confirming=True)
-        with closing(runner):
-            if wish.top > 1:
-                self._plan(screening(self.studies, self.arms, SCREENING_REPEATS, wish.top))
-                if self._train(runner, publisher):
-                    return True, publisher
-            self._plan(report(self.studies, self.arms, repeats, wish.top, self._screened()))
-            return self._train(runner, publisher), publisher
+    def stages(self) -> Iterator[Stage]:
+        """What to train, one stage after the other; each is planned when the one before it is done."""
+        repeats = self._repeats(self.wish.repeats)
+        if self.wish.top > 1:
+            self._plan(screening(self.studies, self.arms, SCREENING_REPEATS, self.wish.top))
+            yield self._stage()
+        self._plan(report(self.studies, self.arms, repeats, self.wish.top, self._screened()))
+        yield self._stage()
 
     def _repeats(self, wanted: int | None) -> int:
         """The planned number is fixed at the first confirmation; more are a later look, which the report counts."""
@@ -139,18 +143,18 @@ class _Session:
         except OSError as error:
             raise unwritable(path, error) from error
 
-    def _train(self, runner: TrialRunner, publisher: MlflowPublisher) -> bool:
-        """Train what is planned and missing. Returns whether it was stopped on request."""
-        strategy = Confirmation(self.plans, self.arms.texts)
+    def _stage(self) -> Stage:
+        """What is planned and missing."""
+        strategy = Repeats(self.plans, self.arms.texts)
         wanted = len(strategy.wanted())
         self._say_cost(wanted - len(self.journal.entries))
 
-        def make(display: PlainDisplay, interrupts: Interrupts) -> Study:
+        def make(display: Display, stop: Callable[[], bool]) -> Study:
             return Study(
                 strategy=strategy,
-                runner=runner,
+                runner=self.runner,
                 journal=self.journal,
-                publisher=publisher,
+                publisher=self.publisher,
                 display=display,
                 budget=Budget(StudyConfig(trials=wanted)),
                 stock=self.studies[0].stock,
@@ -158,22 +162,22 @@ class _Session:
                 audit_share=1.0,
                 seed_of=confirmation_seed,
                 stock_facts={"arm": STOCK, "stage": "report"},
-                stop=lambda: interrupts.requested,
+                stop=stop,
             )
 
-        return conduct(self.journal, publisher, self.console, wanted, make, summary)
+        return Stage(wanted, make)
 
     def _say_cost(self, missing: int) -> None:
         stocks = [study.ranked for study in self.studies]
         seconds = [sum(trial.outcome.seconds.values()) for ranked in stocks for trial in ranked]
         hours = missing * statistics.mean(seconds) / 3600
         arms = self.plans[-1].arms
-        self.display.say(
+        self.say(
             f"{self.plans[-1].stage}: {missing} trainings, about {hours:.2f} hours ({len(arms)} programs, "
             f"{self.plans[-1].repeats} repeats each; the order is every program once, then again)"
         )
         for name in arms:
-            self.display.say(f"  {name}")
+            self.say(f"  {name}")
 
     def _screened(self) -> dict[str, float]:
         """Mean validation score of each screened arm that has one."""
@@ -185,20 +189,13 @@ class _Session:
         return {arm: statistics.mean(values) for arm, values in scores.items()}
 
 
-def summary(entries: Sequence[Entry]) -> Table:
-    """The means of the reported repeats, by arm. What they show is for `search.compare` to say."""
-    table = Table(title="confirmation: means (val_bpb: validation, confirmation_bpb: unseen text)", title_justify="left")
-    for column in ("program", "repeats", "val_bpb", "confirmation_bpb"):
-        table.add_column(column, justify="left" if column == "program" else "right")
-    reported: dict[str, list[Trial]] = {}
+def reported(entries: Sequence[Entry]) -> dict[str, list[Trial]]:
+    """The trials of the report that have a score, by arm."""
+    found: dict[str, list[Trial]] = {}
     for trial in (entry.trial for entry in entries):
         if _counts(trial) and trial.answer.facts["stage"] == "report":
-            reported.setdefault(trial.answer.facts["arm"], []).append(trial)
-    for arm, trials in reported.items():
-        seen = statistics.mean(trial.outcome.val_bpb or 0.0 for trial in trials)
-        unseen = statistics.mean(trial.outcome.confirmation_bpb or 0.0 for trial in trials)
-        table.add_row(escape(arm), str(len(trials)), f"{seen:.4f}", f"{unseen:.4f}")
-    return table
+            found.setdefault(trial.answer.facts["arm"], []).append(trial)
+    return found
 
 
 def _counts(trial: Trial) -> bool:
@@ -221,10 +218,10 @@ def _task_folder(wish: Wish) -> Path:
     return experiment / (wish.task or tasks[0])
 
 
-def _read_studies(folder: Path, display: PlainDisplay, stack: ExitStack) -> list[Finished]:
+def _read_studies(folder: Path, say: Callable[[str], None], stack: ExitStack) -> list[Finished]:
     """All studies of the task; their journals stay locked, so that none changes meanwhile. Raises UserError."""
     paths = [path.parent for path in sorted(folder.glob(f"*/*/{FILE}")) if path.parent.parent.name != CONFIRMATION]
-    journals = [stack.enter_context(Journal(path, display.say)) for path in paths]
+    journals = [stack.enter_context(Journal(path, say)) for path in paths]
     begun = [journal for journal in journals if journal.header is not None]
     if not begun:
         raise UserError(f"{folder}: holds no study; run one first")
@@ -249,7 +246,7 @@ def _config(base: Config, wish: Wish) -> Config:
         base,
         seed=0,
         start=STOCK,
-        strategy={"_target_": f"{Confirmation.__module__}.{Confirmation.__qualname__}", "name": CONFIRMATION},
+        strategy={"_target_": f"{Repeats.__module__}.{Repeats.__qualname__}", "name": CONFIRMATION},
         study=StudyConfig(),
         cache=wish.cache or base.cache,
         sandbox=wish.sandbox or base.sandbox,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from search.study.trial import one_line
 from search.task.protocol import FACT_NAME, MOST_FACTS, Message, ProtocolError
-from search.untrusted import one_line
 
 LARGEST_NUMBER = 1e18  # that a process may report of itself
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from search.config import TaskConfig
-from search.runner.device import Device
-from search.runner.process import CandidateProcess, Ended
-from search.runner.sandbox import Sandbox
+from search.config.schema import TaskConfig
+from search.runner.device.leases import Device
+from search.runner.process.candidate_process import CandidateProcess, Ended
+from search.runner.process.sandbox import Sandbox
+from search.runner.process.watchdog import LimitExceeded, Limits
 from search.runner.training import device_of
-from search.runner.watchdog import LimitExceeded, Limits
+from search.study.trial import Status
 from search.task.protocol import ProtocolError
-from search.trial import Status
 
 SOURCE, WEIGHTS, OUTPUT = "train.py", "weights.pt", "output.bin"
 
@@ -61,7 +61,7 @@ def ask_scorer(
     shutil.copyfile(submission.weights, folder / WEIGHTS)
     deadline = time.monotonic() + task.scoring_seconds
     limits = Limits(task.memory_gb, task.disk_gb, task.most_processes, task.vram_gb)
-    with CandidateProcess("search.task.scoring", folder, device, sandbox, limits) as process:
+    with CandidateProcess("search.task.scorer", folder, device, sandbox, limits) as process:
         try:
             _request(process, _settings(task, mode), inputs, deadline)
             status, reason = _await_end(process, deadline, task)

@@ -6,23 +6,22 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Container
+from collections.abc import Container
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
-from search.config import TaskConfig
-from search.runner.device import Device
-from search.runner.handover import Handover
-from search.runner.process import CandidateProcess, Ended
-from search.runner.record import Training
+from search.config.schema import TaskConfig
+from search.runner.device.leases import Device
+from search.runner.device.telemetry import Telemetry
+from search.runner.process.candidate_process import CandidateProcess, Ended
+from search.runner.process.handover import Handover
+from search.runner.process.sandbox import Sandbox
+from search.runner.process.watchdog import LimitExceeded, Limits
 from search.runner.reported import number
-from search.runner.sandbox import Sandbox
-from search.runner.telemetry import Telemetry
-from search.runner.watchdog import LimitExceeded, Limits
+from search.runner.training_record import Training
+from search.study.request import Observer, Progress
+from search.study.trial import Status, one_line
 from search.task.protocol import Message, ProtocolError
-from search.trial import Status
-from search.untrusted import one_line
 
 OVERRUN_SHARE = 0.02  # a training that is not handed in by then, or
 OVERRUN_SECONDS = 1.0  # by then, whichever is later, is timed out
@@ -35,20 +34,6 @@ START_UP: dict[str, dict[str, str | None]] = {
     "compile": {"ready": None},
 }
 RUNNING = ("data", "progress", "submitted")  # the events after the clock has started
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What the training is doing: `share` of the budget spent; the rest as the process reports it."""
-
-    phase: str
-    share: float = 0.0
-    loss: float | None = None
-    tokens: int = 0
-    train_seconds: float = 0.0
-
-
-Observer = Callable[[Progress], None]
 
 
 def train(

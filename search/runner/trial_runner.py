@@ -8,23 +8,24 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from search.config import TaskConfig
-from search.errors import UserError
-from search.files import remove_tree
-from search.runner import nvml
-from search.runner.compile_cache import CompileCache
-from search.runner.device import Device, available, device_of_units, lease, missing_compiler
-from search.runner.frozen import frozen_files
-from search.runner.gpus import VARIABLES
-from search.runner.handover import Handover
-from search.runner.judge import Judge, Score
-from search.runner.record import Training
-from search.runner.request import TrialRequest
-from search.runner.sandbox import Sandbox
+from search.config.files import remove_tree
+from search.config.messages import UserError
+from search.config.schema import TaskConfig
+from search.data.tokens import Prepared
+from search.runner.auditor import Judge, Score
+from search.runner.device import nvml
+from search.runner.device.gpus import VARIABLES
+from search.runner.device.leases import Device, available, device_of_units, lease, missing_compiler
+from search.runner.process.compile_cache import CompileCache
+from search.runner.process.frozen import frozen_files
+from search.runner.process.handover import Handover
+from search.runner.process.sandbox import Sandbox
 from search.runner.scoring import SOURCE, WEIGHTS
-from search.runner.training import Observer, Progress, train
-from search.task.tokens import Prepared
-from search.trial import Outcome, Status
+from search.runner.training import train
+from search.runner.training_record import Training
+from search.study.request import Observer, Progress, TrialRequest
+from search.study.trial import Outcome, Status
+from search.task.loader import PACKINGS
 
 LOG_TAIL = 4_000  # characters of the training's output that an outcome carries
 
@@ -45,9 +46,11 @@ def metered(device: Device, vram_gb: float | None) -> Iterator[Device]:
         yield replace(device, card=card)
 
 
-def check_devices(task: TaskConfig) -> None:
-    """Raise UserError where the task's devices are not there, where the stock could not be compiled for them, or where a cap
-    on their memory could not be watched."""
+def check_task(task: TaskConfig) -> None:
+    """Raise UserError where the task asks for what no runner knows, where its devices are not there, where the stock could
+    not be compiled for them, or where a cap on their memory could not be watched."""
+    if task.packing not in PACKINGS:
+        raise UserError(f"task.packing={task.packing}: choose {' or '.join(PACKINGS)}")
     units = available(task.device, task.threads)
     if task.device in VARIABLES and (missing := missing_compiler()) is not None:
         raise UserError(

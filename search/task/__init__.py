@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
 
     from search.task.attention import Attend as Attend
-    from search.task.training import Run as Run
+    from search.task.run import Run as Run
 
 __all__ = ["choose_attention", "join"]
 
@@ -21,9 +21,9 @@ def join() -> Run:
 
     Called by hand (`python train.py`), it becomes a harness that runs one trial of that file, and does not return.
     """
-    from search.task import training  # imports torch, which the harness itself never needs
+    from search.task import run
 
-    return training.join()
+    return run.join()
 
 
 def choose_attention(
@@ -33,6 +33,6 @@ def choose_attention(
 
     See `search.task.attention_choice.choose`.
     """
-    from search.task import attention_choice  # imports torch
+    from search.task import attention_choice
 
     return attention_choice.choose(device, sequence_length, windows, head_dim, compiled)

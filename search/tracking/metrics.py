@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from search import peaks
-from search.journal import Entry
-from search.trial import Outcome
+from search.study.journal import Entry
+from search.study.trial import Outcome
+from search.tracking import peaks
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric

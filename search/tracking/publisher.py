@@ -11,16 +11,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from search import source, table
-from search.colours import COLOURS
-from search.config import restored
-from search.identity import flat
-from search.journal import ATTACHMENTS, Entry, Journal
+from search.config.schema import restored
+from search.study import source
+from search.study.identity import flat
+from search.study.journal import ATTACHMENTS, Entry, Journal
+from search.study.trial import Origin, Status
+from search.tracking import trial_row
+from search.tracking.colours import COLOURS
 from search.tracking.metrics import metric, outcome_metrics, outcome_tags
 from search.tracking.store import absolute, all_runs, connect, experiment_id, first_line, outages, unusable
 from search.tracking.totals import Totals
 from search.tracking.words import kept_chain, study_description, trial_description
-from search.trial import Origin, Status
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -116,8 +117,9 @@ class MlflowPublisher:
             "sandbox": self.header["sandbox"],
             "mlflow.note.content": study_description(self.header),
         }
-        if strategy in COLOURS:  # others get one when they are compared: which are free depends on who is there
-            tags["mlflow.runColor"] = COLOURS[strategy]
+        # A first colour; which one a strategy has among others of its role is known when they are compared.
+        if self.header["role"] == "study":
+            tags["mlflow.runColor"] = COLOURS[config["strategy"]["role"]][0]
         name = f"{self.header['strategy']}, search seed {config['seed']}"
         name = "confirmation" if self.header["role"] == "confirmation" else name
         started = int(self.header["time"] * 1000)
@@ -224,7 +226,7 @@ class MlflowPublisher:
             self.client.log_batch(run, metrics=metrics[at : at + METRICS_PER_CALL])
 
     def _row(self, entry: Entry) -> dict[str, Any]:
-        return table.row(entry, self._parent_text(entry), self.journal.entries[0].trial, self._task)
+        return trial_row.row(entry, self._parent_text(entry), self.journal.entries[0].trial, self._task)
 
     def _stock(self) -> str:
         candidate = self.journal.entries[0].trial.candidate

@@ -7,8 +7,8 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from search.errors import UserError
-from search.paths import OUTPUT, resolve
+from search.config.messages import UserError
+from search.config.places import OUTPUT, resolve
 from search.tracking.words import EXPERIMENT_DESCRIPTION
 
 if TYPE_CHECKING:

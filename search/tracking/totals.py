@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from search.journal import Entry
+from search.study.journal import Entry
 
 
 @dataclass(frozen=True)

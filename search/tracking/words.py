@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from search.journal import Entry
-from search.untrusted import as_markdown
+from search.study.journal import Entry
+from search.study.trial import one_line
 
 EXPERIMENT_DESCRIPTION = (
     "Studies that are compared with each other: each spends the same budget on the same training task, and `seeds` is the "
@@ -20,6 +22,14 @@ CONFIRMATION_DESCRIPTION = (
     "search has used. `val_bpb`: validation, as the searches saw it; `confirmation_bpb`: text that no search has seen. Each "
     "trial's tag `arm` says which program it repeats; `plans.json` says what was planned, and when."
 )
+
+
+MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~])")
+
+
+def as_markdown(text: str) -> str:
+    """The text as one line that a Markdown page shows as it is: neither HTML, nor links, nor pictures."""
+    return MARKDOWN.sub(r"\\\1", html.escape(one_line(text), quote=False))
 
 
 def study_description(header: Mapping[str, Any]) -> str:

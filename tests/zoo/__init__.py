@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from search.config import BudgetConfig, TaskConfig
+from search.config.schema import BudgetConfig, TaskConfig
 
 FOLDER = Path(__file__).parent
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from search.paths import ROOT
+from search.config.places import ROOT
 from tests.zoo import CHEATS, HONEST
 from tests.zoo.walls import WALLS, WITHOUT_A_SWITCH
 

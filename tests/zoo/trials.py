@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from search.build import make_runner
-from search.config import Config
+from search.config.schema import Config
+from search.data.tokens import Prepared
+from search.executor.local import make_runner
 from search.runner.trial_runner import TrialRequest
-from search.task.tokens import Prepared
-from search.trial import Outcome, Status
+from search.study.trial import Outcome, Status
 from tests.zoo import PLAIN, Program
 
 SEED = 1
@@ -56,9 +56,7 @@ class Zoo:
             audit_anyway=audited,
         )
         task = replace(program.task(self.config.task), **settings)
-        runner = make_runner(
-            replace(self.config, task=task, sandbox=sandbox), self.prepared, folder / "work", folder / "stock_nats.npy"
-        )
+        runner = make_runner(replace(self.config, task=task, sandbox=sandbox), self.prepared, folder)
         with contextlib.closing(runner), surroundings(folder):
             try:
                 outcome = runner.run(request, lambda progress: None)
@@ -95,7 +93,7 @@ class Zoo:
 
 def make_zoo(config: Config, prepared: Prepared, ports: tuple[int, int], folder: Path) -> Zoo:
     """Runs the honest program as the stock of a study, by whose claims later ones are judged."""
-    runner = make_runner(replace(config, sandbox="none"), prepared, folder / "work", folder / "stock_nats.npy")
+    runner = make_runner(replace(config, sandbox="none"), prepared, folder)
     request = TrialRequest(PLAIN.source, SEED, folder / "logs" / "stock", is_stock=True)
     with contextlib.closing(runner):
         outcome = runner.run(request, lambda progress: None)

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from search.paths import ROOT
-from search.runner import audit, judge, process, scoring, training, trial_runner
-from search.runner.compile_cache import CACHE
-from search.runner.frozen import Frozen
-from search.runner.judge import Judge
+from search.config.places import ROOT
+from search.runner import auditor, challenge, scoring, training, trial_runner
+from search.runner.auditor import Judge
+from search.runner.process import candidate_process
+from search.runner.process.compile_cache import CACHE
+from search.runner.process.frozen import Frozen
 
 Off = Callable[[pytest.MonkeyPatch, Path], dict[str, Any]]
 
@@ -49,12 +50,12 @@ def no_deadline(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
 
 
 def no_challenge(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
-    patch.setattr(Judge, "_challenge", lambda *arguments: audit.Finding(None, None, None))
+    patch.setattr(Judge, "_challenge", lambda *arguments: challenge.Finding(None, None, None))
     return {}
 
 
 def whole_rows(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
-    patch.setattr(audit, "challenge_rows", lambda rows, challenge, bos, secret: rows[challenge.rows, :-1])
+    patch.setattr(challenge, "challenge_rows", lambda rows, challenge, bos, secret: rows[challenge.rows, :-1])
     return {}
 
 
@@ -64,7 +65,7 @@ def one_folder(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     kept.mkdir()
     fixed = shutil.ignore_patterns(scoring.SOURCE, scoring.WEIGHTS, scoring.OUTPUT, "packages")
 
-    class Sharing(process.CandidateProcess):
+    class Sharing(candidate_process.CandidateProcess):
         def __init__(self, module: str, own: Path, *arguments: Any, **settings: Any) -> None:
             self.own = own
             shutil.copytree(kept, own, ignore=fixed, dirs_exist_ok=True)
@@ -79,12 +80,12 @@ def one_folder(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
 
 
 def whole_log(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
-    patch.setattr(process, "LOG_TAIL", 2**40)
+    patch.setattr(candidate_process, "LOG_TAIL", 2**40)
     return {}
 
 
 def anything_is_nats(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
-    patch.setattr(audit, "malformed", lambda nats: None)
+    patch.setattr(challenge, "malformed", lambda nats: None)
     return {}
 
 
@@ -94,13 +95,13 @@ def links_are_files(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
 
 
 def children_live_on(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
-    patch.setattr(process, "os", SimpleNamespace(**{**vars(os), "killpg": os.kill}))
+    patch.setattr(candidate_process, "os", SimpleNamespace(**{**vars(os), "killpg": os.kill}))
     return {}
 
 
 def whole_environment(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
-    scrubbed = process._environment
-    patch.setattr(process, "_environment", lambda *arguments: {**os.environ, **scrubbed(*arguments)})
+    scrubbed = candidate_process._environment
+    patch.setattr(candidate_process, "_environment", lambda *arguments: {**os.environ, **scrubbed(*arguments)})
     return {}
 
 
@@ -115,7 +116,7 @@ def changed_harness(name: str, careful: str, careless: str) -> Off:
         file = copy / "search" / "task" / name
         assert file.read_text().count(careful) == 1
         file.write_text(file.read_text().replace(careful, careless))
-        patch.setattr(process, "ROOT", copy)
+        patch.setattr(candidate_process, "ROOT", copy)
         return {}
 
     return off
@@ -128,15 +129,15 @@ def anything_may_change(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, An
 
 def shared_folders(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     """Compilers' caches and temporary files of all trials lie in one place."""
-    scrubbed, shared = process._environment, folder / "shared"
+    scrubbed, shared = candidate_process._environment, folder / "shared"
     shared.mkdir()
     places = {"HOME": str(shared), "TMPDIR": str(shared), "TORCHINDUCTOR_CACHE_DIR": str(shared / CACHE)}
-    patch.setattr(process, "_environment", lambda *arguments: {**scrubbed(*arguments), **places})
+    patch.setattr(candidate_process, "_environment", lambda *arguments: {**scrubbed(*arguments), **places})
     return {}
 
 
 def pythons_own_clean_up(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
-    for module in (judge, trial_runner):
+    for module in (auditor, trial_runner):
         patch.setattr(module, "remove_tree", lambda path: shutil.rmtree(path) if path.exists() else None)
     return {}
 

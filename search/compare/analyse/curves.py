@@ -1,0 +1,74 @@
+"""Best-so-far of each study, and its median over the searches of a strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from search.compare.analyse.reliability import dollars
+from search.compare.analyse.results import MedianCurve, StudyCurve
+from search.compare.read.tables import StudyTable
+
+POINTS = 200  # of a median's grid over hours or dollars
+
+
+def study_curve(study: StudyTable) -> StudyCurve:
+    trials, hours, usd, scores, best = [], [], [], [], []
+    used, paid, so_far = 0.0, 0.0, None
+    known = dollars(study.rows) is not None
+    for row in study.rows:
+        used += row.train_seconds / 3600
+        paid += row.usd or 0.0  # shown only where all of them are known
+        if row.is_anchor:
+            continue
+        so_far = row.score if so_far is None or (row.score is not None and row.score < so_far) else so_far
+        trials.append(row.number)
+        hours.append(used)
+        usd.append(paid)
+        scores.append(row.score)
+        best.append(so_far)
+    return StudyCurve(
+        study=study.identity,
+        strategy=study.strategy,
+        search_seed=study.search_seed,
+        trial=tuple(trials),
+        hours=tuple(hours),
+        usd=tuple(usd) if known else None,
+        score=tuple(scores),
+        best=tuple(best),
+    )
+
+
+def medians(curves: Sequence[StudyCurve]) -> tuple[MedianCurve, ...]:
+    """Of each strategy on each axis. Dollars only where every search of it has spent some."""
+    found = []
+    for strategy in sorted({curve.strategy for curve in curves}):
+        mine = [curve for curve in curves if curve.strategy == strategy and any(best is not None for best in curve.best)]
+        if not mine:
+            continue
+        found.append(_median(strategy, "trials", [(range(1, len(curve.best) + 1), curve.best) for curve in mine]))
+        found.append(_median(strategy, "hours", [(curve.hours, curve.best) for curve in mine]))
+        paid = [(curve.usd, curve.best) for curve in mine if curve.usd is not None and curve.usd[-1] > 0]
+        if len(paid) == len(mine):
+            found.append(_median(strategy, "usd", paid))
+    return tuple(found)
+
+
+def _median(strategy: str, axis: str, curves: Sequence[tuple[Sequence[float], Sequence[float | None]]]) -> MedianCurve:
+    """From where each curve has a score to where the shortest ends."""
+    known = [_known(zip(*curve, strict=True)) for curve in curves]
+    start, end = max(x[0] for x, _ in known), min(x[-1] for x, _ in known)
+    if axis == "trials":
+        grid = np.arange(start, end + 1)
+    else:
+        grid = np.linspace(start, end, POINTS) if end > start else np.array([])
+    steps = [np.asarray(best)[np.searchsorted(x, grid, side="right") - 1] for x, best in known]
+    middle = np.median(steps, axis=0) if len(grid) else grid
+    return MedianCurve(strategy, axis, len(curves), tuple(map(float, grid)), tuple(map(float, middle)))
+
+
+def _known(points: Iterable[tuple[float, float | None]]) -> tuple[list[float], list[float]]:
+    """The points that have a score; at least one."""
+    known = [(x, best) for x, best in points if best is not None]
+    return [x for x, _ in known], [best for _, best in known]

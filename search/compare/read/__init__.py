@@ -1,0 +1,1 @@
+"""From the published record to tables."""

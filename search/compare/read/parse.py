@@ -1,0 +1,149 @@
+"""From the published record to tables, and the refusal of what must not be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from search.compare.read.tables import ConfirmationTable, Experiment, Plan, Planned, StudyTable, TrialRow
+from search.config.messages import UserError
+from search.study.identity import flat
+
+Json = Mapping[str, Any]
+
+NO_COST: Json = {"usd": None, "seconds": 0.0, "calls": 0}
+
+
+def study_table(header: Json, rows: Sequence[Json]) -> StudyTable:
+    """Raises UserError where a row or the header lacks what this version records."""
+    try:
+        config = header["config"]
+        return StudyTable(
+            identity=header["identity"],
+            strategy=header["strategy"],
+            name=config["strategy"]["name"],
+            role=config["strategy"]["role"],
+            search_seed=config["seed"],
+            header=dict(header),
+            rows=tuple(trial_row(row) for row in rows),
+        )
+    except KeyError as error:
+        raise _other_version(header, error) from error
+
+
+def confirmation_table(header: Json, rows: Sequence[Json], plans: Sequence[Json]) -> ConfirmationTable:
+    """Raises UserError where a row, the header or a plan lacks what this version records."""
+    try:
+        return ConfirmationTable(tuple(_plan(plan) for plan in plans), tuple(trial_row(row) for row in rows))
+    except KeyError as error:
+        raise _other_version(header, error) from error
+
+
+def trial_row(row: Json) -> TrialRow:
+    """Raises KeyError for a row that lacks a column."""
+    cost = row["cost"] or NO_COST
+    return TrialRow(
+        **{name: row[name] for name in _COPIED},
+        confirmation_bpb=row.get("confirmation_bpb"),
+        constants=row["constants"] or {},
+        constants_before=row.get("constants_before") or {},
+        device=row.get("device") or "",
+        telemetry=row.get("telemetry") or {},
+        flags=tuple(row["flags"] or ()),
+        doubts=tuple(row["doubts"]),
+        arm=row["facts"].get("arm"),
+        stage=row["facts"].get("stage"),
+        asked_llm=row["cost"] is not None,
+        usd=cost["usd"],
+        llm_seconds=cost["seconds"],
+        llm_calls=cost["calls"],
+    )
+
+
+def experiment(
+    name: str,
+    studies: Iterable[tuple[Json, Sequence[Json]]],
+    confirmations: Sequence[tuple[Json, Sequence[Json], Sequence[Json]]],
+) -> Experiment:
+    """From headers and rows (and plans, for a confirmation). Raises UserError where they must not be compared."""
+    tables = [study_table(header, rows) for header, rows in studies]
+    headers = [table.header for table in tables] + [header for header, _, _ in confirmations]
+    if not tables:
+        raise UserError(
+            f"experiment={name}: has no study; run one, such as python -m search strategy=seeds experiment={name}"
+        )
+    _refuse_other_tasks(name, headers)
+    _refuse_other_stocks(name, headers)
+    _refuse_twins(name, tables)
+    if len(confirmations) > 1:
+        raise UserError(f"experiment={name}: has two confirmations of one task; delete one of them in MLflow")
+    return Experiment(
+        name=name,
+        task=headers[0]["config"]["task"]["name"],
+        task_facts=headers[0]["task"],
+        task_fingerprint=headers[0]["task_fingerprint"],
+        studies=tuple(sorted(tables, key=lambda table: table.identity)),
+        confirmation=confirmation_table(*confirmations[0]) if confirmations else None,
+    )
+
+
+_COPIED = (
+    *("number", "origin", "status", "val_bpb", "audited", "kept", "reason", "duplicate_of", "replicate", "training_seed"),
+    *("parent", "note", "source", "kind", "kind_from_stock", "started", "finished", "train_seconds", "seconds", "tokens"),
+    "steps",
+)
+
+
+def _plan(plan: Json) -> Plan:
+    studies = {identity: _planned(study) for identity, study in plan["studies"].items()}
+    return Plan(plan["time"], plan["repeats"], plan["top"], dict(plan["arms"]), studies)
+
+
+def _planned(study: Json) -> Planned:
+    winner = study["winner"]
+    arms = {entry["trial"]: entry["arm"] for entry in study["screened"]}
+    return Planned(
+        winner=winner["trial"],
+        arm=winner["arm"],
+        constants=study["constants"],
+        left_in_code=tuple(study["left_in_code"]),
+        arms={**arms, winner["trial"]: winner["arm"]},
+        screened=tuple(arms),
+    )
+
+
+def _other_version(header: Json, error: KeyError) -> UserError:
+    study = header.get("identity", "a study")
+    return UserError(f"{study}: its record lacks {error}; it was made by another version: compare it with that one")
+
+
+def _refuse_other_tasks(name: str, headers: Sequence[Json]) -> None:
+    first = headers[0]
+    for other in headers[1:]:
+        if other["task_fingerprint"] == first["task_fingerprint"]:
+            continue
+        ours, theirs = flat(first["task"]), flat(other["task"])
+        fields = [key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key)]
+        differ = "; ".join(f"{key}: {ours.get(key)} against {theirs.get(key)}" for key in fields)
+        raise UserError(
+            f"experiment={name}: {first['identity']} and {other['identity']} are different tasks ({differ}).\n"
+            f"They are never compared: choose one with task=NAME, or give each its own experiment="
+        )
+
+
+def _refuse_other_stocks(name: str, headers: Sequence[Json]) -> None:
+    first = headers[0]
+    for other in headers[1:]:
+        if other["stock"] != first["stock"]:
+            raise UserError(
+                f"experiment={name}: {first['identity']} and {other['identity']} start from different programs (start=, "
+                "task.constants, or other GPUs); a gain over one is none over the other: give each its own experiment="
+            )
+
+
+def _refuse_twins(name: str, tables: Sequence[StudyTable]) -> None:
+    seen: set[str] = set()
+    for table in tables:
+        if table.identity in seen:
+            raise UserError(f"experiment={name}: {table.identity} is there twice; delete one of the two runs in MLflow")
+        seen.add(table.identity)

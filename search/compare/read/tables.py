@@ -1,0 +1,183 @@
+"""What a comparison starts from: the tables of an experiment's studies and of its confirmation, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from search.study.trial import Origin, Status
+
+Scalar = bool | int | float | str | None  # a constant of a train.py
+
+STOCK = "stock"  # the confirmation's arm of that name
+REPORT = "report"  # the stage whose repeats count; "screening" only chose among candidates
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """One trial, as `search.tracking.trial_row.row` wrote it. `confirmation_bpb`, `arm` and `stage` are None in a study.
+
+    `constants`: name -> value where it differs from the stock; `constants_before`: the stock's values of these. `kind`: of
+    the change against the parent, `kind_from_stock`: against the stock. `asked_llm`: whether there is a cost on record.
+    `device`: its model and, after the last space, its own id; empty where nothing was trained. `telemetry`: what the machine
+    did during training; it lacks what was not recorded.
+    """
+
+    number: int
+    origin: str
+    status: str
+    val_bpb: float | None
+    confirmation_bpb: float | None
+    audited: bool
+    kept: bool | None
+    reason: str
+    duplicate_of: int | None
+    replicate: int | None
+    training_seed: int
+    parent: int | None
+    note: str
+    source: str | None
+    kind: str | None
+    kind_from_stock: str | None
+    constants: dict[str, Scalar]
+    constants_before: dict[str, Scalar]
+    flags: tuple[str, ...]
+    doubts: tuple[str, ...]
+    arm: str | None
+    stage: str | None
+    asked_llm: bool
+    usd: float | None
+    llm_seconds: float
+    llm_calls: int
+    started: float
+    finished: float
+    train_seconds: float
+    seconds: dict[str, float]
+    tokens: int
+    steps: int
+    device: str
+    telemetry: dict[str, float]
+
+    @property
+    def is_anchor(self) -> bool:
+        return self.origin == Origin.ANCHOR
+
+    @property
+    def score(self) -> float | None:
+        """The val_bpb, where it may win: completed, audited and not an anchor."""
+        completed = self.status == Status.COMPLETED and self.audited and not self.is_anchor
+        return self.val_bpb if completed else None
+
+    @property
+    def model(self) -> str | None:
+        """The device's. None where it is not on record: the first rows have only the kind before the id."""
+        model = self.device.rpartition(" ")[0]
+        return None if model in ("", "cpu", "cuda") else model
+
+    @property
+    def speed(self) -> float | None:
+        """Tokens per second of training, where there is a score and the tokens were counted."""
+        counted = self.status == Status.COMPLETED and self.tokens > 0 and self.train_seconds > 0
+        return self.tokens / self.train_seconds if counted else None
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """One study. `strategy`: with its variant, as studies are grouped; `name`: without. `header`: the rest of its record."""
+
+    identity: str
+    strategy: str
+    name: str
+    role: str
+    search_seed: int
+    header: dict[str, Any]
+    rows: tuple[TrialRow, ...]
+
+    @property
+    def is_control(self) -> bool:
+        return self.role == "control"
+
+    @property
+    def trials(self) -> tuple[TrialRow, ...]:
+        """Those that count against the budget: all but the anchors."""
+        return tuple(row for row in self.rows if not row.is_anchor)
+
+    @property
+    def winner(self) -> TrialRow | None:
+        """The best trial by search score; the first of equals."""
+        return best_of(self.trials)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a plan says of one study. `constants`: the arm of its constants alone, None where the winner changed nothing
+    else. `left_in_code`: constants of the winner that the stock does not have. `arms`: arm by trial, screened ones too."""
+
+    winner: int
+    arm: str
+    constants: str | None
+    left_in_code: tuple[str, ...]
+    arms: dict[int, str]
+    screened: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A confirmation's plan; each after the first is a later style."""
+
+    time: float
+    repeats: int
+    top: int
+    arms: dict[str, str]
+    studies: dict[str, Planned]
+
+
+@dataclass(frozen=True)
+class ConfirmationTable:
+    """The experiment's confirmation: its plans, oldest first, and what was trained."""
+
+    plans: tuple[Plan, ...]
+    rows: tuple[TrialRow, ...]
+
+    def planned(self, study: str) -> Planned | None:
+        """The last word on a study."""
+        found = [plan.studies[study] for plan in self.plans if study in plan.studies]
+        return found[-1] if found else None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Studies of one task that may be compared. `task`: its name; `task_facts`: what its fingerprint stands for. `empty`:
+    studies that have no finished trial yet."""
+
+    name: str
+    task: str
+    task_facts: dict[str, Any]
+    task_fingerprint: str
+    studies: tuple[StudyTable, ...]
+    confirmation: ConfirmationTable | None
+    empty: tuple[str, ...] = ()
+
+    @property
+    def control(self) -> tuple[StudyTable, ...]:
+        return tuple(study for study in self.studies if study.is_control)
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """Agents first, then baselines, and the control last."""
+        ranks = {"agent": 0, "baseline": 1, "control": 2}
+        return tuple(sorted({s.strategy for s in self.studies}, key=lambda label: (ranks[self.role_of(label)], label)))
+
+    def of(self, strategy: str) -> tuple[StudyTable, ...]:
+        """A strategy's studies by search seed."""
+        return tuple(sorted((s for s in self.studies if s.strategy == strategy), key=lambda study: study.search_seed))
+
+    def role_of(self, strategy: str) -> str:
+        """What a strategy is in the comparison: control, baseline or agent."""
+        return self.of(strategy)[0].role
+
+
+def best_of(trials: tuple[TrialRow, ...]) -> TrialRow | None:
+    """The trial with the best score; the first of equals; None where none has one."""
+    scored = [(row.score, row.number, row) for row in trials if row.score is not None]
+    return min(scored)[2] if scored else None

@@ -1,0 +1,39 @@
+"""Writing files so that a power failure or a full disk leaves the old one or the new one, never a part."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from search.config.messages import UserError
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file in one step: all of it is on the disk when it appears under its name. Raises OSError."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with unfinished.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder, if it is there, with all that is in it: also what its maker has locked, and folders nested deeper
+    than Python can follow. Links are not followed. Raises OSError.
+    """
+    if not path.is_dir():
+        return
+    for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+        done = subprocess.run([*command, "--", str(path)], capture_output=True, text=True, check=False)
+    if path.exists():
+        raise OSError(done.returncode, done.stderr.strip()[-200:], str(path))
+
+
+def unwritable(path: Path | str, error: OSError) -> UserError:
+    """The message for a disk that is full or may not be written."""
+    return UserError(
+        f"{path}: cannot be written ({error.strerror}); free space or change permissions, and give the same command again"
+    )

@@ -1,0 +1,174 @@
+"""The one typed schema: what Hydra composed becomes these values (`search.config.validate` says which make no sense)."""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from search.config.messages import UserError
+from search.config.places import ROOT, resolve
+
+# For Hydra's own folders: `${root:}` is the repository's root, wherever the command is called.
+OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
+
+
+@dataclass
+class BudgetConfig:
+    """What one training may spend. `seconds` of wall clock, or `tokens`; `cap_seconds` limits the latter."""
+
+    seconds: float | None = None
+    tokens: int | None = None
+    cap_seconds: float | None = None
+
+
+@dataclass
+class TaskConfig:
+    name: str = MISSING
+    device: str = MISSING  # cpu, cuda (NVIDIA), rocm (AMD) or mps (Apple)
+    threads: int = MISSING  # cores that a trial is pinned to, where the device is the CPU
+    sequence_length: int = MISSING
+    vocab_size: int = MISSING
+    packing: str = MISSING
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    startup_seconds: float = MISSING
+    scoring_rows: int = MISSING
+    scoring_batch: int = MISSING  # rows scored at once
+    scoring_seconds: float = MISSING
+    memory_gb: float = MISSING  # of the machine's memory, for all processes of a trial together
+    vram_gb: float | None = None  # of the GPU's memory that a candidate may use; null for all
+    row_gb: float | None = None  # of the GPU's memory, per row of DEVICE_BATCH_SIZE, which is fitted to it; null: it is not
+    disk_gb: float = MISSING  # that a trial may write
+    most_processes: float = MISSING  # and threads, of a trial together
+    weights_gb: float = MISSING
+    source_kb: float = MISSING
+    plausible_bpb: float = MISSING  # a score below it is flagged, and nothing else
+    audit_share: float = MISSING  # of the trials that cannot win: how many are challenged anyway
+    audit_gain_positions: int = MISSING  # per challenge, drawn by what the claim gains there
+    audit_uniform_positions: int = MISSING  # per challenge, drawn anywhere else
+    audit_token_tolerance: float = MISSING  # nats
+    audit_mean_tolerance: float = MISSING  # nats
+    constants: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class DataConfig:
+    name: str = MISSING
+    corpus: dict[str, Any] = MISSING
+
+
+@dataclass
+class DimensionConfig:
+    """A constant of train.py that tuning may set. `kind`: int, float, power_of_two or choice."""
+
+    kind: str = MISSING
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    values: list[Any] | None = None
+
+
+@dataclass
+class SamplerConfig:
+    name: str = MISSING
+    build: dict[str, Any] = MISSING
+
+
+@dataclass
+class StudyConfig:
+    """A study ends with whichever of `trials`, `train_hours` and `usd` is set and used up first."""
+
+    trials: int | None = None
+    train_hours: float | None = None
+    usd: float | None = None
+    anchor_every: int | None = None  # trials between two runs of the stock
+
+
+@dataclass
+class TrackingConfig:
+    uri: str = MISSING
+
+
+@dataclass
+class Config:
+    experiment: str = MISSING
+    seed: int = MISSING
+    start: str = MISSING
+    cache: str = MISSING
+    sandbox: str = MISSING  # auto, bubblewrap, landlock or none
+    strategy: dict[str, Any] = MISSING
+    task: TaskConfig = field(default_factory=TaskConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    space: dict[str, DimensionConfig] = MISSING
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    llm: dict[str, Any] = MISSING
+    study: StudyConfig = field(default_factory=StudyConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+    @property
+    def cache_folder(self) -> Path:
+        return resolve(self.cache)
+
+    @property
+    def start_file(self) -> Path:
+        return resolve(self.start)
+
+    @property
+    def strategy_name(self) -> str:
+        """The strategy with its variant (its sampler or model), as folders and MLflow name it."""
+        variant = self.strategy.get("variant")
+        name = f"{self.strategy['name']}-{variant}" if variant else str(self.strategy["name"])
+        return re.sub(r"[^\w.-]+", "-", name)  # models are called a/b
+
+    @property
+    def strategy_settings(self) -> dict[str, Any]:
+        """What the strategy's factory is given beside task, seed and noise floor."""
+        return settings_of(self.strategy, STRATEGY_KEYS)
+
+
+ROLES = ("control", "baseline", "agent")  # of a strategy: what it is in a comparison
+STRATEGY_KEYS = ("_target_", "name", "role", "variant", "trials")  # of a strategy's YAML: what its factory is not given
+LLM_KEYS = ("_target_", "name", "about", "price")  # of an llm's YAML: what its client is not given
+
+
+def typed(composed: DictConfig) -> Config:
+    """Give a composed configuration its types. Raises UserError naming the key, the value and the remedy."""
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(Config), composed)
+        config = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise UserError(describe(error)) from error
+    assert isinstance(config, Config)
+    return config
+
+
+def restored(record: dict[str, Any]) -> Config:
+    """The configuration that a journal's first line holds. What only a strategy's settings use is not in it. Raises
+    UserError where this version's schema is another."""
+    unused = {"space": {}, "sampler": {"name": "unused", "build": {}}, "llm": {}}
+    return typed(OmegaConf.create({**unused, **record}))
+
+
+def build(node: dict[str, Any], **arguments: Any) -> Any:
+    """Call a `_target_` with its settings; nested nodes stay data (their owner decides when they become objects)."""
+    return pkgutil.resolve_name(node["_target_"])(**settings_of(node), **arguments)
+
+
+def describe(error: OmegaConfBaseException) -> str:
+    """An OmegaConf error in one line, with the key it is about."""
+    message = str(error.msg if error.msg else error).splitlines()[0]
+    key = error.full_key
+    if isinstance(error, MissingMandatoryValue):
+        return f"{key}: is not set; give it on the command line, as {key}=..."
+    return f"{key}: {message}" if key and key not in message else message
+
+
+def settings_of(node: dict[str, Any], reserved: Sequence[str] = ("_target_",)) -> dict[str, Any]:
+    """A node's own settings, without the keys that say what it is."""
+    return {key: value for key, value in node.items() if key not in reserved}

@@ -1,0 +1,74 @@
+"""Runs a study to its end on this terminal, with progress and Ctrl-C, and says how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from search.config.messages import UserError
+from search.console.interrupt import Interrupts
+from search.console.progress import PlainDisplay, make_display
+from search.study.journal import Entry, Journal
+from search.study.study import STOPPED, Display, Study
+from search.study.trial import Origin
+from search.tracking.links import directions, studies_page
+from search.tracking.publisher import MlflowPublisher
+
+
+def conduct(
+    journal: Journal,
+    publisher: MlflowPublisher,
+    console: Console,
+    trials: int | None,
+    make: Callable[[Display, Callable[[], bool]], Study],
+    summarise: Callable[[Sequence[Entry]], Table],
+) -> bool:
+    """Run a study to its end. Returns whether it was stopped on request.
+
+    `make`: from a display, and a function that says whether a stop is requested, to the study.
+    """
+    done = sum(entry.trial.origin is not Origin.ANCHOR for entry in journal.entries)
+    display = make_display(console, trials, done)
+    publisher.report = display.say
+    try:
+        with Interrupts(display.say) as interrupts:
+            study = make(display, lambda: interrupts.requested)
+            done_before = len(journal.entries)
+            reason = study.run()
+    except BaseException as error:
+        publisher.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    finally:
+        display.close()
+    journal.append("ended", reason=reason)
+    publisher.close("KILLED" if interrupts.requested else "FINISHED")
+    PlainDisplay(console).say(ending(reason, len(journal.entries) - done_before))
+    console.print(summarise(journal.entries))
+    return interrupts.requested
+
+
+def finish(stopped: bool, publisher: MlflowPublisher, uri: str, folder: Path) -> None:
+    """How a start ends for the caller: KeyboardInterrupt where it was stopped, UserError where MLflow is behind."""
+    if stopped:
+        raise KeyboardInterrupt
+    if publisher.behind:
+        raise UserError(
+            f"tracking.uri={uri}: went out of reach during the study. All trials are safe in {folder}; "
+            "give the same command again to publish them"
+        )
+
+
+def ending(reason: str, new: int) -> str:
+    """How a start ended. `new`: trials of this start, anchors too."""
+    if new or reason == STOPPED:
+        return f"{reason}; {new} trials in this start"
+    return f"the study is complete: {reason}; nothing was trained"
+
+
+def say_where(display: PlainDisplay, publisher: MlflowPublisher) -> None:
+    """How to look at the study."""
+    for line in directions(publisher.uri, studies_page(publisher.experiment)):
+        display.say(line)

@@ -1,0 +1,149 @@
+"""What a study shows while it runs: two bars on a terminal, plain lines elsewhere, one table at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from statistics import mean, stdev
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from search.config.messages import printable
+from search.study.budget import dollars, train_hours
+from search.study.journal import Entry
+from search.study.request import Progress as TrialProgress
+from search.study.trial import Origin, Trial, one_line
+
+NOTE_WIDTH = 50  # characters of a trial's note beside its bar
+LINE_SECONDS = 30.0  # between two plain lines about one running trial
+
+
+class PlainDisplay:
+    """A line per trial, and now and then one about the trial that runs. For logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._label = ""
+        self._spoke = 0.0
+
+    def say(self, text: str) -> None:
+        self.console.print(escape(printable(text)), soft_wrap=True, highlight=False)
+
+    def asking(self, number: int) -> None:
+        """The strategy is asked for a trial, which an LLM may take minutes to answer."""
+
+    def started(self, number: int, origin: Origin, note: str) -> None:
+        self._label = f"trial {number}"
+        self._spoke = time.monotonic()
+        self.say(f"{self._label}: {one_line(note)}")
+
+    def progress(self, progress: TrialProgress) -> None:
+        if progress.phase == "waiting":
+            self.say(f"{self._label}: waiting for a free device")
+        elif progress.phase == "train" and time.monotonic() - self._spoke >= LINE_SECONDS:
+            self._spoke = time.monotonic()
+            self.say(f"{self._label}: {describe(progress)}")
+
+    def finished(self, entry: Entry, best: Trial | None, left: str) -> None:
+        self.say(f"{self._label}: {result(entry)} | best {_best(best)} | left: {left}")
+
+    def close(self) -> None:
+        """Nothing to take down."""
+
+
+class BarDisplay(PlainDisplay):
+    """Above, a line per finished trial; below, a bar for the study and one for the running trial."""
+
+    def __init__(self, console: Console, trials: int | None, done: int) -> None:
+        super().__init__(console)
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[text]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._study = self._bars.add_task("study", total=trials, completed=done, text="")
+        self._trial = self._bars.add_task("trial", total=1.0, text="")
+        self._bars.start()
+
+    def asking(self, number: int) -> None:
+        self._bars.reset(self._trial, description=f"trial {number}", text="asking the strategy")
+
+    def started(self, number: int, origin: Origin, note: str) -> None:
+        self._label = f"trial {number}"
+        self._bars.reset(self._trial, description=escape(f"{self._label}: {one_line(note)[:NOTE_WIDTH]}"), text="")
+
+    def progress(self, progress: TrialProgress) -> None:
+        self._bars.update(self._trial, completed=progress.share, text=escape(describe(progress)))
+
+    def finished(self, entry: Entry, best: Trial | None, left: str) -> None:
+        self.say(f"{self._label}: {result(entry)}")
+        if entry.trial.origin is not Origin.ANCHOR:
+            self._bars.advance(self._study)
+        self._bars.update(self._study, text=escape(f"best {_best(best)} | left: {left}"))
+
+    def close(self) -> None:
+        self._bars.stop()
+
+
+def make_display(console: Console, trials: int | None, done: int = 0) -> PlainDisplay:
+    """Bars where somebody watches, lines where not. `done`: how many of the `trials` are finished already."""
+    return BarDisplay(console, trials, done) if console.is_terminal else PlainDisplay(console)
+
+
+def describe(progress: TrialProgress) -> str:
+    """The running trial in a few words."""
+    if progress.phase != "train":
+        return progress.phase
+    speed = progress.tokens / progress.train_seconds if progress.train_seconds else 0.0
+    loss = "" if progress.loss is None else f", loss {progress.loss:.4f}"
+    return f"{progress.share:.0%} of the budget{loss}, {speed:,.0f} tokens/s"
+
+
+def result(entry: Entry) -> str:
+    """A finished trial in a few words."""
+    outcome, verdict = entry.trial.outcome, entry.verdict
+    if outcome.val_bpb is None:
+        return f"{outcome.status}: {one_line(outcome.reason)}"
+    kept = "" if verdict is None else f", {'kept' if verdict.kept else 'not kept'}: {one_line(verdict.reason)}"
+    return f"val_bpb {outcome.val_bpb:.4f}{kept}"
+
+
+def summary(name: str, entries: Sequence[Entry]) -> Table:
+    """The study in one short table."""
+    history = [entry.trial for entry in entries]
+    best = min((trial for trial in history if trial.score is not None), key=lambda trial: trial.score or 0.0, default=None)
+    trials = [trial for trial in history if trial.origin is not Origin.ANCHOR]
+    stock = trials[0].val_bpb if trials else None
+    cells = {
+        "trials": str(len(trials)),
+        "completed": str(sum(trial.val_bpb is not None for trial in trials)),
+        "stock val_bpb": "-" if stock is None else f"{stock:.4f}",
+        "best val_bpb": "-" if best is None else f"{best.val_bpb:.4f}",
+        "best trial": "-" if best is None else str(best.number),
+        "training hours": f"{train_hours(history):.3f}",
+    }
+    again = [trial.val_bpb for trial in trials if trial.val_bpb is not None and _is_stock(trial, trials[0])]
+    if len(again) > 1:
+        cells["mean and sd of the stock"] = f"{mean(again):.4f}, {stdev(again):.4f}"
+    if any(trial.answer.cost is not None for trial in trials):
+        spent = dollars(history)
+        cells["LLM dollars"] = "unknown" if spent is None else f"{spent:.2f}"
+    table = Table(title=escape(name), title_justify="left")
+    for column in cells:
+        table.add_column(column, justify="right")
+    table.add_row(*cells.values())
+    return table
+
+
+def _is_stock(trial: Trial, stock: Trial) -> bool:
+    return trial.candidate is not None and stock.candidate is not None and trial.candidate.source == stock.candidate.source
+
+
+def _best(best: Trial | None) -> str:
+    return "none yet" if best is None else f"{best.val_bpb:.4f} (trial {best.number})"

@@ -1,0 +1,119 @@
+"""Puts a study together from its configuration, runs it, and says where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from search.config.places import STUDIES
+from search.config.schema import Config, build
+from search.console.conduct import conduct, finish, say_where
+from search.console.progress import PlainDisplay, summary
+from search.data.tokens import prepare_data
+from search.executor.local import make_runner
+from search.runner.process import sandbox
+from search.runner.stock import stock_of
+from search.runner.trial_runner import check_task
+from search.study.budget import Budget, in_words
+from search.study.contract import NoiseFloor, Strategy, TaskFacts
+from search.study.identity import Opening, batch_of, identity, open_study
+from search.study.journal import ATTACHMENTS, Entry, Journal
+from search.study.study import Display, Study
+from search.tracking.publisher import MlflowPublisher
+from search.tracking.store import check_store
+
+AUDITED_DEVIATIONS = 4.0  # standard deviations from the best score within which every trial is audited
+UNPROTECTED = " (a candidate can read and write whatever you can, the scored text too)"
+
+
+def check(config: Config) -> None:
+    """All that can be found wrong before anything is spent. Raises UserError."""
+    check_task(config.task)
+    stock = stock_of(config)
+    sandbox.choose(config.sandbox, config.task.device)
+    make_strategy(config, stock.text, None, STUDIES / identity(config))
+
+
+def make_strategy(config: Config, stock: str, noise_floor: NoiseFloor | None, folder: Path) -> Strategy:
+    """`folder`: the study's. Raises UserError where the strategy's settings or surroundings do not do."""
+    task = config.task
+    facts = TaskFacts(
+        name=task.name,
+        stock=stock,
+        device=task.device,
+        threads=task.threads,
+        sequence_length=task.sequence_length,
+        vocab_size=task.vocab_size,
+        budget=in_words(task.budget),
+        limits=f"start-up {task.startup_seconds:g} s, weights {task.weights_gb:g} GB, program {task.source_kb:g} kB, "
+        f"memory {task.memory_gb:g} GB" + ("" if task.vram_gb is None else f", GPU memory {task.vram_gb:g} GB"),
+        folder=folder / ATTACHMENTS,
+    )
+    settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}
+    strategy: Strategy = build(settings, task=facts, seed=config.seed, noise_floor=noise_floor)
+    return strategy
+
+
+def run_study(config: Config, overrides: Sequence[str]) -> None:
+    """Run a study, or what is left of it. `overrides`: the command line, as Hydra takes it.
+
+    Raises UserError; KeyboardInterrupt where it was stopped on request.
+    """
+    check(config)
+    console = Console()
+    plain = PlainDisplay(console)
+    prepared = prepare_data(config, plain.say)
+    folder = STUDIES / identity(config)
+    runner = make_runner(config, prepared, folder)
+    check_store(config.tracking.uri)
+    with closing(runner), Journal(folder, plain.say) as journal:  # from here on there is a study
+        stock = stock_of(config)
+        header = open_study(config, Opening(stock, prepared.fingerprint, runner.sandbox.name, overrides), journal)
+        publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
+        plain.say(greeting(config, folder, header))
+        floor = NoiseFloor(**header["noise_floor"]) if header["noise_floor"] else None
+
+        def make(display: Display, stop: Callable[[], bool]) -> Study:
+            return Study(
+                strategy=make_strategy(config, stock.text, floor, journal.folder),
+                runner=runner,
+                journal=journal,
+                publisher=publisher,
+                display=display,
+                budget=Budget(config.study),
+                stock=stock.text,
+                search_seed=config.seed,
+                audit_share=config.task.audit_share,
+                audit_within=0.0 if floor is None else AUDITED_DEVIATIONS * floor.sd,
+                stop=stop,
+            )
+
+        def summarise(entries: Sequence[Entry]) -> Table:
+            return summary(identity(config), entries)
+
+        stopped = conduct(journal, publisher, console, config.study.trials, make, summarise)
+        say_where(plain, publisher)
+    finish(stopped, publisher, config.tracking.uri, folder)
+
+
+def greeting(config: Config, folder: Path, header: dict[str, Any]) -> str:
+    """What a study says when it begins."""
+    noise = header["noise_floor"]
+    floor = "unknown (run strategy=seeds first)"
+    if noise is not None:
+        floor = f"standard deviation {noise['sd']:.4f} over {noise['trials']} trials"
+    about = config.llm.get("about") if "llm" in config.strategy_settings else None
+    remark = f"llm={config.llm['name']}: {about}\n" if about else ""
+    batch = batch_of(header)
+    remark += f"{batch}\n" if batch else ""
+    return (
+        f"study {identity(config)}: {in_words(config.task.budget)} a trial, text {config.data.name}\n{remark}"
+        f"noise floor of the experiment's control: {floor}\n"
+        f"sandbox: {header['sandbox']}{UNPROTECTED if header['sandbox'] == 'none' else ''}\n"
+        f"journal: {folder}"
+    )

@@ -1,0 +1,186 @@
+"""Judges a trained candidate: process A claims, the harness sums, and where the claim matters process B is challenged."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search.config.files import remove_tree, write_whole
+from search.config.schema import TaskConfig
+from search.data.tokens import Prepared
+from search.runner import challenge
+from search.runner.device.leases import Device
+from search.runner.process.sandbox import Sandbox
+from search.runner.scoring import WEIGHTS, ScoringFailed, Submission, ask_scorer
+from search.study.request import Observer, Progress, TrialRequest
+from search.study.trial import Status
+from search.task.loader import PACKINGS, scoring_rows
+
+
+@dataclass
+class Score:
+    """What scoring says of a trained candidate."""
+
+    status: Status = Status.COMPLETED
+    val_bpb: float | None = None
+    val_nats: float | None = None
+    confirmation_bpb: float | None = None
+    field_bpb: float | None = None
+    audited: bool = False
+    audit_sd: float | None = None
+    audit_max: float | None = None
+    reason: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def fail(self, status: Status, reason: str) -> None:
+        self.status, self.reason = status, reason
+        self.val_bpb = self.val_nats = self.confirmation_bpb = self.field_bpb = None
+
+
+class Judge:
+    """Scores candidates of one task on one or two splits.
+
+    `confirming`: score the confirmation split beside validation. `reference`: the file that keeps the stock's nats between
+    processes.
+    """
+
+    def __init__(self, task: TaskConfig, prepared: Prepared, reference: Path, sandbox: Sandbox, confirming: bool) -> None:
+        splits = ("validation", "confirmation") if confirming else ("validation",)
+        self.task = replace(task, scoring_seconds=task.scoring_seconds * len(splits))
+        self.sandbox = sandbox
+        self.reference = reference
+        tokenizer = prepared.tokenizer()
+        self.bos = tokenizer.bos
+        self.byte_lengths = tokenizer.byte_lengths()
+        self.field_byte_lengths = tokenizer.field_byte_lengths()
+        packer = PACKINGS[task.packing](task.sequence_length, self.bos)
+        rows = [scoring_rows(prepared.documents(split), packer, task.scoring_rows) for split in splits]
+        self.rows = np.concatenate(rows)
+        self.parts = {split: slice(at * task.scoring_rows, (at + 1) * task.scoring_rows) for at, split in enumerate(splits)}
+
+    def judge(self, work: Path, device: Device, request: TrialRequest, weights: Path, observe: Observer) -> Score:
+        """Score the weights that a training left. `work`: the trial's folder; what else training left in it is removed.
+        Raises OSError where the disk fails."""
+        score = Score()
+        limit = self.task.weights_gb * 2**30
+        if weights.is_symlink() or not weights.is_file() or weights.stat().st_size > limit:
+            score.fail(Status.DISQUALIFIED, f"no weights file of at most task.weights_gb={self.task.weights_gb:g} GB")
+            return score
+        held = work / "held"
+        held.mkdir()
+        weights.rename(held / WEIGHTS)
+        remove_tree(work / "train")  # whatever else training left is nobody's business
+        submission = Submission(request.source, held / WEIGHTS)
+        try:
+            self._claim_and_challenge(score, submission, work, device, request, observe)
+        except ScoringFailed as failure:
+            score.fail(failure.status, failure.reason)
+            request.logs.with_suffix(".scoring.txt").write_text(failure.log, encoding="utf-8")
+        return score
+
+    def _claim_and_challenge(
+        self,
+        score: Score,
+        submission: Submission,
+        work: Path,
+        device: Device,
+        request: TrialRequest,
+        observe: Observer,
+    ) -> None:
+        observe(Progress("score"))
+        targets = self.rows[:, 1:]
+        with _timed(score, "score"):
+            rows_file = _write(work / "rows.bin", self.rows)
+            claimed = ask_scorer(
+                self.task, submission, "claim", [rows_file], targets.shape, work / "claim", device, self.sandbox
+            )
+            rows_file.unlink()  # the challenged process must find nothing that this one saw or left
+            remove_tree(work / "claim")
+        wrong = challenge.malformed(claimed)
+        if wrong is not None:
+            score.fail(Status.DIVERGED if "finite" in wrong else Status.DISQUALIFIED, f"the model's nats are {wrong}")
+            return
+        self._sum(score, claimed)
+        wins = request.beat is None or (score.val_bpb is not None and score.val_bpb < request.beat)
+        if wins or request.is_stock or request.audit_anyway:
+            observe(Progress("audit"))
+            with _timed(score, "audit"):
+                finding = self._challenge(claimed, self._reference(request), submission, work, device)
+            score.audit_sd, score.audit_max = finding.sd, finding.largest
+            if finding.reason is not None:
+                score.fail(Status.DISQUALIFIED, finding.reason)
+                return
+            score.audited = True
+        if request.is_stock:
+            data = io.BytesIO()
+            np.save(data, claimed)
+            write_whole(self.reference, data.getvalue())
+
+    def _sum(self, score: Score, claimed: challenge.Nats) -> None:
+        """The claim's bits per byte, of each split; of validation by the field's count of bytes, too."""
+        targets = self.rows[:, 1:]
+        bits = {
+            split: challenge.bits_per_byte(claimed[part], targets[part], self.byte_lengths)
+            for split, part in self.parts.items()
+        }
+        score.val_bpb, score.confirmation_bpb = bits["validation"], bits.get("confirmation")
+        validation = self.parts["validation"]
+        score.field_bpb = challenge.bits_per_byte(claimed[validation], targets[validation], self.field_byte_lengths)
+        text = self.byte_lengths[targets[validation]] > 0
+        score.val_nats = float(claimed[validation][text].mean(dtype=np.float64))
+
+    def _reference(self, request: TrialRequest) -> challenge.Nats | float:
+        """The nats that a claim is compared with: the stock's, and for the stock itself a uniform guess."""
+        return float(np.log(self.task.vocab_size)) if request.is_stock else np.load(self.reference)
+
+    def _challenge(
+        self, claimed: challenge.Nats, reference: challenge.Nats | float, submission: Submission, work: Path, device: Device
+    ) -> challenge.Finding:
+        """Ask a second process what it knows, and compare. Raises ScoringFailed."""
+        task = self.task
+        secret = np.random.default_rng()  # from the system's entropy: a candidate must not foresee the positions
+        scored = self.byte_lengths[self.rows[:, 1:]] > 0
+        drawn = challenge.draw_challenge(
+            claimed,
+            reference,
+            scored,
+            task.audit_gain_positions * len(self.parts),
+            task.audit_uniform_positions * len(self.parts),
+            secret,
+        )
+        order = secret.permutation(len(drawn.rows))
+        filler = -len(order) % task.scoring_batch  # every batch has the one fixed shape
+        order = np.concatenate([order, np.zeros(filler, np.int64)])
+        inputs = challenge.challenge_rows(self.rows, drawn, self.bos, secret)[order]
+        files = [
+            _write(work / "challenge_rows.bin", inputs),
+            _write(work / "challenge_positions.bin", drawn.positions[order]),
+        ]
+        shape = (len(order), task.vocab_size)
+        shuffled = ask_scorer(task, submission, "challenge", files, shape, work / "challenge", device, self.sandbox)
+        logits = np.empty((len(drawn.rows), task.vocab_size), dtype=np.float32)
+        logits[order] = shuffled
+        tolerance = challenge.Tolerance(task.audit_token_tolerance, task.audit_mean_tolerance)
+        return challenge.verify(claimed, self.rows, drawn, logits, tolerance)
+
+
+def _write(path: Path, array: npt.NDArray[Any]) -> Path:
+    array.tofile(path)
+    return path
+
+
+@contextmanager
+def _timed(score: Score, phase: str) -> Iterator[None]:
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        score.seconds[phase] = time.monotonic() - began

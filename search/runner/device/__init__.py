@@ -1,0 +1,1 @@
+"""Devices: which there are, who holds them, and what they do."""

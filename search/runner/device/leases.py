@@ -1,0 +1,175 @@
+"""Devices and their leases: one trial at a time on each, across all studies of the machine."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+import platform
+import shutil
+import sysconfig
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from search.config.messages import UserError
+from search.runner.device.gpus import KFD_NODES, VARIABLES, listed
+from search.runner.device.nvml import Card
+
+LEASES_VARIABLE = "FAIRTRIAL_LEASES"  # another folder for the locks, for tests and for machines with an odd /tmp
+POLL_SECONDS = 0.5
+KINDS = ("cpu", "cuda", "rocm", "mps")
+KFD = Path("/dev/kfd")  # what every program that computes on AMD's GPUs opens
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a trial may use. `kind` is one of KINDS; `name`: its model and, after the last space, its own id. `cores` are
+    pinned, where the system can. `card`: what can be read of a GPU while it is leased."""
+
+    kind: str
+    name: str
+    cores: frozenset[int] = frozenset()
+    environment: dict[str, str] = field(default_factory=dict)
+    card: Card | None = None
+
+
+def available(kind: str, threads: int) -> dict[str, str]:
+    """This machine's units of that kind and their model: GPUs by their own id, CPU cores by number.
+
+    Raises UserError where there are too few.
+    """
+    if kind not in KINDS:
+        raise UserError(f"task.device={kind}: choose {', '.join(KINDS)}")
+    if kind in VARIABLES:
+        return _gpus(kind)
+    if kind == "mps":
+        if not _is_apple():
+            raise UserError(f"task.device=mps: this is no Mac with Apple silicon; {_instead(kind)}")
+        return {"mps": platform.machine()}
+    cores = [str(core) for core in sorted(_cores())]
+    if len(cores) < threads:
+        raise UserError(
+            f"task.threads={threads}: this process may use {len(cores)} CPU cores; set task.threads={len(cores)}"
+        )
+    return dict.fromkeys(cores, _cpu_model())
+
+
+@contextmanager
+def lease(kind: str, threads: int, waiting: Callable[[], None]) -> Iterator[Device]:
+    """Hold a free device (for `cpu`: that many cores) until the block ends; the kernel frees it if this process dies.
+
+    Waits for as long as others hold all of them, and calls `waiting` once if so. Raises UserError as `available` does.
+    """
+    units = available(kind, threads)
+    needed = threads if kind == "cpu" else 1
+    told = False
+    while True:
+        with ExitStack() as held:
+            taken: list[str] = []
+            for unit in units:
+                if len(taken) < needed and _lock(held, f"{kind}-{unit}"):
+                    taken.append(unit)
+            if len(taken) == needed:
+                yield device_of_units(kind, units[taken[0]], taken)
+                return
+        if not told:
+            waiting()
+            told = True
+        time.sleep(POLL_SECONDS)
+
+
+def _gpus(kind: str) -> dict[str, str]:
+    """Raises UserError where there is none, or none that can be used."""
+    gpus = {gpu.id: gpu.model for gpu in listed(kind)}
+    if not gpus:
+        maker, where = {"cuda": ("NVIDIA", "nvidia-smi -L"), "rocm": ("AMD", str(KFD_NODES))}[kind]
+        mask = os.environ.get(VARIABLES[kind])
+        seen = where if mask is None else f"{where}, and {VARIABLES[kind]}={mask}"
+        raise UserError(f"task.device={kind}: this machine shows no {maker} GPU ({seen}); {_instead(kind)}")
+    if kind == "cuda" and Path("/dev/nvidiactl").exists() and not Path("/dev/nvidia-uvm").exists():
+        # Candidates cannot have it made.
+        raise UserError("task.device=cuda: there is no /dev/nvidia-uvm; have it made: nvidia-modprobe -u -c=0")
+    if kind == "rocm" and not os.access(KFD, os.R_OK | os.W_OK):
+        raise UserError(f"task.device=rocm: {KFD} cannot be opened; join the group that owns it (render, as a rule)")
+    return gpus
+
+
+def missing_compiler() -> str | None:
+    """What is missing for Triton, which compiles kernels for GPUs and, for that, a small C module (its runtime/build.py)."""
+    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        return "a C compiler (gcc or clang)"
+    header = Path(sysconfig.get_paths()["include"]) / "Python.h"
+    return None if header.is_file() else f"Python's headers ({header})"
+
+
+def _instead(kind: str) -> str:
+    """What to use where there is no device of that kind."""
+    here = {
+        "task.device=cuda": bool(listed("cuda")),
+        "task.device=rocm": bool(listed("rocm")),
+        "task.device=mps sandbox=none": _is_apple(),
+    }
+    return f"without one use {' or '.join([setting for setting, is_here in here.items() if is_here] + ['task=cpu'])}"
+
+
+def _is_apple() -> bool:
+    return platform.system() == "Darwin" and platform.machine() == "arm64"
+
+
+def device_of_units(kind: str, model: str, taken: Sequence[str]) -> Device:
+    """Of one GPU, or of as many cores as `taken` names."""
+    if kind in VARIABLES:
+        return Device(kind, f"{model} {taken[0]}", environment={VARIABLES[kind]: taken[0]})
+    if kind == "mps":
+        return Device(kind, f"{model} mps")
+    cores, hidden = frozenset(int(core) for core in taken), {"CUDA_VISIBLE_DEVICES": ""}
+    return Device(kind, f"{model} cpu-{','.join(taken)}", cores=cores, environment=hidden)
+
+
+def _lock(held: ExitStack, name: str) -> bool:
+    folder = Path(os.environ.get(LEASES_VARIABLE, "/tmp/fairtrial-leases"))
+    _make_for_all(folder)
+    file = os.fdopen(_open_for_all(folder / name.replace("/", "-")), "ab")
+    held.enter_context(file)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _make_for_all(folder: Path) -> None:
+    """A folder in which every user of the machine can make locks: the usual umask would keep the others out."""
+    mask = os.umask(0)
+    try:
+        folder.mkdir(mode=0o777, parents=True, exist_ok=True)
+    finally:
+        os.umask(mask)
+
+
+def _open_for_all(path: Path) -> int:
+    mask = os.umask(0)
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    finally:
+        os.umask(mask)
+
+
+def _cores() -> set[int]:
+    if platform.system() == "Linux":
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+@functools.cache
+def _cpu_model() -> str:
+    """As the kernel names it; on ARM, where it names none, and elsewhere the architecture."""
+    if platform.system() == "Linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()

@@ -1,0 +1,216 @@
+"""What a candidate's process can see and reach: an allow-list, enforced by bubblewrap or by Landlock, or by nothing."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from search.config.messages import UserError
+from search.config.places import ROOT
+from search.runner.device.leases import Device
+from search.runner.process import landlock
+
+# Distributions that training imports, where they are installed; what they require comes along.
+NEEDED = ("torch", "numpy", "flash-attn-3")
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
+ROCM = "rocm*"  # in /opt: /opt/rocm is a link to the folder of a version
+# Python packages of the system: not needed, and they may hold text that is scored.
+HIDDEN_NAMES = ("site-packages", "dist-packages")
+DEVICE_FILES = Path("/dev")
+GPU_DEVICES = {"cuda": ("nvidia*", "dri"), "rocm": ("kfd", "dri")}  # device files by kind of device
+WORKING_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+TEMPORARY_BYTES, SHARED_BYTES = 64 * 2**20, 2**28  # of /tmp and /dev/shm, which bubblewrap makes in memory
+
+
+class Sandbox(Protocol):
+    name: str
+
+    def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
+        """The command that runs `command` with `folder` as the one place it may write to."""
+        ...
+
+
+class Bubblewrap:
+    """Namespaces of its own: no network, no other processes, and a file system that holds the allow-list only."""
+
+    name = "bubblewrap"
+
+    def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
+        wrapped = [*_namespaces(_knows_sizes()), *_mounts(visible())]
+        if device.kind in GPU_DEVICES:
+            wrapped += ["--ro-bind", "/sys", "/sys"]
+        for path in gpu_devices(device):
+            wrapped += ["--dev-bind", str(path), str(path)]
+        # Last: the root, which bwrap makes in memory, is writable until then.
+        wrapped += ["--bind", str(folder), str(folder), "--remount-ro", "/", "--chdir", str(folder)]
+        return [*wrapped, "--", *command]
+
+    def read_only(self, command: list[str], paths: Sequence[Path]) -> list[str]:
+        """The command that runs `command` with these paths, too, mounted read-only."""
+        return [*_namespaces(sized=False), *_mounts([*visible(), *paths]), "--", *command]
+
+
+class Landlock:
+    """The kernel refuses what is not on the allow-list, and every socket to the outside. Weaker: names of files can be
+    listed everywhere, and other processes can be seen. There is no /dev/shm, and so no
+    multiprocessing: a scoring process could leave a note there for the next one. Setting a file's attributes does nothing,
+    and no process leaves its group."""
+
+    name = "landlock"
+
+    def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
+        read = [*visible(), Path("/proc"), *([Path("/sys")] if device.kind in GPU_DEVICES else [])]
+        write = [folder, *map(Path, WORKING_DEVICES), *gpu_devices(device)]
+        arguments = [f"r{path}" for path in read] + [f"w{path}" for path in write]
+        # The names of hidden packages can be listed, and importing one is then an error that nobody expects. So
+        # site-packages is left out (-S), and a folder of links to what is shown takes its place.
+        links = folder / "packages"
+        links.mkdir(exist_ok=True)
+        for package in _packages():
+            (links / package.name).symlink_to(package)
+        # Compiling in several processes takes semaphores, which lie in /dev/shm.
+        changed = [f"PYTHONPATH={ROOT}:{links}", "TORCHINDUCTOR_COMPILE_THREADS=1"]
+        inside = ["/usr/bin/env", *changed, command[0], "-S", *command[1:]]
+        return [sys.executable, "-m", "search.runner.process.landlock", *arguments, "--", *inside]
+
+
+class Unprotected:
+    """No sandbox: a candidate can read and write whatever the user can."""
+
+    name = "none"
+
+    def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
+        return command
+
+
+def choose(name: str, device: str) -> Sandbox:
+    """`auto`: the strongest that works here, for a task's `device`. Raises UserError where what was asked for does not
+    work."""
+    if name == "none":
+        return Unprotected()
+    # Triton, which compiles for GPUs, renames files from one folder to another; the first version refuses all of that.
+    enough = landlock.version() >= (1 if device == "cpu" else 2)
+    working = [sandbox for sandbox, works in ((Bubblewrap(), bubblewrap_works()), (Landlock(), enough)) if works]
+    for sandbox in working:
+        if name in ("auto", sandbox.name):
+            return sandbox
+    offer = f"sandbox={working[0].name} works, or" if working else "there is no other here;"
+    raise UserError(
+        f"sandbox={name}: does not work on this machine (bubblewrap needs the program bwrap and user namespaces, landlock "
+        f"Linux 5.13 or later, for a GPU 5.19).\nInstall bubblewrap; {offer} sandbox=none runs candidates unprotected"
+    )
+
+
+@functools.cache
+def bubblewrap_works() -> bool:
+    """Whether bwrap is installed and may make namespaces: containers often forbid that."""
+    if shutil.which("bwrap") is None:
+        return False
+    return _starts(_namespaces(sized=False))
+
+
+@functools.cache
+def _knows_sizes() -> bool:
+    """Whether this bwrap can limit what lies in memory; before 2023 none could, and half of the machine's is the limit."""
+    return _starts(_namespaces(sized=True))
+
+
+def _namespaces(sized: bool) -> list[str]:
+    """What every candidate's process is started with: nothing shared, no capabilities, and folders of its own in memory."""
+    wrapped = ["bwrap", "--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--proc", "/proc", "--dev", "/dev"]
+    for path, size in (("/dev/shm", SHARED_BYTES), ("/tmp", TEMPORARY_BYTES)):
+        wrapped += ["--size", str(size)] if sized else []
+        wrapped += ["--tmpfs", path]
+    return wrapped
+
+
+def _mounts(paths: Iterable[Path]) -> Iterator[str]:
+    for path in paths:
+        if path.is_symlink():
+            yield from ("--symlink", str(path.readlink()), str(path))
+        else:
+            yield from ("--ro-bind", str(path), str(path))
+
+
+def _starts(wrapped: list[str]) -> bool:
+    system = [argument for name in SYSTEM if Path(name).exists() for argument in ("--ro-bind", name, name)]
+    return subprocess.run([*wrapped, *system, "true"], capture_output=True, check=False).returncode == 0
+
+
+@functools.cache
+def visible() -> tuple[Path, ...]:
+    """All that a candidate may read beside its own folder: the system's programs and libraries, the interpreter, the
+    packages that training needs, and `search.task`. No home, no repository, no results, no other package."""
+    paths = [Path(name) for name in SYSTEM if Path(name).exists()] + sorted(Path("/opt").glob(ROCM))
+    shown = list(dict.fromkeys(found for path in [*paths, *_interpreter()] for found in _without_packages(path)))
+    return (*shown, *_packages(), ROOT / "search" / "__init__.py", ROOT / "search" / "task")
+
+
+def gpu_devices(device: Device) -> list[Path]:
+    """The device files of the machine's GPUs, where the task has one."""
+    return [path for pattern in GPU_DEVICES.get(device.kind, ()) for path in sorted(DEVICE_FILES.glob(pattern))]
+
+
+def _interpreter() -> Iterator[Path]:
+    base = Path(sys.base_prefix)
+    if base == Path("/usr"):
+        base_paths: list[Path] = []
+    else:
+        base_paths = [base / "bin", base / "include", base / "lib"]
+    yield from (path for path in base_paths if path.exists())
+    if sys.prefix != sys.base_prefix:
+        yield from (Path(sys.prefix) / name for name in ("pyvenv.cfg", "bin"))
+
+
+def _without_packages(path: Path) -> Iterator[Path]:
+    """The path, or where a folder of Python packages lies below it, everything beside that."""
+    if path.is_symlink() or not path.is_dir() or not _holds_packages(path):
+        yield path
+        return
+    for child in sorted(path.iterdir()):
+        if child.name not in HIDDEN_NAMES:
+            yield from _without_packages(child)
+
+
+def _holds_packages(path: Path) -> bool:
+    """Whether Python packages lie below, in one of the places where interpreters look for them."""
+    places = ("", "lib/", "local/", "local/lib/", "python*/", "lib/python*/", "local/lib/python*/")
+    return any(next(path.glob(place + name), None) is not None for place in places for name in HIDDEN_NAMES)
+
+
+def _packages() -> list[Path]:
+    """The installed files' first folders of what training needs."""
+    folders = {Path(sysconfig.get_paths()[name]) for name in ("purelib", "platlib")}
+    names = {name for distribution in _closure(NEEDED) for name in _top_level(distribution)}
+    return [folder / name for folder in sorted(folders) for name in sorted(names) if (folder / name).exists()]
+
+
+def _closure(names: tuple[str, ...]) -> list[importlib.metadata.Distribution]:
+    """Distributions, and what they require, as far as it is installed."""
+    found: dict[str, importlib.metadata.Distribution] = {}
+    waiting = list(names)
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if name in found:
+            continue
+        try:
+            found[name] = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for requirement in found[name].requires or []:
+            if "extra ==" not in requirement:
+                waiting.append(re.split(r"[^\w.-]", requirement, maxsplit=1)[0])
+    return list(found.values())
+
+
+def _top_level(distribution: importlib.metadata.Distribution) -> set[str]:
+    names = {file.parts[0] for file in distribution.files or []}
+    return names - {"..", "__pycache__"}

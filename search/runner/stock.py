@@ -1,0 +1,29 @@
+"""The stock of a study: the start file with its task's constants, fitted to the GPU's memory."""
+
+from __future__ import annotations
+
+from search.config.messages import UserError
+from search.config.schema import Config
+from search.runner.device.batch_size import fit
+from search.runner.device.gpus import listed
+from search.study import source
+from search.study.identity import BATCH_CONSTANT, Stock
+
+
+def stock_of(config: Config) -> Stock:
+    """For a new study, and to hold an old one against: what a study began with is in its journal. Raises UserError."""
+    try:
+        text = config.start_file.read_text(encoding="utf-8")
+        batch = fit(text, config.task, listed(config.task.device))
+        values = config.task.constants
+        if batch is not None and batch.rows != source.constants(text)[BATCH_CONSTANT]:
+            values = {**values, BATCH_CONSTANT: batch.rows}
+        stock = source.fit_to_task(text, config.task.name, values)
+        source.constants(stock)
+    except source.UnknownConstant as error:
+        raise UserError(
+            f"task.constants.{error.args[0]}: {config.start} has no constant of that name; correct one of them"
+        ) from error
+    except (SyntaxError, ValueError, OSError) as error:  # ValueError: not UTF-8 too
+        raise UserError(f"start={config.start}: {error}") from error
+    return Stock(stock, batch)

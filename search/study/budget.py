@@ -1,0 +1,64 @@
+"""What a study may spend, and what it has spent: trials, training hours and dollars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from search.config.schema import BudgetConfig, StudyConfig
+from search.study.trial import Origin, Trial
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a study may spend, and what it has. Anchors cost hours, and do not count as trials."""
+
+    limits: StudyConfig
+
+    def spent(self, history: list[Trial]) -> str | None:
+        """Why the study is over, or None."""
+        trials, hours = proposed(history), train_hours(history)
+        if self.limits.trials is not None and trials >= self.limits.trials:
+            return f"all {self.limits.trials} trials are done"
+        if self.limits.usd is not None:
+            usd = dollars(history)
+            if usd is None:
+                return "study.usd is set, and what the last replies cost is unknown: the server does not count tokens"
+            if usd >= self.limits.usd:
+                return f"{usd:.4g} of {self.limits.usd:g} dollars are used"
+        if self.limits.train_hours is not None and hours >= self.limits.train_hours:
+            return f"{hours:.2f} of {self.limits.train_hours:g} training hours are used"
+        return None
+
+    def left(self, history: list[Trial]) -> str:
+        """What is left, in words."""
+        parts = []
+        if self.limits.trials is not None:
+            parts.append(f"{max(0, self.limits.trials - proposed(history))} trials")
+        if self.limits.train_hours is not None:
+            parts.append(f"{max(0.0, self.limits.train_hours - train_hours(history)):.2f} h")
+        if self.limits.usd is not None:
+            parts.append(f"${max(0.0, self.limits.usd - (dollars(history) or 0.0)):.2f}")
+        return " or ".join(parts)
+
+
+def in_words(budget: BudgetConfig) -> str:
+    """What one training run may spend."""
+    if budget.seconds is not None:
+        return f"{budget.seconds:g} seconds of training"
+    return f"{budget.tokens:,} tokens of training"
+
+
+def proposed(history: list[Trial]) -> int:
+    """Trials that count against the budget: all but the anchors."""
+    return sum(trial.origin is not Origin.ANCHOR for trial in history)
+
+
+def train_hours(history: list[Trial]) -> float:
+    """Training hours used, failed trials' too."""
+    return sum(trial.outcome.train_seconds for trial in history) / 3600
+
+
+def dollars(history: list[Trial]) -> float | None:
+    """LLM dollars used, or None where a price is unknown."""
+    costs = [trial.answer.cost.usd for trial in history if trial.answer.cost is not None]
+    return None if any(usd is None for usd in costs) else sum(usd for usd in costs if usd is not None)

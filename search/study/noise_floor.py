@@ -1,0 +1,50 @@
+"""The noise floor that an experiment's control has measured so far."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from search.config.messages import UserError
+from search.study.contract import NoiseFloor
+from search.study.journal import FILE
+from search.study.trial import Origin, Status
+
+CONTROL = "control"  # the role of a strategy whose trials are all the stock
+FEWEST = 2  # scores that have a spread
+
+
+def control_noise(folder: Path, task_fingerprint: str, stock: str) -> NoiseFloor | None:
+    """Spread of val_bpb in the control's studies that lie in `folder`, all search seeds together, or None where it has too
+    few scores. Studies of a task with another fingerprint, or of another stock, do not count. Raises UserError."""
+    scores: list[float] = []
+    for path in sorted(folder.glob(f"*/*/{FILE}")):
+        try:
+            scores += _scores(path, task_fingerprint, stock)
+        except (ValueError, KeyError) as error:
+            raise UserError(f"{path}: is damaged ({error}); restore it, or move that study away") from error
+    if len(scores) < FEWEST:
+        return None
+    return NoiseFloor(mean=statistics.mean(scores), sd=statistics.stdev(scores), trials=len(scores))
+
+
+def is_control(header: Mapping[str, Any]) -> bool:
+    """Whether a study is the control's, by its journal's first line."""
+    return bool(header["config"]["strategy"].get("role") == CONTROL)
+
+
+def _scores(journal: Path, task_fingerprint: str, stock: str) -> list[float]:
+    """The scores in a journal that another process may be writing: a torn last line does not count."""
+    lines = [json.loads(line) for line in journal.read_bytes().split(b"\n")[:-1]]
+    if (
+        not lines
+        or not is_control(lines[0])
+        or (lines[0]["task_fingerprint"], lines[0]["stock"]) != (task_fingerprint, stock)
+    ):
+        return []
+    anchors = {line["number"] for line in lines if line["kind"] == "started" and line["origin"] == Origin.ANCHOR}
+    finished = [line for line in lines if line["kind"] == "finished" and line["number"] not in anchors]
+    return [line["outcome"]["val_bpb"] for line in finished if line["outcome"]["status"] == Status.COMPLETED]

@@ -1,0 +1,37 @@
+"""What a study asks of a runner, and what it hears while a trial runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class TrialRequest:
+    """What is to be run. `beat`: the score that would make it its study's best (None: any would).
+
+    `is_stock`: its claims become the reference that later challenges are drawn by. `audit_anyway`: challenge it even
+    where it cannot win. `logs`: where its output goes, without a suffix.
+    """
+
+    source: str
+    training_seed: int
+    logs: Path
+    beat: float | None = None
+    is_stock: bool = False
+    audit_anyway: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the training is doing: `share` of the budget spent; the rest as the process reports it."""
+
+    phase: str
+    share: float = 0.0
+    loss: float | None = None
+    tokens: int = 0
+    train_seconds: float = 0.0
+
+
+Observer = Callable[[Progress], None]

@@ -1,0 +1,224 @@
+"""The only loop and the only budget: one strategy, one search seed, a sequence of trials that begins with the stock."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from search.config.files import unwritable
+from search.config.messages import UserError
+from search.study import source
+from search.study.budget import Budget
+from search.study.contract import Done, Strategy
+from search.study.journal import Entry, Journal
+from search.study.request import Observer, Progress, TrialRequest
+from search.study.seeds import training_seed
+from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Unusable, Verdict
+
+MOST_UNUSABLE = 5  # unusable answers in a row, in one start, that end a study
+CRASHES_BEFORE_ANCHOR = 3  # in a row, that make the study try the stock again
+STOPPED = "stopped on request"
+
+
+class Runner(Protocol):
+    def run(self, request: TrialRequest, observe: Observer) -> Outcome: ...
+
+
+class Publisher(Protocol):
+    def publish(self) -> None:
+        """Bring the published record up to date with the journal, or say that this is not possible now."""
+        ...
+
+
+class Display(Protocol):
+    def asking(self, number: int) -> None: ...
+    def started(self, number: int, origin: Origin, note: str) -> None: ...
+    def progress(self, progress: Progress) -> None: ...
+    def finished(self, entry: Entry, best: Trial | None, left: str) -> None: ...
+
+
+@dataclass
+class Study:
+    """Runs a study from wherever its journal stands to the end of its budget.
+
+    Resuming is the same loop: the strategy is asked and told everything again, and what the journal holds is not trained
+    again. `stop` is asked after each trial whether to end early.
+    """
+
+    strategy: Strategy
+    runner: Runner
+    journal: Journal
+    publisher: Publisher
+    display: Display
+    budget: Budget
+    stock: str
+    search_seed: int
+    audit_share: float
+    audit_within: float = 0.0  # of the best score: what a keep rule may call equal to it must be audited too
+    seed_of: Callable[[int, int], int] = training_seed  # from search seed and replicate number
+    stock_facts: dict[str, str] = field(default_factory=dict)  # what is on record of the stock's first training
+    stop: Callable[[], bool] = lambda: False
+    history: list[Trial] = field(default_factory=list)
+    best: Trial | None = None
+    _programs: dict[tuple[str, int], int] = field(default_factory=dict)  # (program, replicate) -> the trial that trained it
+    _unusable: int = 0
+
+    def run(self) -> str:
+        """Returns why the study ended. Raises UserError where it cannot go on; whatever is finished is in the journal."""
+        recorded = list(self.journal.entries)
+        while True:
+            number = len(self.history)
+            entry = recorded[number] if number < len(recorded) else None
+            if entry is None:
+                reason = self._over()
+                if reason is not None:
+                    return reason
+            asked = self._next(number)
+            if isinstance(asked, Done):
+                return f"the strategy is done: {asked.reason}"
+            origin, answer = asked
+            if entry is not None:
+                self._replay(entry, origin, answer)
+            elif self.stop():  # asked for while an LLM was thinking
+                return STOPPED
+            else:
+                self._run_trial(number, origin, answer)
+
+    def _over(self) -> str | None:
+        if self.stop():
+            return STOPPED
+        if self._unusable >= MOST_UNUSABLE:
+            return f"{self._unusable} unusable answers in a row, the last one: {self.history[-1].outcome.reason}"
+        return self.budget.spent(self.history)
+
+    def _next(self, number: int) -> tuple[Origin, Candidate | Unusable] | Done:
+        """Who is due, and what they ask for."""
+        if number == 0:
+            return Origin.STOCK, Candidate(self.stock, note="the stock", facts=self.stock_facts)
+        if self._anchor_due():
+            return Origin.ANCHOR, Candidate(self.stock, parent=0, note="the stock again, same training seed")
+        self.display.asking(number)
+        answer = self.strategy.ask(self.history)
+        return answer if isinstance(answer, Done) else (Origin.STRATEGY, answer)
+
+    def _anchor_due(self) -> bool:
+        """After every so many trials; after several crashes in a row, which may be the machine's fault; and again after an
+        anchor that failed."""
+        every = self.budget.limits.anchor_every
+        if every is None:
+            return False
+        if self.history[-1].origin is Origin.ANCHOR:
+            return self.history[-1].status is not Status.COMPLETED
+        since = 0
+        for trial in reversed(self.history):
+            if trial.origin is Origin.ANCHOR:
+                break
+            since += 1
+        last = self.history[-CRASHES_BEFORE_ANCHOR:]
+        crashing = len(last) == CRASHES_BEFORE_ANCHOR and all(trial.status is Status.CRASHED for trial in last)
+        return since >= every or crashing
+
+    def _run_trial(self, number: int, origin: Origin, answer: Candidate | Unusable) -> None:
+        seed = self.seed_of(self.search_seed, answer.replicate if isinstance(answer, Candidate) else 0)
+        self.journal.start(number, origin, answer, seed)
+        self.display.started(number, origin, answer.note)
+        try:
+            trial = self._train(number, origin, answer, seed)
+        except KeyboardInterrupt:
+            self.journal.append("interrupted", durable=True, number=number)
+            raise
+        except OSError as error:  # the harness's own files: a full disk, a token file that is gone
+            raise unwritable(error.filename or self.journal.folder, error) from error
+        self.journal.finish(trial)
+        self._unusable = self._unusable + 1 if trial.status is Status.UNUSABLE else 0
+        self.journal.judge(self._take(trial))
+        self.publisher.publish()
+        self.display.finished(self.journal.entries[-1], self.best, self.budget.left(self.history))
+        if self._stock_is_broken():
+            raise UserError(self._stock_failed(trial))
+
+    def _train(self, number: int, origin: Origin, answer: Candidate | Unusable, seed: int) -> Trial:
+        """Have the candidate trained, unless there is nothing to train or it would only repeat an earlier trial."""
+        if isinstance(answer, Unusable):
+            return Trial(number, origin, answer, Outcome(Status.UNUSABLE, reason=answer.reason))
+        try:
+            earlier = self._programs.get((source.program_hash(answer.source), answer.replicate))
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # all that ast.parse raises
+            reason = f"the program does not parse: {error}"
+            return Trial(number, origin, answer, Outcome(Status.UNUSABLE, reason=reason))
+        if earlier is not None and origin is not Origin.ANCHOR:
+            outcome = Outcome(Status.UNUSABLE, reason=f"the same program and training seed as trial {earlier}")
+            return Trial(number, origin, answer, outcome, duplicate_of=earlier)
+        request = TrialRequest(
+            source=answer.source,
+            training_seed=seed,
+            logs=self._logs(number),
+            beat=None if self.best is None else self.best_score + self.audit_within,
+            is_stock=origin is Origin.STOCK,
+            # Replicates decide what is kept. The draw is from the system's entropy: no candidate can foresee it.
+            audit_anyway=answer.replicate > 0 or random.SystemRandom().random() < self.audit_share,
+        )
+        return Trial(number, origin, answer, self.runner.run(request, self.display.progress))
+
+    def _replay(self, entry: Entry, origin: Origin, answer: Candidate | Unusable) -> None:
+        """Check that the strategy proposes what it proposed then, and take the outcome from the journal."""
+        then = entry.trial
+        if (origin, answer) != (then.origin, then.answer):
+            raise UserError(
+                f"{self.journal.folder}: asked again, the strategy proposes something else than trial {then.number} of the "
+                "journal; run the version that began this study, or use another experiment="
+            )
+        verdict = self._take(then)
+        if entry.verdict is None:  # the last one, where the harness died at this very place
+            self.journal.judge(verdict)
+
+    def _take(self, trial: Trial) -> Verdict:
+        """Add a finished trial to the history and have it judged, by the strategy or else by best score."""
+        self.history.append(trial)
+        if trial.candidate is not None and trial.status is not Status.UNUSABLE:
+            program = source.program_hash(trial.candidate.source)
+            self._programs.setdefault((program, trial.candidate.replicate), trial.number)
+        verdict = self._by_best_score(trial)
+        if trial.origin is not Origin.ANCHOR:
+            verdict = self.strategy.tell(trial) or verdict
+        if trial.score is not None and (self.best is None or trial.score < self.best_score):
+            self.best = trial
+        return verdict
+
+    @property
+    def best_score(self) -> float:
+        """Of the best trial so far."""
+        assert self.best is not None and self.best.val_bpb is not None
+        return self.best.val_bpb
+
+    def _by_best_score(self, trial: Trial) -> Verdict:
+        if trial.origin is Origin.ANCHOR:
+            return Verdict(False, "an anchor: shows drift, cannot win")
+        if trial.val_bpb is None:
+            return Verdict(False, trial.outcome.reason)
+        if self.best is None:
+            return Verdict(True, "the first score")
+        difference = trial.val_bpb - self.best_score
+        if difference < 0 and trial.outcome.audited:
+            return Verdict(True, f"{-difference:.4f} better than trial {self.best.number}")
+        return Verdict(False, f"{difference:+.4f} against trial {self.best.number}")
+
+    def _stock_is_broken(self) -> bool:
+        """The stock failed to begin with, or as an anchor twice in a row: a single stall must not end a night's study."""
+        last = self.history[-2:] if self.history[-1].origin is Origin.ANCHOR else self.history[-1:]
+        return all(trial.origin is not Origin.STRATEGY and trial.status is not Status.COMPLETED for trial in last)
+
+    def _stock_failed(self, trial: Trial) -> str:
+        what = f"ended {trial.status}: {trial.outcome.reason} (log: {self._logs(trial.number)}.train.txt)"
+        if trial.origin is Origin.STOCK:
+            return f"the stock itself {what}.\nMend it, and remove {self.journal.folder} or use another experiment="
+        return (
+            f"the stock, which trained well before, failed twice in a row; it {what}.\n"
+            "The machine is not what it was: mend it, and give the same command again"
+        )
+
+    def _logs(self, number: int) -> Path:
+        return self.journal.folder / "logs" / f"{number:04d}"
