@@ -9,7 +9,7 @@ import pytest
 from search.config.files import remove_tree
 from search.config.messages import UserError
 from search.confirm.plan import STOCK, Arms, Finished, check_comparable, report, screening
-from search.confirm.repeats import SCREENING_REPLICATES, Confirmation
+from search.confirm.repeats import SCREENING_REPLICATES, Repeats
 from search.study import source
 from search.study.contract import Done
 from search.study.seeds import confirmation_seed, training_seed

@@ -14,7 +14,8 @@ from search.config.validate import load
 
 SHRUNK = """
 import sys
-from search import arguments, demo
+from search import demo
+from search.console import arguments
 demo.TASK, demo.CONTROL_TRIALS, demo.SEARCH_TRIALS, demo.REPEATS = ("task=smoke",), 2, 2, 1
 sys.exit(arguments.run(demo.Settings, demo.main, demo.__doc__, "stopped"))
 """
