@@ -23,7 +23,7 @@ def main(config: Config, overrides: list[str]) -> None:
     from search.data.tokens import prepare_data
     from search.executor.local import make_runner
     from search.runner.stock import stock_of
-    from search.study.budget import in_words
+    from search.study.budget import budget_in_words
     from search.study.request import TrialRequest
     from search.study.seeds import training_seed
     from search.study.trial import Origin, Status
@@ -33,7 +33,7 @@ def main(config: Config, overrides: list[str]) -> None:
     display = make_display(console, trials=1)
     try:
         prepared = prepare_data(config, display.say)
-        display.say(f"{config.start}, task={config.task.name}: {in_words(config.task.budget)}")
+        display.say(f"{config.start}, task={config.task.name}: {budget_in_words(config.task.budget)}")
         stock = stock_of(config)
         if stock.batch is not None:
             display.say(str(stock.batch))

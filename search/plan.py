@@ -63,7 +63,7 @@ def show(settings: Settings) -> None:
     found = Table()
     for title in ("difference", "control trials", "confirmation repeats", "searches per strategy"):
         found.add_column(title, justify="right")
-    for cells in planning.in_words(planning.table(plan)):
+    for cells in planning.table_rows(planning.table(plan)):
         found.add_row(*cells)
     console.print(found)
     console.print(

@@ -166,9 +166,13 @@ def _propose(rival: Rival, name: str, search_effect: float, random: np.random.Ge
 
 def _row(number: int, origin: str, program: Program, outcome: Any, replicate: int, usd: float | None) -> dict[str, Any]:
     cost = {"usd": usd, "tokens_in": 9000, "tokens_out": 800, "tokens_cached": 0, "seconds": 4.0, "calls": 1}
+    wins = outcome["status"] == "completed" and outcome["audited"] and origin != "anchor"
+    tokens, seconds = outcome["tokens"], outcome["train_seconds"]
     return {
         "number": number,
         "origin": origin,
+        "score": outcome["val_bpb"] if wins else None,
+        "tokens_per_second": tokens / seconds if tokens and seconds else None,
         "kept": None,
         "verdict": None,
         "duplicate_of": None,
@@ -183,6 +187,8 @@ def _row(number: int, origin: str, program: Program, outcome: Any, replicate: in
         "constants_before": {name: STOCK_CONSTANTS[name] for name in program.constants},
         "flags": [],
         "doubts": [],
+        "device": "",
+        "telemetry": {},
         "facts": {},
         "cost": None if usd is None else cost,
         **outcome,
@@ -250,7 +256,7 @@ def _header(rival: Rival, search_seed: int, world: World) -> dict[str, Any]:
         "trials": 100,
     }
     if rival.name == "agent":
-        strategy["llm"] = {"_target_": "search.llm.client.Playbook", "name": "playbook"}
+        strategy["llm"] = {"_target_": "search.llm.playbook.Playbook", "name": "playbook"}
     budget = {"trials": rival.trials, "train_hours": None, "usd": None, "anchor_every": world.anchor_every}
     return {
         "identity": f"simulated/cpu/{rival.label}/{search_seed}",

@@ -12,6 +12,7 @@ from search.study import source
 from search.study.journal import Journal
 from search.study.noise_floor import is_control
 from search.study.trial import Origin, Trial
+from search.study.winner import ranked
 
 STOCK = "stock"  # the arm of that name
 
@@ -30,10 +31,8 @@ class Finished:
     def read(cls, journal: Journal, config: Config) -> Finished:
         assert journal.header is not None
         trials = [entry.trial for entry in journal.entries]
-        scored = [trial for trial in trials if trial.score is not None]
-        ranked = sorted(scored, key=lambda trial: (trial.score or 0.0, trial.number))
         stock = trials[0].candidate.source if trials and trials[0].candidate is not None else ""
-        return cls(journal.header["identity"], config, journal.header, stock, tuple(ranked))
+        return cls(journal.header["identity"], config, journal.header, stock, tuple(ranked(trials)))
 
     @property
     def label(self) -> str:

@@ -27,7 +27,7 @@ from search.task.loader import PACKINGS, scoring_rows
 
 @dataclass
 class Score:
-    """What scoring says of a trained candidate."""
+    """What scoring says of a trained candidate: fields of its outcome, by the same names."""
 
     status: Status = Status.COMPLETED
     val_bpb: float | None = None

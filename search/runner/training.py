@@ -17,8 +17,7 @@ from search.runner.process.candidate_process import CandidateProcess, Ended
 from search.runner.process.handover import Handover
 from search.runner.process.sandbox import Sandbox
 from search.runner.process.watchdog import LimitExceeded, Limits
-from search.runner.reported import number
-from search.runner.training_record import Training
+from search.runner.training_record import Training, number
 from search.study.request import Observer, Progress
 from search.study.trial import Status, one_line
 from search.task.protocol import Message, ProtocolError

@@ -27,8 +27,6 @@ from search.study.request import Observer, Progress, TrialRequest
 from search.study.trial import Outcome, Status
 from search.task.loader import PACKINGS
 
-LOG_TAIL = 4_000  # characters of the training's output that an outcome carries
-
 
 @contextmanager
 def metered(device: Device, vram_gb: float | None) -> Iterator[Device]:
@@ -126,25 +124,5 @@ class TrialRunner:
         return self._outcome(training, score, device)
 
     def _outcome(self, training: Training, score: Score, device: Device) -> Outcome:
-        return Outcome(
-            status=score.status,
-            val_bpb=score.val_bpb,
-            val_nats=score.val_nats,
-            confirmation_bpb=score.confirmation_bpb,
-            audited=score.audited,
-            reason=score.reason,
-            seconds={phase: round(seconds, 3) for phase, seconds in {**training.seconds, **score.seconds}.items()},
-            train_seconds=round(training.train_seconds, 3),
-            tokens=training.tokens,
-            steps=training.steps,
-            peak_memory_mb=round(training.peak_memory_mb, 1),
-            dropped_share=training.dropped_share,
-            losses=tuple(training.losses),
-            log_tail=training.log[-LOG_TAIL:],
-            device=device.name,
-            field_bpb=score.field_bpb,
-            audit_sd=score.audit_sd,
-            audit_max=score.audit_max,
-            telemetry=training.telemetry.summary(),
-            described=training.described,
-        )
+        seconds = {phase: round(spent, 3) for phase, spent in {**training.seconds, **score.seconds}.items()}
+        return Outcome(**{**training.facts(), **vars(score), "seconds": seconds, "device": device.name})

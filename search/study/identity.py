@@ -161,12 +161,12 @@ def task_facts(task: TaskConfig, text: str) -> dict[str, Any]:
 
 
 def harness_hash() -> str:
-    """Of all code of the harness that can change a proposal or a score."""
+    """The hash of all code of the harness that can change a proposal or a score."""
     return _hash_of(path for folder in DECIDING for path in (ROOT / "search" / folder).rglob("*.py"))
 
 
 def strategy_hash(target: str) -> str:
-    """Of the module that a strategy's class is in."""
+    """The hash of the module that a strategy's class is in."""
     module = importlib.util.find_spec(target.rpartition(".")[0])
     return _hash_of([Path(module.origin)] if module is not None and module.origin is not None else [])
 

@@ -144,6 +144,11 @@ class Outcome:
             if not self.reason:
                 raise ValueError(f"a trial that is {self.status} needs a reason")
 
+    @property
+    def tokens_per_second(self) -> float | None:
+        """The speed of the training run, where it trained on anything."""
+        return self.tokens / self.train_seconds if self.tokens and self.train_seconds > 0 else None
+
     def record(self) -> dict[str, Any]:
         """As JSON values, for the journal."""
         return asdict(self)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.compare.analyse.results import Missing
-from search.compare.read.tables import STOCK, ConfirmationTable, Experiment, Planned, StudyTable, TrialRow, best_of
+from search.compare.read.tables import STOCK, ConfirmationTable, Experiment, Planned, StudyTable, TrialRow
 from search.compare.show import remedies
+from search.study.winner import winner_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ ANY = Budget(True, "any: the control's program is the stock")
 def equal_budget(
     experiment: Experiment, studies: Sequence[StudyTable], table: ConfirmationTable | None, reported: set[str]
 ) -> Budget:
-    """Of studies that are to be compared. Where trials differ, winners are taken at the fewest, if they are confirmed."""
+    """The common budget of studies that are to be compared. Where trials differ, winners are taken at the fewest, if they
+    are confirmed."""
     counts = {len(study.trials) for study in studies}
     if len(counts) <= 1:
         return Budget(True, f"{counts.pop()} trials each" if counts else "")
@@ -71,7 +73,7 @@ def _arm_at(trials: tuple[TrialRow, ...], planned: Planned) -> str | None:
         rivals = sorted((row.score, row.number) for row in trials if row.score is not None)[: len(planned.screened)]
         numbers = {number for _, number in rivals}
         return planned.arm if planned.winner in numbers and numbers <= set(planned.screened) else None
-    best = best_of(trials)
+    best = winner_of(trials)
     if best is None:
         return None
     return STOCK if best.kind_from_stock == "none" else planned.arms.get(best.number)

@@ -15,7 +15,8 @@ CONTROL = "control"  # the control's own scores, beside the confirmation's arms
 
 @dataclass(frozen=True)
 class Scores:
-    """Of completed and audited repeats, by arm, in the order of repeats. `overfit`: validation less confirmation."""
+    """The scores of completed and audited repeats, by arm, in the order of repeats. `overfit`: validation less
+    confirmation."""
 
     validation: dict[str, list[float]]
     confirmation: dict[str, list[float]]

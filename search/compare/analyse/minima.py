@@ -50,7 +50,7 @@ def searches(experiment: Experiment, first: str, second: str, family: int) -> li
 
 
 def confirmation(experiment: Experiment, seeds: tuple[int, ...]) -> Missing:
-    """Of winners that have none. `seeds`: their search seeds, where some winners are confirmed."""
+    """The winners that have none. `seeds`: their search seeds, where some winners are confirmed."""
     table = experiment.confirmation
     repeats = max(FEWEST_REPEATS, table.plans[-1].repeats) if table is not None and table.plans else FEWEST_REPEATS
     which = f" of search seeds {', '.join(str(seed) for seed in seeds)}" if table is not None else ""

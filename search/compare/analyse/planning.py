@@ -30,7 +30,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Row:
-    """For one difference, in bits per byte. None: more than 10,000.
+    """What one difference, in bits per byte, needs. None: more than 10,000.
 
     `control`: trials that give the interval of the stock's mean half of it as reach. `repeats`: that show a gain of it.
     `searches`: per strategy, that show an advantage of it.
@@ -73,7 +73,7 @@ def _at_least(minimum: int, found: int | None) -> int | None:
     return None if found is None else max(minimum, found)
 
 
-def in_words(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+def table_rows(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     """Cells: difference, control trials, repeats, searches."""
     return [
         (f"{row.difference:.4g}", *(_count(value) for value in (row.control, row.repeats, row.searches))) for row in rows

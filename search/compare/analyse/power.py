@@ -24,9 +24,9 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Variances:
-    """Of a contrast between two strategies. `between`: of the difference of two searches' true scores. `own`: of one repeat,
-    of both winners of a pair together, where no other search uses them. `shared`: of one repeat of programs that all
-    searches share, as the stock is in a contrast with the control."""
+    """Standard deviations that a contrast between two strategies has. `between`: of the difference of two searches' true
+    scores. `own`: of one repeat, of both winners of a pair together, where no other search uses them. `shared`: of one
+    repeat of programs that all searches share, as the stock is in a contrast with the control."""
 
     between: float
     own: float

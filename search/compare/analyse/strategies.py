@@ -46,7 +46,7 @@ def _parts(study: StudyTable, evidence: Evidence) -> Parts | None:
 
 
 def _claimed(studies: Sequence[StudyTable], evidence: Evidence) -> Estimate | None:
-    """Of all searches, confirmed or not, by their best search score."""
+    """The mean claim of all studies, confirmed or not, by their best search score."""
     found = []
     for study in studies:
         stock = stock_before(study, evidence.control)

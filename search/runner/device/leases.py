@@ -121,7 +121,7 @@ def _is_apple() -> bool:
 
 
 def device_of_units(kind: str, model: str, taken: Sequence[str]) -> Device:
-    """Of one GPU, or of as many cores as `taken` names."""
+    """The device made of one GPU, or of as many cores as `taken` names."""
     if kind in VARIABLES:
         return Device(kind, f"{model} {taken[0]}", environment={VARIABLES[kind]: taken[0]})
     if kind == "mps":

@@ -25,7 +25,7 @@ CONTEXT_GB = 1.0
 
 @dataclass(frozen=True)
 class Limits:
-    """For one process and its children, together. In GB of 2**30 bytes."""
+    """What one process and its children may use together, in GB of 2**30 bytes."""
 
     memory_gb: float
     disk_gb: float
@@ -47,8 +47,8 @@ class LimitExceeded(Exception):
 
 @dataclass(frozen=True)
 class Use:
-    """Of a process and its children at one look. `processes`: 0 where they are gone. `memory_mb`: what they share counts
-    once for each. `cpu_seconds`: so far, with what their children used that have ended."""
+    """What a process and its children use at one moment. `processes`: 0 where they are gone. `memory_mb`: what they share
+    counts once for each. `cpu_seconds`: so far, with what their children used that have ended."""
 
     processes: int
     memory_mb: float

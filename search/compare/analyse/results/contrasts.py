@@ -1,4 +1,4 @@
-"""Of the contrasts between strategies."""
+"""Results of the contrasts between strategies."""
 
 from __future__ import annotations
 

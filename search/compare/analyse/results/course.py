@@ -1,4 +1,4 @@
-"""Of how studies went: reliability and curves."""
+"""How studies went: reliability and curves."""
 
 from __future__ import annotations
 

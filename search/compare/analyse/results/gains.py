@@ -1,4 +1,4 @@
-"""Of the confirmation and of each study."""
+"""Results of the confirmation and of each study."""
 
 from __future__ import annotations
 

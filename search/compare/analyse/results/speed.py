@@ -1,4 +1,4 @@
-"""Of the machine's speed, and of the winners'."""
+"""Results about the speed of the machine and of the winners."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ class WinnerSpeed:
 
 @dataclass(frozen=True)
 class StudySpeed:
-    """Of one study. `stock`: None without a control, or without a run of the stock whose speed is known. `of_shift`: how
-    much of the stock's shift the machine's speed explains; None where it is unconfirmed, or no slope known. `winner`: None
-    where it is unconfirmed, or its speed unknown."""
+    """The speed of one study's stock. `stock`: None without a control, or without a run of the stock whose speed is known.
+    `of_shift`: how much of the stock's shift the machine's speed explains; None where it is unconfirmed, or no slope known.
+    `winner`: None where it is unconfirmed, or its speed unknown."""
 
     study: str
     strategy: str

@@ -1,4 +1,4 @@
-"""All together."""
+"""The whole result of a comparison."""
 
 from __future__ import annotations
 

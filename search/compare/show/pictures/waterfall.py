@@ -47,7 +47,7 @@ class Step:
 
 
 def waterfall_pictures(analysis: Analysis, styles: Mapping[str, Style], controls: frozenset[str]) -> tuple[Picture, ...]:
-    """For each strategy but the control: the mean of its searches, and its confirmed winners one by one."""
+    """A picture for each strategy but the control: the mean of its searches, and its confirmed winners one by one."""
     numbers = Numbers(analysis.noise)
     pictures: list[Picture] = []
     for strategy in analysis.strategies:
@@ -120,7 +120,7 @@ def _taken(label: str, start: float, part: Estimate, numbers: Numbers) -> Step:
 
 
 def _interval(start: float, part: Estimate, sign: int) -> tuple[float, float] | None:
-    """Of a bar's end; None where there is nothing to be unsure of, or too little to tell."""
+    """The interval of a bar's end; None where there is nothing to be unsure of, or too little to tell."""
     if part.by_definition or part.low is None or part.high is None:
         return None
     return start + sign * part.low, start + sign * part.high

@@ -74,7 +74,7 @@ def _with_speed(analysis: Analysis, cell: str) -> tuple[str, ...]:
 
 
 def _speed(winners: WinnersSpeed | None, result: StrategyResult) -> str:
-    """Of the confirmed winners, against the stock; in brackets how many they are, where a search has none such."""
+    """The speed of the confirmed winners, against the stock; in brackets how many they are, where a search has none such."""
     if winners is None:
         return UNKNOWN if result.confirmed else UNCONFIRMED
     mean = "1" if winners.source == "definition" else times(winners.value)
