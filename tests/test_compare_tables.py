@@ -99,7 +99,7 @@ def test_reliability_by_hand():
 @pytest.fixture
 def published(tmp_path, monkeypatch):
     """A database with simulated studies, of two tasks, and their confirmation."""
-    monkeypatch.setattr(store, "OUTPUT", tmp_path)
+    monkeypatch.setattr(store, "MLRUNS", tmp_path)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     client: MlflowClient = store.connect(uri)
     experiment = store.experiment_id(client, "simulated", uri)

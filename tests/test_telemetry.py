@@ -63,7 +63,7 @@ def train_on(smoke, tmp_path):
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
         (folder / "train.py").write_text(source)
         with contextlib.closing(make_runner(config, prepared, tmp_path)) as runner:
-            return train(task, runner.text, runner.judge.bos, 1, folder, device, runner.sandbox, lambda progress: None)
+            return train(task, runner.text, runner.auditor.bos, 1, folder, device, runner.sandbox, lambda progress: None)
 
     return train_program
 

@@ -26,7 +26,7 @@ from tests.doubles import FailsOn, Silent, SyntheticRunner
 @pytest.fixture
 def publish(configure, machine, tmp_path, monkeypatch):
     """Run a study of a few synthetic trials in a folder of its own, published to a database there."""
-    monkeypatch.setattr(store, "OUTPUT", tmp_path / "mlruns")
+    monkeypatch.setattr(store, "MLRUNS", tmp_path / "mlruns")
     uri = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
 
     def run(trials: int, *overrides: str, break_at: int | None = None, runner: SyntheticRunner | None = None):

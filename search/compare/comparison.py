@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.config.files import unwritable, write_whole
-from search.config.places import OUTPUT, resolve
+from search.config.places import MLRUNS, resolve
 from search.console.arguments import Tracking, default_of, setting
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from search.compare.read.tables import Experiment
     from search.compare.show.pictures.album import Album
 
-REPORTS = OUTPUT / "reports"
+REPORTS = MLRUNS / "reports"
 
 
 @dataclass

@@ -6,8 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
-OUTPUT = ROOT / "mlruns"
-STUDIES = OUTPUT / "studies"
+MLRUNS = ROOT / "mlruns"
+STUDIES = MLRUNS / "studies"
 
 
 def resolve(path: str) -> Path:

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from search.config import messages
 from search.config.files import unwritable
 from search.config.messages import UserError
-from search.config.places import CONF, OUTPUT
+from search.config.places import CONF, MLRUNS
 from search.config.schema import Config
 from search.config.validate import load
 from search.console import multirun
@@ -49,7 +49,7 @@ def run(body: Callable[[Config, list[str]], None], stopped: str) -> int:
         if isinstance(error, UserError | HydraException | OmegaConfBaseException):
             return messages.failed(explain(error))
         if isinstance(error, OSError):  # Hydra's own folder, before any study begins
-            return messages.failed(str(unwritable(error.filename or OUTPUT, error)))
+            return messages.failed(str(unwritable(error.filename or MLRUNS, error)))
         raise
     return 0
 

@@ -29,7 +29,7 @@ class FailedRepeat:
 
 
 @dataclass(frozen=True)
-class Confirmation:
+class ConfirmationFacts:
     """`planned`: repeats fixed at the first confirmation. `looks`: how often the plan was made or extended."""
 
     planned: int

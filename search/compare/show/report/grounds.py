@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Sequence
 
-from search.compare.analyse.results import Analysis, Confirmation, Drift, Noise, Reliability
+from search.compare.analyse.results import Analysis, ConfirmationFacts, Drift, Noise, Reliability
 from search.compare.show.pictures.album import Album
 from search.compare.show.report.blocks import Block, Bullets, Heading, Image, Paragraph, short, table
 from search.compare.show.report.cells import NONE, UNKNOWN, Cells, duration, p_cell, percent
@@ -137,7 +137,7 @@ def _time(row: Reliability, phases: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _bookkeeping(found: Confirmation) -> Iterator[str]:
+def _bookkeeping(found: ConfirmationFacts) -> Iterator[str]:
     yield f"Repeats planned at first: {found.planned}; now: {found.repeats}."
     if found.looks == 1:
         yield "Looks: 1. The plan was never extended."
