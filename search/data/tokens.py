@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from search.config.files import sha256
 from search.config.messages import UserError
 from search.config.schema import Config, build
 from search.data.corpus import SPLITS, Corpus
@@ -64,7 +65,7 @@ class Prepared:
         """The name of a file that is no longer what was prepared, or None. Reads every file."""
         for name, expected in self.hashes.items():
             path = self.folder / name
-            if not path.is_file() or _hash(path) != expected:
+            if not path.is_file() or sha256(path) != expected:
                 return name
         return None
 
@@ -113,7 +114,7 @@ def _write(name: str, corpus: Corpus, vocab_size: int, folder: Path, report: Rep
     for split in SPLITS:
         splits[split] = _encode(corpus.documents(split), tokenizer, folder, split, report)
         report(f"preparing data={name}: {split} has {splits[split].tokens:,} tokens")
-    hashes = {path.name: _hash(path) for path in sorted(folder.iterdir())}
+    hashes = {path.name: sha256(path) for path in sorted(folder.iterdir())}
     manifest = {"hashes": hashes, "splits": {split: asdict(facts) for split, facts in splits.items()}}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2))
 
@@ -145,8 +146,3 @@ def _encode(documents: Iterator[str], tokenizer: Tokenizer, folder: Path, split:
     offsets = np.concatenate([np.zeros(1, np.int64), *lengths]).cumsum(dtype=np.int64)
     offsets.tofile(folder / f"{split}.offsets")
     return SplitFacts(documents=len(offsets) - 1, tokens=tokens, bytes=size)
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
