@@ -15,21 +15,24 @@ def write_whole(path: Path, data: bytes) -> None:
     this returns. Raises OSError."""
     unfinished = path.with_name(f"{path.name}.unfinished")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with unfinished.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    unfinished.write_bytes(data)
     rename_durably(unfinished, path)
 
 
 def rename_durably(path: Path, name: Path) -> None:
-    """Give a file another name in the same folder, which a power failure does not take back. Raises OSError."""
+    """Give a file another name in its folder: a power failure takes back neither the contents nor, once this has returned,
+    the name. Raises OSError."""
+    _sync(path)
     path.replace(name)
-    folder = os.open(name.parent, os.O_RDONLY)
+    _sync(name.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def sha256(path: Path) -> str:
