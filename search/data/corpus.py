@@ -86,7 +86,7 @@ class PythonCorpus:
         self.exclude = list(exclude)
 
     def identity(self, report: Report) -> str:
-        """Of the settings and the installed versions: to install a package again, or elsewhere, changes nothing."""
+        """What the settings and the packages' versions make: installing a package again, or elsewhere, changes nothing."""
         owners = importlib.metadata.packages_distributions()
         lines = [f"exclude {self.exclude}"]
         for split in SPLITS:

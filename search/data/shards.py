@@ -74,12 +74,10 @@ class Shards:
 
     def _content(self, name: str, known: Known | None) -> str:
         path = self.path(name)
-        if known is not None and not path.is_file():
+        here = (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else None
+        if known is not None and here in (None, (known.size, known.changed_ns)):
             return known.sha256
-        size, changed_ns = path.stat().st_size, path.stat().st_mtime_ns
-        if known is not None and (size, changed_ns) == (known.size, known.changed_ns):
-            return known.sha256
-        return f"{size} {changed_ns}"
+        return f"{path.stat().st_size} {path.stat().st_mtime_ns}"
 
     def _unknown(self, names: Sequence[str]) -> list[str]:
         known = self._record.read()
@@ -96,20 +94,12 @@ class Shards:
         except OSError as error:
             raise UserError(
                 f"data.corpus.folder: {self.folder} cannot be used ({error});\n"
-                "mend that (free space, if the disk is full), or set another data.corpus.folder="
+                "mend that (where shards are missing, it must be writable and have room), or set another data.corpus.folder="
             ) from error
 
     def _alone(self, report: Report) -> AbstractContextManager[None]:
-        lock = self.folder / "fetching.lock"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock.touch()
-        except OSError as error:
-            raise UserError(
-                f"data.corpus.folder: {self.folder} lacks shards, and cannot be written to ({error.strerror});\n"
-                "name a folder that holds them all, or one that they can be fetched into"
-            ) from error
-        return exclusively(lock, report)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return exclusively(self.folder / "fetching.lock", report)
 
     def _ask(self, names: Sequence[str], report: Report) -> tuple[Hub, dict[str, Known]]:
         """What the host says of these shards now, which joins what is known.
