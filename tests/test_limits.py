@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from search.config.files import sha256
 from search.config.messages import UserError
 from search.config.places import ROOT
 from search.data.tokens import Prepared
 from search.executor.local import make_runner
 from search.runner.process import watchdog
 from search.runner.process.compile_cache import CACHE, CompileCache
-from search.runner.process.frozen import Frozen, sha256
+from search.runner.process.frozen import Frozen
 from search.runner.process.sandbox import Bubblewrap, bubblewrap_works
 from search.runner.process.token_files import TokenFiles
 from search.study.request import TrialRequest

@@ -18,6 +18,8 @@ from search.config.places import ROOT, resolve
 # For Hydra's own folders: `${root:}` is the repository's root, wherever the command is called.
 OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
 
+GB = 2**30  # bytes: what every key that ends in _gb counts, and every message that says GB
+
 
 @dataclass
 class BudgetConfig:

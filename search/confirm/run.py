@@ -65,7 +65,7 @@ def open_confirmation(wish: Wish, say: Callable[[str], None]) -> Iterator[Confir
         begun = studies[0].config if journal.header is None else restored(journal.header["config"])
         config = _config(begun, wish)
         check_task(config.task)
-        prepared = prepare_data(config, say)
+        prepared = prepare_data(config, say, studies[0].header["task"]["text_and_tokenizer"])
         _check_text(studies[0], task_facts(config.task, prepared.fingerprint))
         check_store(config.tracking.uri)
         runner = stack.enter_context(closing(make_runner(config, prepared, journal.folder, confirming=True)))

@@ -21,7 +21,7 @@ from search.runner.stock import stock_of
 from search.runner.trial_runner import check_task
 from search.study.budget import Budget, budget_in_words
 from search.study.contract import NoiseFloor, Strategy, TaskFacts
-from search.study.identity import Opening, batch_of, identity, open_study
+from search.study.identity import Opening, batch_of, identity, open_study, text_of
 from search.study.journal import ATTACHMENTS, Entry, Journal
 from search.study.study import Display, Study
 from search.tracking.publisher import MlflowPublisher
@@ -67,8 +67,8 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
     check(config)
     console = Console()
     plain = PlainDisplay(console)
-    prepared = prepare_data(config, plain.say)
     folder = STUDIES / identity(config)
+    prepared = prepare_data(config, plain.say, text_of(folder))
     runner = make_runner(config, prepared, folder)
     check_store(config.tracking.uri)
     with closing(runner), Journal(folder, plain.say) as journal:  # from here on there is a study

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
 
 from search.config.messages import UserError
 from search.config.places import MLRUNS, resolve
@@ -47,8 +48,7 @@ def connect(uri: str) -> MlflowClient:
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     MLRUNS.mkdir(exist_ok=True)
-    with (MLRUNS / ".mlflow.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(MLRUNS / ".mlflow.lock"):
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import psutil
 
+from search.config.schema import GB
 from search.study.trial import Status
 
 MOST_FILES = 20_000  # counting more would take too long
-MB, GB = 2**20, 2**30
+MB = 2**20
 # What a CUDA process takes of a GPU beside what PyTorch allocates in it: its context, kernels, workspaces of libraries.
 # Assumed, not measured: about half of it is the context alone.
 CONTEXT_GB = 1.0
