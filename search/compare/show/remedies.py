@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from search.compare.read.tables import Experiment, StudyTable
 from search.config.overrides import as_text, changed, key_of
@@ -13,38 +13,33 @@ OF_A_CONTROL = ("task", "task.", "data", "data.", "start", "cache", "experiment"
 
 
 def confirm(experiment: Experiment, repeats: int) -> str:
-    store = [word for word in _recorded(experiment.studies[0]) if key_of(word) == "tracking.uri"]
+    store = [word for word in experiment.studies[0].overrides if key_of(word) == "tracking.uri"]
     return _command("search.confirm", as_text(f"experiment={experiment.name}"), f"repeats={repeats}", *store)
 
 
 def searches(experiment: Experiment, like: StudyTable, seeds: Iterable[int]) -> str:
     """More studies like that one, under other search seeds."""
-    return _studies(experiment, like.name, _recorded(like), {"seed": _several(seeds)})
+    return _studies(experiment, like.name, like.overrides, {"seed": _several(seeds)})
 
 
 def longer(experiment: Experiment, like: StudyTable, seeds: Iterable[int], trials: int) -> str:
     """The same studies with more trials."""
-    return _studies(experiment, like.name, _recorded(like), {"study.trials": str(trials), "seed": _several(seeds)})
+    return _studies(experiment, like.name, like.overrides, {"study.trials": str(trials), "seed": _several(seeds)})
 
 
 def control(experiment: Experiment) -> str:
     """A control, where there is none."""
-    kept = [word for word in _recorded(experiment.studies[0]) if _of_a_control(key_of(word))]
+    kept = [word for word in experiment.studies[0].overrides if _of_a_control(key_of(word))]
     return _studies(experiment, "seeds", kept, {"seed": "0"})
 
 
-def _studies(experiment: Experiment, strategy: str, words: list[str], values: dict[str, str]) -> str:
+def _studies(experiment: Experiment, strategy: str, words: Sequence[str], values: dict[str, str]) -> str:
     """Those words with other values. What a study's name is made of is always among them: a default may change."""
     names = {"strategy": strategy, "task": experiment.task, "experiment": experiment.name}
     given = {key_of(word) for word in words}
     named = [as_text(f"{key}={value}") for key, value in names.items() if key not in given]
     several = ["-m"] if "," in values["seed"] else []
     return _command("search", *several, *named, *changed(words, values))
-
-
-def _recorded(study: StudyTable) -> list[str]:
-    """The command line that the study was started with."""
-    return list(study.header["overrides"])
 
 
 def _of_a_control(key: str) -> bool:
