@@ -1,8 +1,4 @@
-"""One trial of a train.py as it is, with the task's budget and score; nothing is recorded. What `python train.py` runs:
-
-python train.py task=cpu
-python -m search.once start=other.py task=cpu
-"""
+"""One trial of a train.py as it is: `python train.py task=cpu`. Its keys stand in conf/once.yaml."""
 
 from __future__ import annotations
 
@@ -11,10 +7,11 @@ import tempfile
 from pathlib import Path
 
 from search.config.schema import Config
-from search.console import command_line
+from search.config.validate import check_values
+from search.console.command_line import Command, run
 
 
-def main(config: Config, overrides: list[str]) -> None:
+def main(config: Config) -> None:
     from rich.console import Console
 
     from search.config.messages import UserError
@@ -57,5 +54,7 @@ def main(config: Config, overrides: list[str]) -> None:
     )
 
 
+COMMAND = Command("once", Config, check_values, main, "stopped")
+
 if __name__ == "__main__":
-    sys.exit(command_line.run(main, "stopped"))
+    sys.exit(run(COMMAND))

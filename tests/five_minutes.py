@@ -24,7 +24,8 @@ from typing import Any
 
 from search.config.places import STUDIES
 from search.config.schema import Config, TaskConfig
-from search.console import command_line
+from search.config.validate import check_values
+from search.console.command_line import Command, run
 from search.data.tokens import Prepared, prepare_data
 from search.runner.stock import stock_of
 from search.runner.training import device_of
@@ -37,7 +38,7 @@ STEPS = 10  # timed, after as many to warm up
 KERNELS = 15  # of the profile that are shown
 
 
-def main(config: Config, overrides: list[str]) -> None:
+def main(config: Config) -> None:
     prepared = prepare_data(config, print)
     print("## Trials\n")
     print("\n".join(trials_table(config)))
@@ -178,4 +179,4 @@ def _stock(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(command_line.run(main, "stopped"))
+    sys.exit(run(Command("once", Config, check_values, main, "stopped")))

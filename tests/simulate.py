@@ -268,6 +268,7 @@ def _header(rival: Rival, search_seed: int, world: World) -> dict[str, Any]:
             "study": budget,
             "task": {"name": "cpu"},
         },
+        "overrides": [*_overrides(rival), f"seed={search_seed}"],
         "task": {"device": "cpu", "budget": {"seconds": SECONDS}, "vocab_size": 1024},
         "task_fingerprint": "simulated",
         "stock": STOCK.digest,
@@ -279,3 +280,11 @@ def _header(rival: Rival, search_seed: int, world: World) -> dict[str, Any]:
         "time": 0.0,
         "id": f"{rival.label}{search_seed}",
     }
+
+
+def _overrides(rival: Rival) -> list[str]:
+    """The command line that its studies would be started with, but for the search seed."""
+    variant = rival.label.partition("-")[2]
+    groups = {"agent": "llm=playbook" if variant == "playbook" else f"llm.model={variant}", "optuna": f"sampler={variant}"}
+    chosen = [f"strategy={rival.name}", *([groups[rival.name]] if rival.name in groups else [])]
+    return [*chosen, "task=cpu", "experiment=simulated", f"study.trials={rival.trials}"]

@@ -10,7 +10,7 @@ from statsmodels.stats.power import TTestIndPower, TTestPower
 
 from search import plan
 from search.compare.analyse import power
-from search.console import arguments
+from search.console import command_line
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_control_trials_until_the_mean_is_known():
 
 
 def run(line: str) -> int:
-    return arguments.run(plan.Settings, plan.show, plan.__doc__, "stopped", line.split())
+    return command_line.run(plan.COMMAND, line.split())
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def run(line: str) -> int:
     [
         ("sb=1", "sb: no such key"),
         ("differnce=1", "did you mean difference?"),
-        ("sd=-1", "sd=-1: must be a number above 0"),
+        ("sd=-1", "sd=-1.0: must be a number above 0"),
         ("sd", "sd: has no value"),
         ("power=1.5", "must be above 0 and below 1"),
         ("repeats=2.5", "whole number"),

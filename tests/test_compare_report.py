@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from rich.console import Console
 
-from search.compare import comparison
+from search.compare.__main__ import COMMAND
 from search.compare.analyse import planning
 from search.compare.analyse.analysis import analyse
 from search.compare.read import parse
@@ -29,7 +29,7 @@ from search.compare.show.report.markdown import markdown
 from search.compare.show.report.terminal import summarise
 from search.compare.show.words import times
 from search.config.places import ROOT
-from search.console import arguments
+from search.console import command_line
 from search.tracking.colours import COLOURS, styles
 from tests.published import EXAMPLE, publish_simulated
 from tests.simulate import AGENT, CONTROL, OPTUNA, World, records
@@ -317,7 +317,7 @@ def test_one_colour_per_strategy_and_shades_for_its_variants():
 
 
 def run(*given: str) -> int:
-    return arguments.run(comparison.Settings, comparison.compare, "help", "stopped", given)
+    return command_line.run(COMMAND, given)
 
 
 def no_nan(word: str) -> None:
@@ -391,19 +391,6 @@ def test_one_task_of_several_can_be_chosen(store, capsys, tmp_path):
     assert run("experiment=two-tasks", "task=gpu", f"tracking.uri={store}", f"out={tmp_path}") == 0
     assert "two-tasks, task gpu: 1 study, 2 trials" in capsys.readouterr().out
     assert "two-tasks: is it the agent" in (tmp_path / "report.html").read_text()
-
-
-def test_help_needs_no_heavy_import(clone):
-    code = (
-        "import sys, runpy\nsys.argv = ['search.compare', '--help']\n"
-        "try:\n    runpy.run_module('search.compare', run_name='__main__')\n"
-        "except SystemExit as end:\n    assert not end.code\n"
-        "heavy = {'torch', 'mlflow', 'scipy', 'matplotlib', 'numpy', 'statsmodels'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    (clone.root / "helps.py").write_text(code)
-    done = clone.run(module="helps")
-    assert done.returncode == 0 and "tracking.uri=sqlite:///mlruns/mlflow.db" in done.stdout, done.stdout
 
 
 # ---- the pages that explain it ----

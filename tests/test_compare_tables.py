@@ -16,7 +16,7 @@ from search.compare.read.reader import read_experiment
 from search.compare.read.tables import StudyTable
 from search.config.messages import UserError
 from search.config.places import ROOT
-from search.console import arguments
+from search.console import command_line
 from search.study.identity import DECIDING
 from search.tracking import store
 from tests.simulate import AGENT, CONTROL, OPTUNA, World, records, simulate_experiment
@@ -150,7 +150,7 @@ def test_an_unknown_experiment_is_named(published):
 
 
 def test_planning_reads_the_measured_noise(published, capsys):
-    plan.show(arguments.parse(plan.Settings, ["experiment=simulated", f"tracking.uri={published[0]}", "difference=0.01"]))
+    command_line.run(plan.COMMAND, ["experiment=simulated", f"tracking.uri={published[0]}", "difference=0.01"])
     assert "from 8 control trials" in capsys.readouterr().out
 
 

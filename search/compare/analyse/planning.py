@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from search.compare.analyse import power
@@ -10,6 +10,8 @@ from search.compare.analyse.confirmed import FEWEST_REPEATS
 from search.compare.analyse.minima import FEWEST_SEARCHES
 from search.compare.analyse.noise import FEWEST_CONTROL
 from search.compare.analyse.results import Analysis
+from search.config.commands import PlanConfig
+from search.config.messages import UserError
 
 DIFFERENCES = (0.5, 1.0, 2.0, 4.0)  # of the noise floor's standard deviation, where none is asked for
 CONTRASTS = 3  # of agent, Optuna and control
@@ -40,6 +42,53 @@ class Row:
     control: int | None
     repeats: int | None
     searches: int | None
+
+
+def plan_for(wanted: PlanConfig, analysis: Analysis | None) -> Plan:
+    """What is wanted, completed by what is measured, where that is not given, and by what is usual. Raises UserError."""
+    sd, between = wanted.sd, wanted.between
+    if analysis is not None:
+        control = analysis.noise.control
+        measured = None if control is None or control.sd is None else control.sd.sd
+        sd = measured if sd is None else sd
+        between = between_searches(analysis) if between is None else between
+    if sd is None:
+        raise UserError(
+            "sd: is not known; give sd=, or experiment= of an experiment with a control (python -m search strategy=seeds)"
+        )
+    return Plan(
+        sd=sd,
+        between=between or 0.0,
+        differences=wanted.differences or usual_differences(sd),
+        repeats=wanted.repeats or FEWEST_REPEATS,
+        contrasts=wanted.contrasts or CONTRASTS,
+        power=wanted.power or power.POWER,
+    )
+
+
+def grounds(wanted: PlanConfig, analysis: Analysis | None) -> Iterator[str]:
+    """Where the standard deviations come from that were not given, and what is assumed, in sentences."""
+    control = None if analysis is None else analysis.noise.control
+    if wanted.sd is None and control is not None and control.sd is not None:
+        sd = control.sd
+        yield f"sd={sd.sd:.4g} from {control.trials} control trials (95 % interval {sd.low:.4g} to {sd.high:.4g})"
+    if wanted.between is not None:
+        return
+    between = None if analysis is None else between_searches(analysis)
+    if between is None:
+        yield "between: unknown, taken as 0; real searches differ, so the numbers of searches are the least possible"
+    else:
+        yield f"between={between:.4g} from the confirmed searches"
+
+
+def promise(plan: Plan) -> str:
+    """What the numbers of the table stand for."""
+    return (
+        f"Control: until the stock's mean is known to half the difference. Repeats: a gain over the stock is shown with "
+        f"power {plan.power:g}. Searches: an advantage over another strategy is, with {plan.repeats} repeats and as the "
+        f"strictest of {plan.contrasts} contrasts; below {power.fewest_searches(plan.contrasts)} none can be. The minima "
+        "of a stated contrast are kept."
+    )
 
 
 def table(plan: Plan) -> tuple[Row, ...]:

@@ -25,6 +25,7 @@ def study_table(header: Json, rows: Sequence[Json]) -> StudyTable:
             name=config["strategy"]["name"],
             role=config["strategy"]["role"],
             search_seed=config["seed"],
+            overrides=tuple(header["overrides"]),
             header=dict(header),
             rows=tuple(trial_row(row) for row in rows),
         )

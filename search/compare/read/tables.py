@@ -75,13 +75,15 @@ class TrialRow:
 
 @dataclass(frozen=True)
 class StudyTable:
-    """One study. `strategy`: with its variant, as studies are grouped; `name`: without. `header`: the rest of its record."""
+    """One study. `strategy`: with its variant, as studies are grouped; `name`: without. `overrides`: its command
+    line's words. `header`: the rest of its record."""
 
     identity: str
     strategy: str
     name: str
     role: str
     search_seed: int
+    overrides: tuple[str, ...]
     header: dict[str, Any]
     rows: tuple[TrialRow, ...]
 
