@@ -19,11 +19,11 @@ REPEATS = 5  # the least that a contrast is stated from
 OPENING = """\
 Three strategies search for a better train.py: the stock under fresh seeds (what luck alone finds), Optuna (plain tuning),
 and the agent's loop. No LLM is asked: llm=playbook is a list of edits that was picked by hand, so what it finds says nothing
-about LLMs. Then the winners are trained again on seeds and text that no search has seen, and compared.
+about LLMs. Then the winners are trained again on seeds and text that no study has seen, and compared.
 """
 CLOSING = """\
-What this cannot show: with one search per strategy no contrast between strategies is stated (six are needed); twelve trials
-are too few for Optuna, which draws its first ten at random; trainings of 6 seconds are not five minutes of a GPU;
+What this cannot show: with one study per strategy no contrast between strategies is stated (six are needed); twelve trials
+are too few for Optuna, which draws its first ten at random; training runs of 6 seconds are not five minutes of a GPU;
 and the playbook is a hand-picked list. The report says so where it matters, and names the commands that add what is missing.
 """
 

@@ -1,4 +1,4 @@
-"""How many trials, repeats and searches do I need? `python -m search.plan experiment=NAME`; its keys: conf/plan.yaml."""
+"""How many trials, repeats and studies do I need? `python -m search.plan experiment=NAME`; its keys: conf/plan.yaml."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def main(config: PlanConfig) -> None:
     for sentence in planning.grounds(config, analysis):
         console.print(sentence)
     found = Table()
-    for title in ("difference", "control trials", "confirmation repeats", "searches per strategy"):
+    for title in ("difference", "control trials", "confirmation repeats", "studies per strategy"):
         found.add_column(title, justify="right")
     for cells in planning.table_rows(planning.table(plan)):
         found.add_row(*cells)

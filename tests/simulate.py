@@ -22,7 +22,7 @@ STOCK_CONSTANTS = {"MATRIX_LR": 0.013, "DEPTH": 1, "WARMDOWN_RATIO": 0.5}
 @dataclass(frozen=True)
 class Rival:
     """A strategy of the fake world. `tuning`, `code`: true gains (bits per byte) of its programs over the stock, by what
-    they change. `between`: standard deviation of that gain between searches. `within`: between programs of one search.
+    they change. `between`: standard deviation of that gain between studies. `within`: between programs of one search.
     `overfit`: part of the gain that is there on validation only. `noise`: its programs' noise, as a multiple of the stock's.
     `speed`: its programs' tokens per second, likewise where they change code.
     """
@@ -54,7 +54,7 @@ class World:
     `failures`: share that crashes."""
 
     rivals: tuple[Rival, ...] = (AGENT, OPTUNA, CONTROL)
-    searches: int = 6
+    studies: int = 6
     repeats: int = 5
     extensions: tuple[int, ...] = ()  # repeats of later plans
     top: int = 1
@@ -92,7 +92,7 @@ def records(seed: int, world: World) -> tuple[list[Any], tuple[Any, list[Any], l
     random = np.random.default_rng(seed)
     trainer = Trainer(Noise(world.sd, world.tails, world.drift), random)
     studies, programs = [], {}
-    for rival, search_seed in itertools.product(world.rivals, range(world.searches)):
+    for rival, search_seed in itertools.product(world.rivals, range(world.studies)):
         header = _header(rival, search_seed, world)
         rows, tried = _study(rival, search_seed, world, trainer)
         studies.append((header, rows))

@@ -393,7 +393,7 @@ class Improves(SyntheticRunner):
 
 
 class ImprovesButFailsOnce(Improves):
-    """The second of its trainings after the stock's is cut off."""
+    """The second of its training runs after the stock's is cut off."""
 
     def run(self, request, observe):
         outcome = super().run(request, observe)

@@ -47,9 +47,9 @@ EFFECTS = (
 WORLDS = {
     "effects": World(rivals=EFFECTS, anchor_every=4),
     "no effects": World(rivals=SMALL),
-    "unconfirmed": World(rivals=SMALL, searches=2, confirmed=False),
-    "below the minima": World(rivals=SMALL, searches=2, repeats=2),
-    "hostile": World(rivals=SMALL, searches=2, failures=0.3, repeats=3),
+    "unconfirmed": World(rivals=SMALL, studies=2, confirmed=False),
+    "below the minima": World(rivals=SMALL, studies=2, repeats=2),
+    "hostile": World(rivals=SMALL, studies=2, failures=0.3, repeats=3),
 }
 
 
@@ -326,7 +326,7 @@ def no_nan(word: str) -> None:
 
 def test_comparing_writes_publishes_and_replaces(clone, tmp_path):
     stranger = replace(OPTUNA, label="zed", name="zed", trials=6)
-    uri = publish_simulated(tmp_path, World(rivals=(*SMALL, stranger), searches=1, repeats=2))
+    uri = publish_simulated(tmp_path, World(rivals=(*SMALL, stranger), studies=1, repeats=2))
     arguments_ = ("experiment=simulated", f"tracking.uri={uri}")
     first = clone.run(*arguments_, module="search.compare")
     folder = clone.root / "mlruns" / "reports" / "simulated" / "cpu"
@@ -358,7 +358,7 @@ def test_comparing_writes_publishes_and_replaces(clone, tmp_path):
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("store")
-    world = World(rivals=(replace(CONTROL, trials=2),), searches=1, confirmed=False)
+    world = World(rivals=(replace(CONTROL, trials=2),), studies=1, confirmed=False)
     uri = publish_simulated(folder, world)
     publish_simulated(folder, world, name="two-tasks")
     publish_simulated(folder, world, name="two-tasks", task="gpu")

@@ -21,7 +21,7 @@ from search.study.identity import DECIDING
 from search.tracking import store
 from tests.simulate import AGENT, CONTROL, OPTUNA, World, records, simulate_experiment
 
-SMALL = World((replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=4)), searches=2)
+SMALL = World((replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=4)), studies=2)
 
 
 def study_of(scores, hours, anchors=(), usd=None) -> StudyTable:

@@ -78,7 +78,7 @@ def repair(reply: str, problem: str) -> list[dict[str, str]]:
 def _task(task: TaskFacts, noise: NoiseFloor | None, memory: Memory) -> str:
     floor = "not measured yet"
     if noise is not None:
-        floor = f"standard deviation {noise.sd:.4f} ({noise.trials} trainings of the stock with different seeds)"
+        floor = f"standard deviation {noise.sd:.4f} ({noise.trials} training runs of the stock with different seeds)"
     cores = f", {task.threads} thread(s)" if task.device == "cpu" else ""
     return (
         f"- Budget: {task.budget}. Device: {task.device}{cores}. Sequence length {task.sequence_length}, "

@@ -173,7 +173,7 @@ class Confirmation:
         hours = missing * statistics.mean(seconds) / 3600
         arms = self.plans[-1].arms
         self.say(
-            f"{self.plans[-1].stage}: {missing} trainings, about {hours:.2f} hours ({len(arms)} programs, "
+            f"{self.plans[-1].stage}: {missing} training runs, about {hours:.2f} hours ({len(arms)} programs, "
             f"{self.plans[-1].repeats} repeats each; the order is every program once, then again)"
         )
         for name in arms:

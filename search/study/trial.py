@@ -55,7 +55,7 @@ class Cost:
 class Candidate:
     """A complete `train.py`, and where it came from.
 
-    `replicate` numbers the trainings of one program; the harness turns it into a training seed. `params` are the
+    `replicate` numbers the training runs of one program; the harness turns it into a training seed. `params` are the
     constants that a tuner set, `note` is one line in words. `facts`: short texts that the strategy wants on record.
     """
 

@@ -19,7 +19,7 @@ EXPERIMENT_DESCRIPTION = (
 
 CONFIRMATION_DESCRIPTION = (
     "The stock, the studies' winners, and the winners' constants alone in the stock's code, trained again on seeds that no "
-    "search has used. `val_bpb`: validation, as the searches saw it; `confirmation_bpb`: text that no search has seen. Each "
+    "search has used. `val_bpb`: validation, as the studies saw it; `confirmation_bpb`: text that no study has seen. Each "
     "trial's tag `arm` says which program it repeats; `plans.json` says what was planned, and when."
 )
 

@@ -1,4 +1,4 @@
-"""Which searches of two strategies can be held against each other, and by which programs."""
+"""Which studies of two strategies can be held against each other, and by which programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much two trainings of the same program differ, and why."""
+"""How much two training runs of the same program differ, and why."""
 
 from __future__ import annotations
 

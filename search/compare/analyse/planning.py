@@ -1,4 +1,4 @@
-"""How many control trials, repeats and searches a difference needs: the table that `search.plan` prints."""
+"""How many control trials, repeats and studies a difference needs: the table that `search.plan` prints."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from search.compare.analyse import power
 from search.compare.analyse.confirmed import FEWEST_REPEATS
-from search.compare.analyse.minima import FEWEST_SEARCHES
+from search.compare.analyse.minima import FEWEST_STUDIES
 from search.compare.analyse.noise import FEWEST_CONTROL
 from search.compare.analyse.results import Analysis
 from search.config.commands import PlanConfig
@@ -19,8 +19,8 @@ CONTRASTS = 3  # of agent, Optuna and control
 
 @dataclass(frozen=True)
 class Plan:
-    """What to plan for. `sd`: of two trainings of one program. `between`: of the difference of two searches' true scores.
-    `repeats`: of the confirmation, for the number of searches. `contrasts`: in the headline family."""
+    """What to plan for. `sd`: of two training runs of one program. `between`: of the difference of two studies' true scores.
+    `repeats`: of the confirmation, for the number of studies. `contrasts`: in the headline family."""
 
     sd: float
     between: float
@@ -35,13 +35,13 @@ class Row:
     """What one difference, in bits per byte, needs. None: more than 10,000.
 
     `control`: trials that give the interval of the stock's mean half of it as reach. `repeats`: that show a gain of it.
-    `searches`: per strategy, that show an advantage of it.
+    `studies`: per strategy, that show an advantage of it.
     """
 
     difference: float
     control: int | None
     repeats: int | None
-    searches: int | None
+    studies: int | None
 
 
 def plan_for(wanted: PlanConfig, analysis: Analysis | None) -> Plan:
@@ -76,17 +76,17 @@ def grounds(wanted: PlanConfig, analysis: Analysis | None) -> Iterator[str]:
         return
     between = None if analysis is None else between_searches(analysis)
     if between is None:
-        yield "between: unknown, taken as 0; real searches differ, so the numbers of searches are the least possible"
+        yield "between: unknown, taken as 0; real studies differ, so the numbers of studies are the least possible"
     else:
-        yield f"between={between:.4g} from the confirmed searches"
+        yield f"between={between:.4g} from the confirmed studies"
 
 
 def promise(plan: Plan) -> str:
     """What the numbers of the table stand for."""
     return (
         f"Control: until the stock's mean is known to half the difference. Repeats: a gain over the stock is shown with "
-        f"power {plan.power:g}. Searches: an advantage over another strategy is, with {plan.repeats} repeats and as the "
-        f"strictest of {plan.contrasts} contrasts; below {power.fewest_searches(plan.contrasts)} none can be. The minima "
+        f"power {plan.power:g}. Studies: an advantage over another strategy is, with {plan.repeats} repeats and as the "
+        f"strictest of {plan.contrasts} contrasts; below {power.fewest_studies(plan.contrasts)} none can be. The minima "
         "of a stated contrast are kept."
     )
 
@@ -98,9 +98,9 @@ def table(plan: Plan) -> tuple[Row, ...]:
             difference=difference,
             control=_at_least(FEWEST_CONTROL, power.control_trials(difference / 2, plan.sd)),
             repeats=_at_least(FEWEST_REPEATS, power.repeats_against_stock(difference, plan.sd, plan.power)),
-            searches=_at_least(
-                FEWEST_SEARCHES,
-                power.searches_needed(variances, difference, plan.repeats, plan.contrasts, plan.power),
+            studies=_at_least(
+                FEWEST_STUDIES,
+                power.studies_needed(variances, difference, plan.repeats, plan.contrasts, plan.power),
             ),
         )
         for difference in plan.differences
@@ -112,8 +112,8 @@ def usual_differences(sd: float) -> tuple[float, ...]:
 
 
 def between_searches(analysis: Analysis) -> float | None:
-    """The measured standard deviation between searches, without the noise of their repeats: the largest of all contrasts.
-    None where too few searches are confirmed."""
+    """The measured standard deviation between studies, without the noise of their repeats: the largest of all contrasts.
+    None where too few studies are confirmed."""
     found = [contrast.needed.between for contrast in analysis.headline if contrast.needed is not None]
     return max(found) if found else None
 
@@ -123,10 +123,8 @@ def _at_least(minimum: int, found: int | None) -> int | None:
 
 
 def table_rows(rows: Sequence[Row]) -> list[tuple[str, ...]]:
-    """Cells: difference, control trials, repeats, searches."""
-    return [
-        (f"{row.difference:.4g}", *(_count(value) for value in (row.control, row.repeats, row.searches))) for row in rows
-    ]
+    """Cells: difference, control trials, repeats, studies."""
+    return [(f"{row.difference:.4g}", *(_count(value) for value in (row.control, row.repeats, row.studies))) for row in rows]
 
 
 def _count(value: int | None) -> str:

@@ -23,7 +23,7 @@ def reliability_of(experiment: Experiment, strategy: str) -> Reliability:
     llm_seconds = sum(row.llm_seconds for row in asked)
     return Reliability(
         strategy=strategy,
-        searches=len(studies),
+        studies=len(studies),
         trials=len(rows),
         statuses=dict(statuses),
         failed_share=_share(len(rows) - statuses[Status.COMPLETED], rows),

@@ -17,7 +17,7 @@ def confirm(experiment: Experiment, repeats: int) -> str:
     return _command("search.confirm", as_text(f"experiment={experiment.name}"), f"repeats={repeats}", *store)
 
 
-def searches(experiment: Experiment, like: StudyTable, seeds: Iterable[int]) -> str:
+def studies(experiment: Experiment, like: StudyTable, seeds: Iterable[int]) -> str:
     """More studies like that one, under other search seeds."""
     return _studies(experiment, like.name, like.overrides, {"seed": _several(seeds)})
 
