@@ -20,8 +20,8 @@ def curves(analysis: Analysis, album: Album) -> Iterator[Block]:
     yield from (Image(picture) for picture in album.curves)
     yield Paragraph(
         "Each study (strategy/search seed) with its winner (its best trial). Luck alone is what the best of as many "
-        "training runs of the unchanged program is expected to reach; it is shown for comparison, and subtracted from nobody. "
-        "The last two columns hold for one study at a time."
+        "training runs of the unchanged program is expected to reach; it is shown for comparison, and subtracted from "
+        "nobody. The last two columns hold for one study at a time."
     )
     if analysis.speed is not None:
         yield Paragraph(

@@ -53,8 +53,8 @@ TERMS = (
     ),
     (
         "luck alone, null band",
-        "What the best of n training runs of the unchanged stock reaches. It is measured up to half of the control's trials, "
-        "and extrapolated beyond.",
+        "What the best of n training runs of the unchanged stock reaches. It is measured up to half of the control's "
+        "trials, and extrapolated beyond.",
     ),
     (
         "machine's speed",
@@ -68,7 +68,8 @@ TERMS = (
     ),
     (
         "noise floor",
-        "The standard deviation of the control's scores. Two training runs of one program differ by about 1.4 times as much.",
+        "The standard deviation of the control's scores. Two training runs of one program differ by about 1.4 times as "
+        "much.",
     ),
     ("not shown", "The data do not exclude that there is no difference. It does not mean that there is none."),
     (
