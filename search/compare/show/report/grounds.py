@@ -19,7 +19,8 @@ def noise_floor(analysis: Analysis, album: Album) -> Iterator[Block]:
     yield Heading(2, "Noise floor")
     yield Paragraph(
         "How much two training runs of one and the same program differ. A difference that is not clearly larger than this "
-        "may be luck. The control trained the unchanged program under fresh seeds; anchors trained it again with the same seed."
+        "may be luck. The control trained the unchanged program under fresh seeds; anchors trained it again with the same "
+        "seed."
     )
     yield from (Image(picture) for picture in album.noise)
     yield table(("what", "standard deviation (95 % interval)", "measured on"), _spreads(noise, cells))
