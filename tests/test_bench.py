@@ -10,7 +10,7 @@ from search.config.messages import UserError
 from search.console.run_study import make_strategy
 from search.runner.stock import stock_of
 from search.study.trial import Outcome, Status
-from tests.doubles import SyntheticRunner, run_study
+from search.testing.synthetic import SyntheticRunner, run_study
 
 
 class Measured(SyntheticRunner):

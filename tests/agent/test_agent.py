@@ -22,7 +22,7 @@ from search.study import source
 from search.study.contract import NoiseFloor, TaskFacts
 from search.study.journal import Journal
 from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
-from tests.doubles import FailsOn, SyntheticRunner, run_study
+from search.testing.synthetic import FailsOn, SyntheticRunner, run_study
 from tests.servers.llm import Answer, serve
 
 NOISE = NoiseFloor(mean=2.5, sd=0.01, trials=12)

@@ -21,7 +21,7 @@ from search.study.journal import FILE, Journal
 from search.study.noise_floor import control_noise
 from search.study.seeds import CONFIRMATION, confirmation_seed, training_seed
 from search.study.trial import Candidate, LossPoint, Origin, Outcome, Status, Trial, Unusable, Verdict
-from tests.doubles import Dies, DiesAt, FailsOn, SyntheticRunner, run_study
+from search.testing.synthetic import Dies, DiesAt, FailsOn, SyntheticRunner, run_study
 
 STOCK = "LR = 0.1\n"
 FACTS = TaskFacts("test", STOCK, "cpu", 1, 8, 300, "1 second", "none", Path("nowhere"))
@@ -128,7 +128,7 @@ def test_training_hours_end_a_study_and_failures_cost_what_they_used(tmp_path):
     from search.config.schema import StudyConfig
     from search.study.budget import Budget
     from search.study.study import Study
-    from tests.doubles import Nowhere, Silent
+    from search.testing.synthetic import Nowhere, Silent
 
     with Journal(tmp_path, print) as journal:
         runner = FailsOn(fails=lambda number: number % 2 == 1)  # 1 s a success, 0.5 s a failure

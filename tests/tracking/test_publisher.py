@@ -18,9 +18,9 @@ from search.study.identity import Opening, open_study
 from search.study.journal import Journal
 from search.study.study import Study
 from search.study.trial import Status
+from search.testing.synthetic import FailsOn, Silent, SyntheticRunner
 from search.tracking import store
 from search.tracking.publisher import MlflowPublisher
-from tests.doubles import FailsOn, Silent, SyntheticRunner
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ BOXES = [box.name for box in WORKING]
 WARM_BOX = "landlock" if "landlock" in BOXES else "none"  # bubblewrap has to start a program of its own
 own_keyring()  # or what a cheat leaves in it would outlive these tests
 
-# Walls that stand or fall with the sandbox; limits and system calls are the same in each (tests/runner/process/test_limits.py).
+# Walls that stand or fall with the sandbox; limits and system calls are the same in each.
 OF_SANDBOXES = {"sandbox", "fresh process", "process group", "environment", "frozen"}
 UNSCORED = OF_SANDBOXES - {"fresh process"} | {"cache", "system calls", "memory", "processes", "disk", "clean-up"}
 
