@@ -1,7 +1,8 @@
 """Cheating programs end with no score or with the one they deserve; honest ones get theirs; every wall is needed.
 
-Most cheats concern what the auditor sees, which no sandbox changes: they run in one sandbox, and those that attack the
-sandbox run in each. `FAIRTRIAL_ZOO=full` runs every program in every sandbox, in processes started as in a study.
+By default one cheat of each wall is tried, and a few honest programs; `pytest -m zoo` tries all the others. Most cheats concern
+what the auditor sees, which no sandbox changes: they run in one sandbox, and those that attack the sandbox run in each.
+`FAIRTRIAL_ZOO=full` runs every program in every sandbox, in processes started as in a study.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ own_keyring()  # or what a cheat leaves in it would outlive these tests
 OF_SANDBOXES = {"sandbox", "fresh process", "process group", "environment", "frozen"}
 UNSCORED = OF_SANDBOXES - {"fresh process"} | {"cache", "system calls", "memory", "processes", "disk", "clean-up"}
 
+# What the default suite tries: of each wall the first cheat that it alone stops, and of honest programs the least alike.
+FIRST = {wall.cheats[0] for wall in WALLS.values()}
+FEW_HONEST = {"plain", "mixes_experts", "is_recurrent", "prepares_batches_in_a_thread"}
+
 # What is known to get through: the cheat, in which sandbox (None: each), why, and whether it does so on every machine.
 # Mending one makes its test fail until the line is removed.
 HOLES = [
@@ -49,10 +54,14 @@ def holes(cheat: str, box: str) -> list[pytest.MarkDecorator]:
     ]
 
 
+def unless(few: bool) -> list[pytest.MarkDecorator]:
+    return [] if few else [pytest.mark.zoo]
+
+
 def cases() -> list:
     """Every cheat in the warm box, and those that attack sandboxes in the other ones too."""
     return [
-        pytest.param(cheat, box, id=f"{cheat}-{box}", marks=holes(cheat, box))
+        pytest.param(cheat, box, id=f"{cheat}-{box}", marks=[*holes(cheat, box), *unless(cheat in FIRST)])
         for box in dict.fromkeys([*BOXES, WARM_BOX])
         for cheat, program in CHEATS.items()
         if (box in BOXES if program.wall in OF_SANDBOXES or FULL else box == WARM_BOX)
@@ -96,10 +105,11 @@ def test_there_are_many_programs_and_all_have_their_headers():
     assert all(set(program.facts) == {"unusual"} for program in HONEST.values())
 
 
-@pytest.mark.parametrize("cheat", CHEATS)
-def test_a_cheat_is_a_few_lines_from_the_honest_program(cheat):
-    changed = [line for line in difflib.ndiff(PLAIN.body, CHEATS[cheat].body) if line.startswith("+ ")]
-    assert 0 < len(changed) <= FEW_LINES
+@pytest.mark.zoo
+def test_a_cheat_is_a_few_lines_from_the_honest_program():
+    for name, cheat in CHEATS.items():
+        changed = [line for line in difflib.ndiff(PLAIN.body, cheat.body) if line.startswith("+ ")]
+        assert 0 < len(changed) <= FEW_LINES, name
 
 
 def test_every_wall_has_two_cheats_that_it_alone_stops():
@@ -118,13 +128,14 @@ def test_a_cheat_ends_as_it_deserves(run, zoo, cheat, box):
         assert zoo.complaint(program, result, audited) is None
 
 
-@pytest.mark.parametrize("name", HONEST)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=unless(name in FEW_HONEST)) for name in HONEST])
 def test_an_honest_program_gets_its_score(run, name):
     for box in BOXES if FULL else [WARM_BOX]:
         outcome = run(HONEST[name], box).outcome
         assert (outcome.status, outcome.audited, outcome.reason) == (Status.COMPLETED, True, "")
 
 
+@pytest.mark.zoo
 @pytest.mark.parametrize(("name", "cheat"), [(name, cheat) for name, wall in WALLS.items() for cheat in wall.cheats])
 def test_without_a_wall_its_cheats_get_through(run, zoo, monkeypatch, tmp_path, name, cheat):
     wall = WALLS[name]
