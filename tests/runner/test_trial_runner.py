@@ -6,21 +6,21 @@ import contextlib
 import math
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from search.config.messages import UserError
+from search.config.schema import BudgetConfig
 from search.executor.local import make_runner
 from search.runner.device.leases import LEASES_VARIABLE, available, lease
 from search.runner.process.candidate_process import LOG_HEAD, LOG_TAIL
 from search.runner.process.sandbox import Unprotected
 from search.study.request import TrialRequest
 from search.study.trial import Status
-from tests.programs import HONEST_MODEL, KEEPS_STATE, LOOKS_AHEAD, REMEMBERS_ROWS, TRAINED, UNTRAINED, program
-from tests.runner.process.test_sandbox import WORKING
+from tests.programs import HONEST_MODEL, LOOKS_AHEAD, TRAINED, UNTRAINED, program
+from tests.sandboxes import WORKING
 
 
 @pytest.fixture
@@ -77,21 +77,12 @@ def test_an_untrained_uniform_model_scores_log2_of_the_vocabulary(run, smoke):
     assert outcome.val_bpb == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    "cheat", [LOOKS_AHEAD, REMEMBERS_ROWS, KEEPS_STATE], ids=["looks ahead", "remembers", "keeps state"]
-)
-def test_a_model_that_knows_what_it_may_not_is_disqualified(run, cheat):
-    outcome = run(program(model=cheat))
-    assert outcome.status is Status.DISQUALIFIED
-    assert "differ from the claim" in outcome.reason
-
-
 def test_a_cheat_is_challenged_only_where_it_could_win(run):
     run(program())
     outcome = run(program(model=LOOKS_AHEAD), {"is_stock": False, "beat": 0.0})
     assert (outcome.status, outcome.audited) == (Status.COMPLETED, False)
     outcome = run(program(model=LOOKS_AHEAD), {"is_stock": False, "beat": 0.0, "audit_anyway": True})
-    assert outcome.status is Status.DISQUALIFIED
+    assert outcome.status is Status.DISQUALIFIED and "differ from the claim" in outcome.reason
 
 
 MAIN = "def main():\n    run = task.join()\n"
@@ -154,18 +145,7 @@ def test_scoring_errors_reach_no_strategy(run, tmp_path):
     assert "scored text" in (tmp_path / "logs" / "trial.scoring.txt").read_text()
 
 
-def test_training_past_the_deadline_is_timed_out(run):
-    from search.config.schema import BudgetConfig
-
-    main = MAIN + "    for _ in run.batches(16): time.sleep(60)"
-    outcome = run(program(main=main), budget=BudgetConfig(seconds=0.5))
-    assert outcome.status is Status.TIMED_OUT
-    assert 1.5 <= outcome.train_seconds < 20
-
-
 def test_a_wall_clock_budget_ends_by_itself(run, monkeypatch):
-    from search.config.schema import BudgetConfig
-
     monkeypatch.setattr("search.runner.training.OVERRUN_SECONDS", 60.0)  # a stalled machine is not what is tested
     outcome = run(program(main=TRAINED), budget=BudgetConfig(seconds=1.0))
     assert outcome.status is Status.COMPLETED
@@ -173,32 +153,8 @@ def test_a_wall_clock_budget_ends_by_itself(run, monkeypatch):
 
 
 def test_start_up_is_capped(run):
-    outcome = run(program(main=MAIN + "    time.sleep(60)"), startup_seconds=4.0)
+    outcome = run(program(main=MAIN + "    time.sleep(60)"), startup_seconds=1.0)
     assert outcome.status is Status.TIMED_OUT and "startup_seconds" in outcome.reason
-
-
-def test_scoring_is_limited(run):
-    model = HONEST_MODEL.replace("return self.table(tokens)", "time.sleep(60)")
-    assert "scoring_seconds" in run(program(model=model), scoring_seconds=4.0).reason
-    assert "weights_gb" in run(program(), weights_gb=1e-6).reason
-    assert "source_kb" in run(program() + "#" * 200_000).reason
-
-
-def test_nothing_outlives_a_trial(run, tmp_path):
-    main = UNTRAINED.replace(
-        "run.submit(", f"subprocess.Popen(['sh', '-c', 'sleep 3; touch {tmp_path}/survived'])\n    run.submit("
-    )
-    assert run(program(main=main)).status is Status.COMPLETED
-    time.sleep(3.5)
-    assert not (tmp_path / "survived").exists()
-
-
-def test_training_inherits_no_secrets(run, monkeypatch, tmp_path):
-    monkeypatch.setenv("OPENAI_API_KEY", "canary-7f3a")
-    main = UNTRAINED.replace("    run =", "    print(sorted(os.environ.items()), flush=True)\n    run =")
-    outcome = run(program(main=main))
-    assert outcome.status is Status.COMPLETED
-    assert "PATH" in outcome.log_tail and "canary" not in (tmp_path / "logs" / "trial.train.txt").read_text()
 
 
 def test_a_flood_of_output_is_cut(run, tmp_path):

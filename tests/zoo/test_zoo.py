@@ -1,6 +1,6 @@
 """Cheating programs end with no score or with the one they deserve; honest ones get theirs; every wall is needed.
 
-By default one cheat of each wall is tried, and a few honest programs; `pytest -m zoo` tries all the others. Most cheats concern
+By default one cheat of each wall is tried, and a few honest programs; `pytest -m zoo` tries the others. Most cheats concern
 what the auditor sees, which no sandbox changes: they run in one sandbox, and those that attack the sandbox run in each.
 `FAIRTRIAL_ZOO=full` runs every program in every sandbox, in processes started as in a study.
 """
@@ -17,7 +17,7 @@ import pytest
 from search.config.places import ROOT
 from search.study.flags import flags
 from search.study.trial import Status
-from tests.runner.process.test_sandbox import WORKING
+from tests.sandboxes import WORKING
 from tests.zoo import CHEATS, HONEST, PLAIN, Program
 from tests.zoo.__main__ import PAGE, page
 from tests.zoo.keyring import own_keyring

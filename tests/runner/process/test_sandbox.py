@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,10 @@ from search.config.places import ROOT
 from search.data.corpus import package_folder
 from search.runner.device.leases import Device
 from search.runner.process import sandbox
-from search.runner.process.sandbox import Bubblewrap, Landlock, Unprotected, choose
+from search.runner.process.sandbox import Bubblewrap, Unprotected, choose
+from tests.sandboxes import WORKING
 
 CPU = Device("cpu", "cpu")
-WORKING = [
-    box for box, works in ((Bubblewrap(), sandbox.bubblewrap_works()), (Landlock(), sandbox.landlock.version() > 0)) if works
-]
 
 
 @pytest.fixture(params=WORKING, ids=lambda box: box.name)
@@ -119,39 +116,6 @@ except OSError:
     print(json.dumps("refused"))
 """
         assert inside(code) == "refused"
-
-
-def test_the_harness_cannot_be_signalled(inside):
-    code = f"""
-import json, os
-try:
-    os.kill({os.getpid()}, 0)
-    print(json.dumps("reached"))
-except OSError:
-    print(json.dumps("refused"))
-"""
-    if inside.name == "landlock" and sandbox.landlock.version() < 6:
-        pytest.skip("this kernel's Landlock does not know signals")
-    assert inside(code) == "refused"
-
-
-DAEMON = """
-import json, subprocess, sys
-beat = "import os, time\\nos.setsid()\\nwhile True:\\n    open('beat', 'w').write(str(time.time()))\\n    time.sleep(0.1)"
-subprocess.Popen([sys.executable, "-c", beat], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-print(json.dumps(1))
-"""
-
-
-def test_a_daemon_does_not_outlive_bubblewrap(inside):
-    if inside.name != "bubblewrap":
-        pytest.skip("only a process namespace can promise that")
-    inside(DAEMON)
-    beat = inside.folder / "beat"
-    time.sleep(0.5)
-    stopped = beat.read_text() if beat.exists() else ""
-    time.sleep(1.0)
-    assert (beat.read_text() if beat.exists() else "") == stopped
 
 
 def test_what_does_not_work_is_said_and_nothing_is_started_without_asking(monkeypatch):
