@@ -185,7 +185,8 @@ class GPT(nn.Module):
         return task.choose_attention(device, len(self.cos), self.windows, HEAD_DIM, compiled)
 
     def flops_per_token(self) -> float:
-        """Of forward and backward: 6 per weight of a matrix, and 12 per channel for each token that a window shows."""
+        """FLOPs of forward and backward per token: 6 per weight of a matrix, and 12 per channel for each token that a window
+        shows."""
         weights = sum(matrix.numel() for matrix in (*self.blocks.parameters(), self.head.weight))
         length = len(self.cos)
         seen = [window * (length - (window - 1) / 2) / length for window in self.windows]  # on average, over positions
@@ -193,7 +194,7 @@ class GPT(nn.Module):
 
 
 def precision(device: torch.device) -> torch.dtype:
-    """Of activations and of the matrices' inputs; weights, logits and optimizers stay in float32."""
+    """The type of activations and of the matrices' inputs; weights, logits and optimizers stay in float32."""
     return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 

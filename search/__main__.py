@@ -1,23 +1,22 @@
-"""Run a study, or resume it:
-
-python -m search strategy=seeds task=cpu
-python -m search strategy=optuna task=cpu
-python -m search -m strategy=seeds,optuna seed=0,1 task=cpu
-"""
+"""Run a study, or resume it: `python -m search strategy=seeds task=cpu`. Its keys stand in conf/config.yaml."""
 
 from __future__ import annotations
 
 import sys
 
 from search.config.schema import Config
-from search.console import command_line
+from search.config.validate import check_values
+from search.console.command_line import Command, run
 
 
-def main(config: Config, overrides: list[str]) -> None:
+def main(config: Config) -> None:
+    from search.console.compose import overrides
     from search.console.run_study import run_study
 
-    run_study(config, overrides)
+    run_study(config, overrides())
 
+
+COMMAND = Command("config", Config, check_values, main, "stopped; the same command goes on from here", multirun=True)
 
 if __name__ == "__main__":
-    sys.exit(command_line.run(main, "stopped; the same command goes on from here"))
+    sys.exit(run(COMMAND))

@@ -1,8 +1,4 @@
-"""What a trial of the stock buys on this machine, as Markdown; the figures of .github/docs/five-minutes.md are made so.
-
-python -m search strategy=seeds experiment=five-minutes study.trials=3
-python -m search.bench                 # the trials of that study, the loader alone, and the profile of one step
-python -m search.bench task=cpu        # likewise on a CPU
+"""What a trial of the stock buys on this machine: `python -m search.bench task=cpu`. Its keys stand in conf/bench.yaml.
 
 The loader runs on one core, on the task's own text. The step is the stock's, on synthetic tokens, outside of the harness.
 """
@@ -24,12 +20,13 @@ from typing import Any
 
 from search.config.places import STUDIES
 from search.config.schema import Config, TaskConfig
-from search.console import command_line
+from search.config.validate import check_values
+from search.console.command_line import Command, run
 from search.data.tokens import Prepared, prepare_data
 from search.runner.stock import stock_of
 from search.runner.training import device_of
 from search.study.journal import Entry, Journal
-from search.tracking import peaks
+from search.study.trial import Outcome
 
 EXPERIMENT = "five-minutes"
 LOADER_SECONDS = 5.0
@@ -37,7 +34,7 @@ STEPS = 10  # timed, after as many to warm up
 KERNELS = 15  # of the profile that are shown
 
 
-def main(config: Config, overrides: list[str]) -> None:
+def main(config: Config) -> None:
     prepared = prepare_data(config, print)
     print("## Trials\n")
     print("\n".join(trials_table(config)))
@@ -80,7 +77,7 @@ def _facts(entries: Sequence[Entry]) -> dict[str, list[float | None]]:
         "million tokens": [outcome.tokens / 1e6 for outcome in outcomes],
         "steps": [outcome.steps for outcome in outcomes],
         "tokens per second": [outcome.tokens / outcome.train_seconds for outcome in outcomes],
-        "MFU": [peaks.utilisation(outcome) for outcome in outcomes],
+        "model TFLOP/s": [_teraflops(outcome) for outcome in outcomes],
         "peak memory, MB": [outcome.peak_memory_mb for outcome in outcomes],
         "share of the text dropped": [outcome.dropped_share for outcome in outcomes],
         "audit: sd of B - A, nats": [outcome.audit_sd for outcome in outcomes],
@@ -91,6 +88,14 @@ def _facts(entries: Sequence[Entry]) -> dict[str, list[float | None]]:
     for name in dict.fromkeys(name for outcome in outcomes for name in outcome.telemetry):
         facts[f"device: {name}"] = [outcome.telemetry.get(name) for outcome in outcomes]
     return facts
+
+
+def _teraflops(outcome: Outcome) -> float | None:
+    """Floating-point operations per second by what the program says of a token's; None where it says nothing."""
+    of_a_token = outcome.described.get("flops_per_token")
+    if not isinstance(of_a_token, int | float):
+        return None
+    return of_a_token * outcome.tokens / outcome.train_seconds / 1e12
 
 
 def loader_line(task: TaskConfig, prepared: Prepared) -> str:
@@ -178,5 +183,7 @@ def _stock(config: Config) -> dict[str, Any]:
         return runpy.run_path(str(path), run_name="stock")
 
 
+COMMAND = Command("bench", Config, check_values, main, "stopped")
+
 if __name__ == "__main__":
-    sys.exit(command_line.run(main, "stopped"))
+    sys.exit(run(COMMAND))

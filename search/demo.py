@@ -1,22 +1,15 @@
-"""The whole story on two cores, offline and without a key, in about ten minutes: the control, Optuna and the agent's loop on
-trainings of a few seconds; then confirmation, comparison and the report.
-
-python -m search.demo
-
-It gives the commands that you would give, one after the other, and prints each. The same command goes on where it was
-stopped.
-"""
+"""The whole story in about ten minutes: `python -m search.demo`. Its keys stand in conf/demo.yaml."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import dataclass
 
 from search.config import messages
+from search.config.commands import DemoConfig, check_demo
 from search.config.messages import UserError
 from search.config.places import ROOT
-from search.console import arguments
+from search.console.command_line import Command, run
 
 TASK = ("task=cpu", "task.budget.seconds=6")
 CONTROL_TRIALS = 8  # the least that a noise floor is stated from
@@ -26,18 +19,13 @@ REPEATS = 5  # the least that a contrast is stated from
 OPENING = """\
 Three strategies search for a better train.py: the stock under fresh seeds (what luck alone finds), Optuna (plain tuning),
 and the agent's loop. No LLM is asked: llm=playbook is a list of edits that was picked by hand, so what it finds says nothing
-about LLMs. Then the winners are trained again on seeds and text that no search has seen, and compared.
+about LLMs. Then the winners are trained again on seeds and text that no study has seen, and compared.
 """
 CLOSING = """\
-What this cannot show: with one search per strategy no contrast between strategies is stated (six are needed); twelve trials
-are too few for Optuna, which draws its first ten at random; trainings of 6 seconds are not five minutes of a GPU;
+What this cannot show: with one study per strategy no contrast between strategies is stated (six are needed); twelve trials
+are too few for Optuna, which draws its first ten at random; training runs of 6 seconds are not five minutes of a GPU;
 and the playbook is a hand-picked list. The report says so where it matters, and names the commands that add what is missing.
 """
-
-
-@dataclass
-class Settings:
-    experiment: str = arguments.setting("demo", "the experiment's name; another one starts the demo anew")
 
 
 def commands(experiment: str) -> list[list[str]]:
@@ -52,9 +40,9 @@ def commands(experiment: str) -> list[list[str]]:
     ]
 
 
-def main(settings: Settings) -> None:
+def main(config: DemoConfig) -> None:
     print(OPENING)
-    for command in commands(settings.experiment):
+    for command in commands(config.experiment):
         words = " ".join(["python", "-m", *command])
         print(f"\n$ {words}", flush=True)
         done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False)
@@ -65,5 +53,7 @@ def main(settings: Settings) -> None:
     print(f"\n{CLOSING}")
 
 
+COMMAND = Command("demo", DemoConfig, check_demo, main, "stopped; the same command goes on")
+
 if __name__ == "__main__":
-    sys.exit(arguments.run(Settings, main, __doc__, "stopped; the same command goes on"))
+    sys.exit(run(COMMAND))

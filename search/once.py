@@ -1,8 +1,4 @@
-"""One trial of a train.py as it is, with the task's budget and score; nothing is recorded. What `python train.py` runs:
-
-python train.py task=cpu
-python -m search.once start=other.py task=cpu
-"""
+"""One trial of a train.py as it is: `python train.py task=cpu`. Its keys stand in conf/once.yaml."""
 
 from __future__ import annotations
 
@@ -11,10 +7,11 @@ import tempfile
 from pathlib import Path
 
 from search.config.schema import Config
-from search.console import command_line
+from search.config.validate import check_values
+from search.console.command_line import Command, run
 
 
-def main(config: Config, overrides: list[str]) -> None:
+def main(config: Config) -> None:
     from rich.console import Console
 
     from search.config.messages import UserError
@@ -23,7 +20,7 @@ def main(config: Config, overrides: list[str]) -> None:
     from search.data.tokens import prepare_data
     from search.executor.local import make_runner
     from search.runner.stock import stock_of
-    from search.study.budget import in_words
+    from search.study.budget import budget_in_words
     from search.study.request import TrialRequest
     from search.study.seeds import training_seed
     from search.study.trial import Origin, Status
@@ -33,7 +30,7 @@ def main(config: Config, overrides: list[str]) -> None:
     display = make_display(console, trials=1)
     try:
         prepared = prepare_data(config, display.say)
-        display.say(f"{config.start}, task={config.task.name}: {in_words(config.task.budget)}")
+        display.say(f"{config.start}, task={config.task.name}: {budget_in_words(config.task.budget)}")
         stock = stock_of(config)
         if stock.batch is not None:
             display.say(str(stock.batch))
@@ -57,5 +54,7 @@ def main(config: Config, overrides: list[str]) -> None:
     )
 
 
+COMMAND = Command("once", Config, check_values, main, "stopped")
+
 if __name__ == "__main__":
-    sys.exit(command_line.run(main, "stopped"))
+    sys.exit(run(COMMAND))

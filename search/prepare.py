@@ -1,19 +1,15 @@
-"""Fetch and prepare a task's text ahead of time (a study that finds it missing does it too):
-
-python -m search.prepare
-python -m search.prepare task=cpu
-python -m search.prepare task=cpu data=files data.corpus.folder=~/texts
-"""
+"""Fetch and prepare a task's text beforehand: `python -m search.prepare task=cpu`. Its keys stand in conf/prepare.yaml."""
 
 from __future__ import annotations
 
 import sys
 
 from search.config.schema import Config
-from search.console import command_line
+from search.config.validate import check_values
+from search.console.command_line import Command, run
 
 
-def main(config: Config, overrides: list[str]) -> None:
+def main(config: Config) -> None:
     from search.data.tokens import prepare_data
 
     prepared = prepare_data(config, print)
@@ -23,5 +19,7 @@ def main(config: Config, overrides: list[str]) -> None:
     print(f"{prepared.folder}")
 
 
+COMMAND = Command("prepare", Config, check_values, main, "stopped")
+
 if __name__ == "__main__":
-    sys.exit(command_line.run(main, "stopped"))
+    sys.exit(run(COMMAND))

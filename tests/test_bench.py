@@ -1,11 +1,11 @@
-"""The figures of .github/docs/five-minutes.md can be made anew, on any machine."""
+"""What a trial buys is measured, on any machine."""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
 
-from search import bench as five_minutes
+from search import bench
 from search.config.messages import UserError
 from search.console.run_study import make_strategy
 from search.runner.stock import stock_of
@@ -42,13 +42,13 @@ def control(config, studies, runner):
 
 
 def test_trials_become_a_table(configure, monkeypatch, tmp_path):
-    monkeypatch.setattr(five_minutes, "STUDIES", tmp_path)
+    monkeypatch.setattr(bench, "STUDIES", tmp_path)
     config = configure("task=smoke", "strategy=seeds")
-    assert "study.trials=3" in "".join(five_minutes.trials_table(config))
+    assert "study.trials=3" in "".join(bench.trials_table(config))
     control(config, tmp_path, Measured())
-    table = "\n".join(five_minutes.trials_table(config))
+    table = "\n".join(bench.trials_table(config))
     for row in (
-        "| MFU | 0.365",
+        "| model TFLOP/s | 361.667",
         "| tokens per second | 1.66667e+06",
         "| device: sm_clock_mhz | 1755 | 1755 | 1755 | 1755 | 0 |",
     ):
@@ -58,18 +58,18 @@ def test_trials_become_a_table(configure, monkeypatch, tmp_path):
 
 
 def test_a_study_without_scores_is_said_to_be_one(configure, monkeypatch, tmp_path):
-    monkeypatch.setattr(five_minutes, "STUDIES", tmp_path)
+    monkeypatch.setattr(bench, "STUDIES", tmp_path)
     config = configure("task=smoke", "strategy=seeds")
     with contextlib.suppress(UserError):  # the stock itself fails
         control(config, tmp_path, Fails())
-    assert "None with a score" in "".join(five_minutes.trials_table(config))
+    assert "None with a score" in "".join(bench.trials_table(config))
 
 
 def test_loader_and_step_are_measured(smoke, monkeypatch):
     config, prepared = smoke
-    monkeypatch.setattr(five_minutes, "LOADER_SECONDS", 0.2)
-    monkeypatch.setattr(five_minutes, "STEPS", 2)
-    with five_minutes.one_core():
-        assert "million tokens per second" in five_minutes.loader_line(config.task, prepared)
-    said = "\n".join(five_minutes.step_lines(config))
+    monkeypatch.setattr(bench, "LOADER_SECONDS", 0.2)
+    monkeypatch.setattr(bench, "STEPS", 2)
+    with bench.one_core():
+        assert "million tokens per second" in bench.loader_line(config.task, prepared)
+    said = "\n".join(bench.step_lines(config))
     assert "'attention': 'sdpa, masked windows'" in said and "aten::mm" in said

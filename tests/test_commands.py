@@ -20,7 +20,7 @@ ERRORS = [
     (["strategy=agnet"], "strategy/agnet"),
     (["study.trails=3"], "did you mean study.trials?"),
     (["+foo=1"], "foo"),
-    (["study.trials=abc"], "study.trials: Value 'abc'"),
+    (["study.trials=abc"], "study.trials=abc: must be a whole number or null"),
     (["task=cpu", "task.threads=9999"], "task.threads=9999"),
     (["task=cpu,smoke"], "add -m"),
     (["experiment=.."], "experiment=.."),
@@ -48,18 +48,6 @@ def test_what_a_user_gets_wrong_is_told_in_two_lines(clone, arguments, said):
     error = next(number for number, line in enumerate(told) if line.startswith("error: "))
     assert said in done.stdout
     assert len(told) - error <= 2 and "Traceback" not in done.stdout
-
-
-def test_help_needs_no_heavy_import(clone):
-    code = (
-        "import sys, runpy\nsys.argv = ['search', '--help']\n"
-        "try:\n    runpy.run_module('search', run_name='__main__')\nexcept SystemExit as end:\n    assert not end.code\n"
-        "heavy = {'torch', 'mlflow', 'optuna', 'pandas', 'openai'} & set(sys.modules)\nassert not heavy, heavy\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=clone.root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    for choice in ("strategy: ", "task: cpu, gpu, smoke", "python -m search strategy=optuna", "experiment: autoresearch"):
-        assert choice in done.stdout
 
 
 def test_the_harness_never_imports_torch():

@@ -15,9 +15,9 @@ from search.config.validate import load
 SHRUNK = """
 import sys
 from search import demo
-from search.console import arguments
+from search.console import command_line
 demo.TASK, demo.CONTROL_TRIALS, demo.SEARCH_TRIALS, demo.REPEATS = ("task=smoke",), 2, 2, 1
-sys.exit(arguments.run(demo.Settings, demo.main, demo.__doc__, "stopped"))
+sys.exit(command_line.run(demo.COMMAND))
 """
 
 

@@ -12,8 +12,11 @@ from search.config.messages import UserError
 from search.config.places import resolve
 from search.config.schema import LLM_KEYS, build, settings_of
 from search.llm import edits
-from search.llm.client import TOKENS_PER_PRICE, Call, Client, Exhausted, Recorder, Reply
+from search.llm.prices import dollars
+from search.llm.record import Recorder
+from search.llm.reply import Call, Client, Exhausted, Reply
 from search.study import source
+from search.study.budget import known_total
 from search.study.contract import Done, NoiseFloor, TaskFacts
 from search.study.flags import flags
 from search.study.trial import Candidate, Cost, Status, Trial, Unusable, Verdict
@@ -173,9 +176,9 @@ class Agent:
     def _cost(self, talk: Conversation) -> Cost:
         return Cost(
             usd=dollars(talk.replies, self.price),
-            tokens_in=_total([reply.tokens_in for reply in talk.replies]),
-            tokens_out=_total([reply.tokens_out for reply in talk.replies]),
-            tokens_cached=_total([reply.tokens_cached for reply in talk.replies]),
+            tokens_in=known_total([reply.tokens_in for reply in talk.replies]),
+            tokens_out=known_total([reply.tokens_out for reply in talk.replies]),
+            tokens_cached=known_total([reply.tokens_cached for reply in talk.replies]),
             seconds=round(sum(reply.seconds for reply in talk.replies), 3),
             calls=len(talk.replies),
         )
@@ -185,25 +188,3 @@ class Agent:
             return resolve(self.program).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"strategy.program={self.program}: cannot be read ({error}); name a Markdown file") from error
-
-
-def dollars(replies: Sequence[Reply], price: Mapping[str, float | None]) -> float | None:
-    """What replies cost, or None where the price or the counts are unknown.
-
-    `price`: dollars per million tokens, for `input`, `cached` (a part of the input) and `output`.
-    """
-    input_price, output_price = price["input"], price["output"]
-    if input_price is None or output_price is None:
-        return None
-    cached_price = input_price if price["cached"] is None else price["cached"]
-    total = 0.0
-    for reply in replies:
-        if reply.tokens_in is None or reply.tokens_out is None:
-            return None
-        cached = reply.tokens_cached or 0
-        total += (reply.tokens_in - cached) * input_price + cached * cached_price + reply.tokens_out * output_price
-    return total / TOKENS_PER_PRICE
-
-
-def _total(counts: Sequence[int | None]) -> int | None:
-    return None if any(count is None for count in counts) else sum(count for count in counts if count is not None)

@@ -45,7 +45,7 @@ class Memory:
 
     @property
     def peak_memory_mb(self) -> float:
-        """Of the current program's training."""
+        """The peak memory of the current program's training run."""
         return self.history[self.incumbent.trial].outcome.peak_memory_mb
 
 
@@ -78,7 +78,7 @@ def repair(reply: str, problem: str) -> list[dict[str, str]]:
 def _task(task: TaskFacts, noise: NoiseFloor | None, memory: Memory) -> str:
     floor = "not measured yet"
     if noise is not None:
-        floor = f"standard deviation {noise.sd:.4f} ({noise.trials} trainings of the stock with different seeds)"
+        floor = f"standard deviation {noise.sd:.4f} ({noise.trials} training runs of the stock with different seeds)"
     cores = f", {task.threads} thread(s)" if task.device == "cpu" else ""
     return (
         f"- Budget: {task.budget}. Device: {task.device}{cores}. Sequence length {task.sequence_length}, "
@@ -144,7 +144,7 @@ def _recent(memory: Memory, noise: NoiseFloor | None) -> str:
 
 
 def _difference(trial: Trial, memory: Memory, noise: NoiseFloor | None) -> str:
-    """To the current program: in bits per byte, and in standard deviations of a difference of two trials."""
+    """The distance to the current program in bits per byte, and in standard deviations of a difference of two trials."""
     if trial.val_bpb is None:
         return ""
     difference = trial.val_bpb - memory.incumbent.score
@@ -153,7 +153,7 @@ def _difference(trial: Trial, memory: Memory, noise: NoiseFloor | None) -> str:
 
 
 def _last_failure(memory: Memory) -> str:
-    """Of training only: what scoring printed may hold the scored text, and is nobody's business."""
+    """The end of what training printed: what scoring printed may hold the scored text, and is nobody's business."""
     for trial in reversed(memory.history[-RECENT:]):
         if trial.status in (Status.CRASHED, Status.OUT_OF_MEMORY) and trial.outcome.log_tail.strip():
             return (

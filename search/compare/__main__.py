@@ -1,18 +1,20 @@
-"""Compare the studies of an experiment: how much of what each strategy found is luck, tuning, or code.
-
-python -m search.compare experiment=NAME
-python -m search.compare experiment=NAME task=cpu out=~/report
-
-Reads the studies and their confirmation from MLflow, prints the verdict, and writes a report (HTML, Markdown, JSON and
-pictures), which it puts into MLflow too. Comparing again replaces that report. It trains nothing.
-"""
+"""Compare the studies of an experiment: `python -m search.compare experiment=NAME`. Its keys stand in conf/compare.yaml."""
 
 from __future__ import annotations
 
 import sys
 
-from search.compare.comparison import Settings, compare
-from search.console import arguments
+from search.config.commands import CompareConfig, check_compare
+from search.console.command_line import Command, run
+
+
+def main(config: CompareConfig) -> None:
+    from search.compare.comparison import compare
+
+    compare(config)
+
+
+COMMAND = Command("compare", CompareConfig, check_compare, main, "stopped; the same command does it again")
 
 if __name__ == "__main__":
-    sys.exit(arguments.run(Settings, compare, __doc__, "stopped; the same command does it again"))
+    sys.exit(run(COMMAND))

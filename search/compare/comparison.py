@@ -5,31 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from search.config.commands import CompareConfig
 from search.config.files import unwritable, write_whole
-from search.config.places import OUTPUT, resolve
-from search.console.arguments import Tracking, default_of, setting
+from search.config.places import MLRUNS, resolve
 
 if TYPE_CHECKING:
     from search.compare.analyse.results import Analysis
     from search.compare.read.tables import Experiment
     from search.compare.show.pictures.album import Album
 
-REPORTS = OUTPUT / "reports"
+REPORTS = MLRUNS / "reports"
 
 
-@dataclass
-class Settings:
-    experiment: str = default_of("experiment", "the experiment whose studies are compared")
-    task: str | None = setting(None, "which of its tasks, where it has studies of several")
-    out: str | None = setting(None, "folder of the report; null: mlruns/reports/EXPERIMENT/TASK")
-    tracking: Tracking = field(default_factory=Tracking)
-
-
-def compare(settings: Settings) -> None:
+def compare(config: CompareConfig) -> None:
     """Print the comparison, write its report and publish it. Raises UserError."""
     from rich.console import Console
 
@@ -42,12 +33,12 @@ def compare(settings: Settings) -> None:
     from search.tracking.links import directions
     from search.tracking.store import absolute
 
-    console, uri = Console(highlight=False), settings.tracking.uri
+    console, uri = Console(highlight=False), config.tracking.uri
     with console.status("reading the studies"):
-        experiment = read_experiment(uri, settings.experiment, settings.task)
+        experiment = read_experiment(uri, config.experiment, config.task)
         analysis = analyse(experiment)
     summarise(analysis, frozenset(study.strategy for study in experiment.control), console)
-    folder = _folder(settings, analysis)
+    folder = _folder(config, analysis)
     with console.status("drawing"):
         files = write_report(folder, experiment, analysis, album_of(experiment, analysis))
     print(f"report: {folder / 'report.html'}")
@@ -85,9 +76,9 @@ def _files(experiment: Experiment, analysis: Analysis, album: Album) -> Iterator
         yield picture_file(picture.name), picture.png
 
 
-def _folder(settings: Settings, analysis: Analysis) -> Path:
-    if settings.out is not None:
-        return resolve(settings.out)
+def _folder(config: CompareConfig, analysis: Analysis) -> Path:
+    if config.out is not None:
+        return resolve(config.out)
     return REPORTS / _folder_name(analysis.experiment) / _folder_name(analysis.task)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KIND = "report"
 DESCRIPTION = "mlflow.note.content"
 COLOUR = "mlflow.runColor"
-WHERE = "The report is the artifact `report.html` of the run of kind `report`: clear the search field to see it."
+WHERE = "The report is the artifact `report.html` of the run of kind `report`: clear the study field to see it."
 ALL = "Ten studies are drawn at first; the eye above the list shows them all."
 LONGEST_DESCRIPTION = 4900  # letters of an experiment's tag that MLflow takes are 5,000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -10,14 +11,34 @@ from search.config.messages import UserError
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file in one step: all of it is on the disk when it appears under its name. Raises OSError."""
+    """Write a file in one step: all of it is on the disk when it appears under its name, and the name is on the disk when
+    this returns. Raises OSError."""
     unfinished = path.with_name(f"{path.name}.unfinished")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with unfinished.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    unfinished.write_bytes(data)
+    rename_durably(unfinished, path)
+
+
+def rename_durably(path: Path, name: Path) -> None:
+    """Give a file another name in its folder: a power failure takes back neither the contents nor, once this has returned,
+    the name. Raises OSError."""
+    _sync(path)
+    path.replace(name)
+    _sync(name.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's contents, in hexadecimal digits. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def remove_tree(path: Path) -> None:

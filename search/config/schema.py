@@ -5,18 +5,23 @@ from __future__ import annotations
 import pkgutil
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException, ValidationError
 
+from search.config.keys import in_words, known_keys, unknown_key
 from search.config.messages import UserError
 from search.config.places import ROOT, resolve
 
+T = TypeVar("T")
+
 # For Hydra's own folders: `${root:}` is the repository's root, wherever the command is called.
 OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
+
+GB = 2**30  # bytes: what every key that ends in _gb counts, and every message that says GB
 
 
 @dataclass
@@ -137,22 +142,36 @@ STRATEGY_KEYS = ("_target_", "name", "role", "variant", "trials")  # of a strate
 LLM_KEYS = ("_target_", "name", "about", "price")  # of an llm's YAML: what its client is not given
 
 
-def typed(composed: DictConfig) -> Config:
-    """Give a composed configuration its types. Raises UserError naming the key, the value and the remedy."""
+def typed(composed: DictConfig, schema: type[T]) -> T:
+    """Give a composed configuration the types of its schema. Raises UserError naming the key, the value and the remedy."""
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(Config), composed)
+        merged = OmegaConf.merge(OmegaConf.structured(schema), composed)
         config = OmegaConf.to_object(merged)
+    except ConfigKeyError as error:
+        raise UserError(unknown_key(str(error.full_key), schema)) from error
+    except ValidationError as error:
+        raise UserError(_wrong_type(error, composed, schema)) from error
     except OmegaConfBaseException as error:
         raise UserError(describe(error)) from error
-    assert isinstance(config, Config)
+    assert isinstance(config, schema)
     return config
+
+
+def _wrong_type(error: ValidationError, composed: DictConfig, schema: type) -> str:
+    hints = known_keys(schema)
+    nodes = (key for key, hint in hints.items() if is_dataclass(hint))
+    key = error.full_key or next((key for key in nodes if not OmegaConf.is_dict(OmegaConf.select(composed, key))), None)
+    if key not in hints:  # inside of a value that is a whole tree
+        return describe(error)
+    value = OmegaConf.select(composed, key)
+    return f"{key}={'null' if value is None else value}: must be {in_words(hints[key])}"
 
 
 def restored(record: dict[str, Any]) -> Config:
     """The configuration that a journal's first line holds. What only a strategy's settings use is not in it. Raises
     UserError where this version's schema is another."""
     unused = {"space": {}, "sampler": {"name": "unused", "build": {}}, "llm": {}}
-    return typed(OmegaConf.create({**unused, **record}))
+    return typed(OmegaConf.create({**unused, **record}), Config)
 
 
 def build(node: dict[str, Any], **arguments: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from omegaconf import DictConfig
 
+from search.config.keys import in_words
 from search.config.messages import UserError
 from search.config.schema import LLM_KEYS, ROLES, Config, DimensionConfig, StudyConfig, TaskConfig, settings_of, typed
 
@@ -30,7 +31,13 @@ POSITIVE = (  # of a task
 
 def load(composed: DictConfig) -> Config:
     """Type and check a composed configuration. Raises UserError naming the key, the value and the remedy."""
-    config = typed(composed)
+    config = typed(composed, Config)
+    check_values(config)
+    return config
+
+
+def check_values(config: Config) -> None:
+    """Raises UserError naming the key, the value and the remedy."""
     _check_names(config)
     _check_task(config.task)
     _check_study(config.study)
@@ -40,97 +47,96 @@ def load(composed: DictConfig) -> Config:
     _check_factory("strategy", config.strategy, config.strategy_settings, FACTORY_ARGUMENTS)
     _check_factory("data.corpus", config.data.corpus, settings_of(config.data.corpus), ())
     _check_factory("sampler.build", config.sampler.build, settings_of(config.sampler.build), ("seed",))
-    return config
 
 
-def _require(condition: bool, key: str, value: Any, remedy: str) -> None:
+def require(condition: bool, key: str, value: Any, remedy: str) -> None:
+    """Raises UserError unless the condition holds."""
     if not condition:
         raise UserError(f"{key}={value}: {remedy}")
 
 
 def _check_names(config: Config) -> None:
-    for key, value in (
-        ("experiment", config.experiment),
-        ("task.name", config.task.name),
-        ("data.name", config.data.name),
-    ):
-        _require(NAME.fullmatch(value) is not None, key, value, "use letters, digits, '.', '_' and '-' only")
+    for key, value in (("experiment", config.experiment), ("task.name", config.task.name), ("data.name", config.data.name)):
+        require_name(key, value)
     named = {"_target_", "name", "role"} <= config.strategy.keys()
-    _require(named, "strategy", "?", "its YAML needs _target_, name and role")
-    _require(config.strategy["role"] in ROLES, "strategy.role", config.strategy["role"], f"choose {', '.join(ROLES)}")
-    _require(config.sandbox in SANDBOXES, "sandbox", config.sandbox, f"choose {', '.join(SANDBOXES)}")
-    _require(config.seed >= 0, "seed", config.seed, "must be 0 or more")
-    _require(config.start_file.is_file(), "start", config.start, "no such file; name a train.py")
+    require(named, "strategy", "?", "its YAML needs _target_, name and role")
+    require(config.strategy["role"] in ROLES, "strategy.role", config.strategy["role"], f"choose {', '.join(ROLES)}")
+    require(config.sandbox in SANDBOXES, "sandbox", config.sandbox, f"choose {', '.join(SANDBOXES)}")
+    require(config.seed >= 0, "seed", config.seed, "must be 0 or more")
+    require(config.start_file.is_file(), "start", config.start, "no such file; name a train.py")
+
+
+def require_name(key: str, value: str) -> None:
+    """Raises UserError unless the value may become a folder."""
+    require(NAME.fullmatch(value) is not None, key, value, "use letters, digits, '.', '_' and '-' only")
 
 
 def _check_task(task: TaskConfig) -> None:
     budget = task.budget
-    _require(task.threads > 0, "task.threads", task.threads, "must be at least 1")
-    _require(
-        256 < task.vocab_size <= 65_536, "task.vocab_size", task.vocab_size, "must be 257 to 65536 (tokens are 16 bits)"
-    )
-    _require(task.sequence_length > 1, "task.sequence_length", task.sequence_length, "must be at least 2")
+    require(task.threads > 0, "task.threads", task.threads, "must be at least 1")
+    require(256 < task.vocab_size <= 65_536, "task.vocab_size", task.vocab_size, "must be 257 to 65536 (tokens are 16 bits)")
+    require(task.sequence_length > 1, "task.sequence_length", task.sequence_length, "must be at least 2")
     one = (budget.seconds is None) != (budget.tokens is None)
     both = f"{budget.seconds}, task.budget.tokens={budget.tokens}"
-    _require(one, "task.budget.seconds", both, "set one of them and null the other")
+    require(one, "task.budget.seconds", both, "set one of them and null the other")
     if budget.seconds is None:
         cap = budget.cap_seconds
-        _require(cap is not None and cap > 0, "task.budget.cap_seconds", cap, "a budget of tokens needs a cap above 0")
+        require(cap is not None and cap > 0, "task.budget.cap_seconds", cap, "a budget of tokens needs a cap above 0")
     for key in POSITIVE:
-        _require(getattr(task, key) > 0, f"task.{key}", getattr(task, key), "must be above 0")
-    _require(task.row_gb is None or task.row_gb > 0, "task.row_gb", task.row_gb, "must be above 0, or null for no fitting")
+        require(getattr(task, key) > 0, f"task.{key}", getattr(task, key), "must be above 0")
+    require(task.row_gb is None or task.row_gb > 0, "task.row_gb", task.row_gb, "must be above 0, or null for no fitting")
     for key, value in (("seconds", budget.seconds), ("tokens", budget.tokens)):
-        _require(value is None or value > 0, f"task.budget.{key}", value, "must be above 0")
+        require(value is None or value > 0, f"task.budget.{key}", value, "must be above 0")
     whole = task.scoring_rows % task.scoring_batch == 0
-    _require(whole, "task.scoring_rows", task.scoring_rows, f"must be a multiple of task.scoring_batch={task.scoring_batch}")
+    require(whole, "task.scoring_rows", task.scoring_rows, f"must be a multiple of task.scoring_batch={task.scoring_batch}")
     cap = task.vram_gb
-    _require(cap is None or cap > 0, "task.vram_gb", cap, "must be above 0, or null for all of the GPU's memory")
+    require(cap is None or cap > 0, "task.vram_gb", cap, "must be above 0, or null for all of the GPU's memory")
     cappable = cap is None or task.device == "cuda"
-    _require(cappable, "task.vram_gb", cap, f"only task.device=cuda can be capped, not {task.device}; set it to null")
+    require(cappable, "task.vram_gb", cap, f"only task.device=cuda can be capped, not {task.device}; set it to null")
     positions = task.audit_gain_positions + task.audit_uniform_positions
     fits = 0 < positions <= task.scoring_rows and min(task.audit_gain_positions, task.audit_uniform_positions) >= 0
-    _require(fits, "task.audit_*_positions", positions, f"together 1 to {task.scoring_rows}, one per scored row")
-    _require(0 <= task.audit_share <= 1, "task.audit_share", task.audit_share, "must be 0 to 1")
+    require(fits, "task.audit_*_positions", positions, f"together 1 to {task.scoring_rows}, one per scored row")
+    require(0 <= task.audit_share <= 1, "task.audit_share", task.audit_share, "must be 0 to 1")
 
 
 def _check_study(study: StudyConfig) -> None:
     limits = {"trials": study.trials, "train_hours": study.train_hours, "usd": study.usd}
-    _require(any(value is not None for value in limits.values()), "study.trials", None, "set trials, train_hours or usd")
+    require(any(value is not None for value in limits.values()), "study.trials", None, "set trials, train_hours or usd")
     for key, value in limits.items():
-        _require(value is None or value > 0, f"study.{key}", value, "must be above 0, or null for no limit")
+        require(value is None or value > 0, f"study.{key}", value, "must be above 0, or null for no limit")
     every = study.anchor_every
-    _require(every is None or every > 0, "study.anchor_every", every, "must be above 0, or null for no anchors")
+    require(every is None or every > 0, "study.anchor_every", every, "must be above 0, or null for no anchors")
 
 
 def _check_space(space: dict[str, DimensionConfig]) -> None:
     for name, dimension in space.items():
         key = f"space.{name}"
         kinds = ("int", "float", "power_of_two", "choice")
-        _require(dimension.kind in kinds, f"{key}.kind", dimension.kind, f"choose {', '.join(kinds)}")
+        require(dimension.kind in kinds, f"{key}.kind", dimension.kind, f"choose {', '.join(kinds)}")
         if dimension.kind == "choice":
-            _require(bool(dimension.values), f"{key}.values", dimension.values, "list at least one value")
+            require(bool(dimension.values), f"{key}.values", dimension.values, "list at least one value")
             continue
         low, high = dimension.low, dimension.high
         if low is None or high is None or low >= high:
             raise UserError(f"{key}.low={low}, {key}.high={high}: set both, low below high")
         whole = dimension.kind == "float" or (low == int(low) and high == int(high))
-        _require(whole, f"{key}.low, high", f"{low}, {high}", "must be whole numbers")
-        _require(not dimension.log or low > 0, f"{key}.low", low, "must be above 0 on a logarithmic scale")
+        require(whole, f"{key}.low, high", f"{low}, {high}", "must be whole numbers")
+        require(not dimension.log or low > 0, f"{key}.low", low, "must be above 0 on a logarithmic scale")
         if dimension.kind == "power_of_two":
             powers = all(value == int(value) and int(value).bit_count() == 1 for value in (low, high))
-            _require(powers, f"{key}.low, high", f"{low}, {high}", "must be powers of two")
+            require(powers, f"{key}.low, high", f"{low}, {high}", "must be powers of two")
 
 
 def _check_llm(config: Config) -> None:
     llm = config.llm
     price = llm.get("price")
-    _require(isinstance(price, dict) and set(price) == set(PRICES), "llm.price", price, f"set {', '.join(PRICES)}")
+    require(isinstance(price, dict) and set(price) == set(PRICES), "llm.price", price, f"set {', '.join(PRICES)}")
     for name, value in llm["price"].items():
         number = isinstance(value, int | float) and value >= 0
-        _require(value is None or number, f"llm.price.{name}", value, "dollars per million tokens, or null for unknown")
+        require(value is None or number, f"llm.price.{name}", value, "dollars per million tokens, or null for unknown")
     if config.study.usd is not None and "llm" in config.strategy_settings:
         known = llm["price"]["input"] is not None and llm["price"]["output"] is not None
-        _require(known, "study.usd", config.study.usd, "a budget in dollars needs llm.price.input and llm.price.output")
+        require(known, "study.usd", config.study.usd, "a budget in dollars needs llm.price.input and llm.price.output")
 
 
 def _check_factory(key: str, node: dict[str, Any], settings: dict[str, Any], given: Sequence[str]) -> None:
@@ -144,8 +150,8 @@ def _check_factory(key: str, node: dict[str, Any], settings: dict[str, Any], giv
         raise UserError(f"{key}._target_={target}: cannot be imported ({error}); name a class as module.Class") from error
     wanted = [parameter for parameter in parameters if parameter not in given]
     for name, value in settings.items():
-        _require(name in wanted, f"{key}.{name}", value, f"no such setting; there are: {', '.join(wanted) or 'none'}")
-        _require(_fits(value, hints.get(name, Any)), f"{key}.{name}", value, f"must be {_in_words(hints.get(name))}")
+        require(name in wanted, f"{key}.{name}", value, f"no such setting; there are: {', '.join(wanted) or 'none'}")
+        require(_fits(value, hints.get(name, Any)), f"{key}.{name}", value, f"must be {in_words(hints.get(name))}")
     for name in wanted:
         if parameters[name].default is inspect.Parameter.empty and name not in settings:
             raise UserError(f"{key}.{name}: is missing; set it in the YAML file or on the command line")
@@ -170,9 +176,3 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint in (int, str, bool, NoneType):
         return isinstance(value, hint) and (hint is not int or not isinstance(value, bool))
     return True
-
-
-def _in_words(hint: Any) -> str:
-    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
-    parts = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    return " or ".join(words.get(part, str(part)) for part in parts)

@@ -1,20 +1,15 @@
-"""Retrain the stock and every study's winner on seeds that no study has used, and score them on text that none has seen.
-
-python -m search.confirm experiment=NAME repeats=5
-"""
+"""Retrain the stock and every study's winner on fresh seeds, and score them on text that no study has seen:
+`python -m search.confirm experiment=NAME repeats=5`. Its keys stand in conf/confirm.yaml."""
 
 from __future__ import annotations
 
 import statistics
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from omegaconf import MISSING
-
-from search.config.messages import UserError
-from search.console import arguments
+from search.config.commands import ConfirmConfig, check_confirm
+from search.console.command_line import Command, run
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,40 +17,21 @@ if TYPE_CHECKING:
     from search.study.journal import Entry
 
 
-@dataclass
-class Tracking:
-    uri: str | None = arguments.setting(None, "the MLflow database or server, where it is not that of the studies")
-
-
-@dataclass
-class Settings:
-    experiment: str = arguments.setting(MISSING, "whose studies to confirm")
-    task: str | None = arguments.setting(None, "which task, where the experiment has several")
-    repeats: int | None = arguments.setting(None, "trainings of each program; 5 at first, and then never fewer than planned")
-    top: int = arguments.setting(1, "best trials of each study; above 1 other seeds choose among them first")
-    cache: str | None = arguments.setting(None, "folder of the prepared text, where it is not that of the studies")
-    sandbox: str | None = arguments.setting(None, "auto, bubblewrap, landlock or none; as the studies' where not given")
-    tracking: Tracking = field(default_factory=Tracking)
-
-
-def main(settings: Settings) -> None:
+def main(config: ConfirmConfig) -> None:
     from rich.console import Console
 
     from search.confirm.run import Wish, open_confirmation
     from search.console.conduct import conduct, finish, say_where
     from search.console.progress import PlainDisplay
 
-    for name, value in (("repeats", settings.repeats), ("top", settings.top)):
-        if value is not None and value < 1:
-            raise UserError(f"{name}={value}: must be at least 1")
     wish = Wish(
-        settings.experiment,
-        settings.task,
-        settings.repeats,
-        settings.top,
-        settings.cache,
-        settings.sandbox,
-        settings.tracking.uri,
+        config.experiment,
+        config.task,
+        config.repeats,
+        config.top,
+        config.cache,
+        config.sandbox,
+        config.tracking.uri,
     )
     console = Console()
     plain = PlainDisplay(console)
@@ -87,5 +63,7 @@ def summary(entries: Sequence[Entry]) -> Table:
     return table
 
 
+COMMAND = Command("confirm", ConfirmConfig, check_confirm, main, "stopped; the same command goes on")
+
 if __name__ == "__main__":
-    sys.exit(arguments.run(Settings, main, __doc__, "stopped; the same command goes on"))
+    sys.exit(run(COMMAND))

@@ -12,12 +12,13 @@ from search.study import source
 from search.study.journal import Journal
 from search.study.noise_floor import is_control
 from search.study.trial import Origin, Trial
+from search.study.winner import ranked
 
 STOCK = "stock"  # the arm of that name
 
 
 @dataclass(frozen=True)
-class Finished:
+class StudyRecord:
     """A study as its journal tells it: its settings, the stock's text, and its scored trials, best first."""
 
     identity: str
@@ -27,13 +28,11 @@ class Finished:
     ranked: tuple[Trial, ...]
 
     @classmethod
-    def read(cls, journal: Journal, config: Config) -> Finished:
+    def read(cls, journal: Journal, config: Config) -> StudyRecord:
         assert journal.header is not None
         trials = [entry.trial for entry in journal.entries]
-        scored = [trial for trial in trials if trial.score is not None]
-        ranked = sorted(scored, key=lambda trial: (trial.score or 0.0, trial.number))
         stock = trials[0].candidate.source if trials and trials[0].candidate is not None else ""
-        return cls(journal.header["identity"], config, journal.header, stock, tuple(ranked))
+        return cls(journal.header["identity"], config, journal.header, stock, tuple(ranked(trials)))
 
     @property
     def label(self) -> str:
@@ -78,7 +77,7 @@ class Plan:
         return asdict(self)
 
 
-def screening(studies: Sequence[Finished], arms: Arms, repeats: int, top: int) -> Plan:
+def screening(studies: Sequence[StudyRecord], arms: Arms, repeats: int, top: int) -> Plan:
     """The best `top` trials of each study, to be told apart by seeds that report nothing."""
     chosen: dict[str, dict[str, Any]] = {}
     for study in studies:
@@ -88,7 +87,7 @@ def screening(studies: Sequence[Finished], arms: Arms, repeats: int, top: int) -
     return Plan("screening", repeats, top, {name: hashed for name, hashed in arms.hashes().items() if name in names}, chosen)
 
 
-def report(studies: Sequence[Finished], arms: Arms, repeats: int, top: int, best: Mapping[str, float]) -> Plan:
+def report(studies: Sequence[StudyRecord], arms: Arms, repeats: int, top: int, best: Mapping[str, float]) -> Plan:
     """The stock, each study's winner, and the winner's constants alone. `best`: mean scores of the screening by arm, empty
     where there was none: the best search score then chooses."""
     arms.add(STOCK, studies[0].stock)
@@ -107,12 +106,12 @@ def report(studies: Sequence[Finished], arms: Arms, repeats: int, top: int, best
     return Plan("report", repeats, top, hashes, planned)
 
 
-def _arm_of(trial: Trial, study: Finished, arms: Arms) -> dict[str, Any]:
+def _arm_of(trial: Trial, study: StudyRecord, arms: Arms) -> dict[str, Any]:
     assert trial.candidate is not None
     return {"trial": trial.number, "arm": arms.add(f"{study.label}, trial {trial.number}", trial.candidate.source)}
 
 
-def _constants(winner: Trial, study: Finished, arms: Arms) -> dict[str, Any]:
+def _constants(winner: Trial, study: StudyRecord, arms: Arms) -> dict[str, Any]:
     """The arm of the winner's constants alone in the stock's code, and the constants that cannot be carried over."""
     assert winner.candidate is not None
     text = winner.candidate.source
@@ -135,7 +134,7 @@ def _different(ranked: Sequence[Trial]) -> list[Trial]:
     return list(found.values())
 
 
-def check_comparable(studies: Sequence[Finished]) -> None:
+def check_comparable(studies: Sequence[StudyRecord]) -> None:
     """Raise UserError where the studies are of different tasks or stocks, or one has nothing to confirm."""
     first = studies[0]
     for study in studies:

@@ -1,4 +1,5 @@
-"""Proposes a confirmation's trainings in their order: every arm once, then every arm again, so that drift hits all alike."""
+"""Proposes a confirmation's training runs in their order: every arm once, then every arm again, so that drift hits all
+alike."""
 
 from __future__ import annotations
 

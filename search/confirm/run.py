@@ -13,7 +13,7 @@ from search.config.files import unwritable, write_whole
 from search.config.messages import UserError
 from search.config.places import STUDIES
 from search.config.schema import Config, StudyConfig, restored
-from search.confirm.plan import STOCK, Arms, Finished, Plan, check_comparable, report, screening
+from search.confirm.plan import STOCK, Arms, Plan, StudyRecord, check_comparable, report, screening
 from search.confirm.repeats import Repeats
 from search.data.tokens import prepare_data
 from search.executor.local import make_runner
@@ -65,7 +65,7 @@ def open_confirmation(wish: Wish, say: Callable[[str], None]) -> Iterator[Confir
         begun = studies[0].config if journal.header is None else restored(journal.header["config"])
         config = _config(begun, wish)
         check_task(config.task)
-        prepared = prepare_data(config, say)
+        prepared = prepare_data(config, say, studies[0].header["task"]["text_and_tokenizer"])
         _check_text(studies[0], task_facts(config.task, prepared.fingerprint))
         check_store(config.tracking.uri)
         runner = stack.enter_context(closing(make_runner(config, prepared, journal.folder, confirming=True)))
@@ -86,7 +86,7 @@ class Confirmation:
         wish: Wish,
         config: Config,
         journal: Journal,
-        studies: Sequence[Finished],
+        studies: Sequence[StudyRecord],
         runner: TrialRunner,
         publisher: MlflowPublisher,
         say: Callable[[str], None],
@@ -173,7 +173,7 @@ class Confirmation:
         hours = missing * statistics.mean(seconds) / 3600
         arms = self.plans[-1].arms
         self.say(
-            f"{self.plans[-1].stage}: {missing} trainings, about {hours:.2f} hours ({len(arms)} programs, "
+            f"{self.plans[-1].stage}: {missing} training runs, about {hours:.2f} hours ({len(arms)} programs, "
             f"{self.plans[-1].repeats} repeats each; the order is every program once, then again)"
         )
         for name in arms:
@@ -218,7 +218,7 @@ def _task_folder(wish: Wish) -> Path:
     return experiment / (wish.task or tasks[0])
 
 
-def _read_studies(folder: Path, say: Callable[[str], None], stack: ExitStack) -> list[Finished]:
+def _read_studies(folder: Path, say: Callable[[str], None], stack: ExitStack) -> list[StudyRecord]:
     """All studies of the task; their journals stay locked, so that none changes meanwhile. Raises UserError."""
     paths = [path.parent for path in sorted(folder.glob(f"*/*/{FILE}")) if path.parent.parent.name != CONFIRMATION]
     journals = [stack.enter_context(Journal(path, say)) for path in paths]
@@ -228,7 +228,7 @@ def _read_studies(folder: Path, say: Callable[[str], None], stack: ExitStack) ->
     return [_finished(journal) for journal in begun]
 
 
-def _finished(journal: Journal) -> Finished:
+def _finished(journal: Journal) -> StudyRecord:
     assert journal.header is not None
     try:
         config = restored(journal.header["config"])
@@ -237,7 +237,7 @@ def _finished(journal: Journal) -> Finished:
             f"{journal.folder}: was made by another version of fairtrial ({error}).\n"
             "Move that folder away, or use that version"
         ) from error
-    return Finished.read(journal, config)
+    return StudyRecord.read(journal, config)
 
 
 def _config(base: Config, wish: Wish) -> Config:
@@ -254,7 +254,7 @@ def _config(base: Config, wish: Wish) -> Config:
     )
 
 
-def _check_text(study: Finished, now: dict[str, object]) -> None:
+def _check_text(study: StudyRecord, now: dict[str, object]) -> None:
     then = study.header["task"]
     for name in sorted(then.keys() | now.keys()):
         if then.get(name) != now.get(name):

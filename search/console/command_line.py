@@ -1,59 +1,69 @@
-"""From Hydra's command line to an exit code: what a user got wrong is told in a line or two, without a traceback."""
+"""From a command line to an exit code: what a user got wrong is told in a line or two, without a traceback. Nothing heavy is
+imported before help is given."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
-from hydra.types import RunMode
-from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+import importlib.metadata
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from search.config import messages
-from search.config.files import unwritable
 from search.config.messages import UserError
-from search.config.places import CONF, OUTPUT
-from search.config.schema import Config
-from search.config.validate import load
-from search.console import multirun
-from search.console.explain import explain
+from search.config.places import CONF
+from search.console.help import help_text
+
+T = TypeVar("T")
+
+HELP = {"-h", "--help"}
+VERSION = "--version"
+INSTALL = "clone the repository and install from it with `pip install -e .`"
 
 
-def run(body: Callable[[Config, list[str]], None], stopped: str) -> int:
-    """Compose the configuration from the command line, check it, and call `body` (in a multirun once per study). Returns the
-    exit code. `body` gets the command line's overrides, too. `stopped`: what to say after Ctrl-C."""
-    failed: list[UserError] = []
+@dataclass(frozen=True)
+class Command(Generic[T]):
+    """What a command is: `name` of its YAML in conf/, the typed `schema` of its keys, `check` of their values (raises
+    UserError), and `body`. `stopped`: what to say after Ctrl-C. `multirun`: whether several may be given at once."""
 
-    def job(composed: DictConfig) -> None:
-        if HydraConfig.get().mode is RunMode.MULTIRUN:
-            body(load(composed), overrides())
-            return
-        try:
-            body(load(composed), overrides())
-        except UserError as error:  # kept from Hydra, which would add lines of its own
-            failed.append(error)
+    name: str
+    schema: type[T]
+    check: Callable[[T], None]
+    body: Callable[[T], None]
+    stopped: str
+    multirun: bool = False
 
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing its own selection of them
+
+def run(command: Command[T], given: Sequence[str] | None = None) -> int:
+    """Compose the configuration from the command line, check it, and call the command's body (in a multirun once per study).
+    `given`: the arguments, by default this process's. Returns the exit code."""
+    arguments = sys.argv[1:] if given is None else list(given)
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
-        if failed:
-            raise failed[0]
+        require_conf()
+        if HELP & set(arguments):
+            print(help_text(command.name))
+            return 0
+        if VERSION in arguments:
+            print(version())
+            return 0
+        from search.console.compose import call
+
+        return call(command, arguments)
     except KeyboardInterrupt:
-        return messages.interrupted(stopped)
-    except Exception as error:
-        if multirun.report_failures():
-            return 1
-        if isinstance(error, UserError | HydraException | OmegaConfBaseException):
-            return messages.failed(explain(error))
-        if isinstance(error, OSError):  # Hydra's own folder, before any study begins
-            return messages.failed(str(unwritable(error.filename or OUTPUT, error)))
-        raise
-    return 0
+        return messages.interrupted(command.stopped)
+    except UserError as error:
+        return messages.failed(str(error))
 
 
-def overrides() -> list[str]:
-    """What the command line set, as Hydra takes it; in a multirun, for this study."""
-    return list(HydraConfig.get().overrides.task)
+def require_conf() -> None:
+    """Raises UserError where this is a copy of the code alone, such as `pip install` without `-e` makes."""
+    if not (CONF / "config.yaml").is_file():
+        raise UserError(f"{CONF}: is not there, since only the code was installed; {INSTALL}")
+
+
+def version() -> str:
+    """Raises UserError where the program is not installed."""
+    try:
+        return f"fairtrial {importlib.metadata.version('fairtrial')}"
+    except importlib.metadata.PackageNotFoundError as error:
+        raise UserError(f"the version is not known, since nothing was installed; {INSTALL}") from error

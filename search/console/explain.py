@@ -2,50 +2,47 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from dataclasses import fields, is_dataclass
+import shlex
 
+from hydra.errors import OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from search.config.keys import unknown_key
 from search.config.messages import UserError
-from search.config.schema import Config, describe
+from search.config.schema import describe
 
 
-def explain(error: Exception) -> str:
-    """An error in a line or two: what is wrong, and what to do."""
+def explain(error: Exception, schema: type, multirun: bool) -> str:
+    """An error in a line or two: what is wrong, and what to do. `schema`: of the command's keys. `multirun`: whether the
+    command could be given several values."""
     if isinstance(error, OmegaConfBaseException):
         return describe(error)
     text = str(error)
     if isinstance(error, UserError):
         return text
+    if isinstance(error, OverrideParseException):
+        return _ungrammatical(error.override)
     key = re.search(r"Could not override '([^']*)'", text)
     if key:
-        return unknown_key(key.group(1), known_keys(Config), "python -m search --cfg job shows all keys")
-    if "--multirun" in text:
-        return f"{text.splitlines()[0].rstrip('.')}: for one study each, add -m"
+        return unknown_key(key.group(1), schema)
+    ambiguous = re.search(r"Ambiguous value for argument '(.*)'", text)
+    if ambiguous:
+        return f"{ambiguous.group(1)}: {'for one study each, add -m' if multirun else 'takes one value'}"
     lines = [line.strip() for line in text.split("Config search path")[0].splitlines() if line.strip()]
     if len(lines) > 1 and "Available options" in lines[1]:
-        return f"{lines[0]}; choose one of {', '.join(lines[2:])}"
+        missing = re.sub(r"^In '.*': ", "", lines[0])
+        return f"{missing}; choose one of {', '.join(lines[2:])}"
     if error.__cause__ is not None and not lines:
         return str(error.__cause__).splitlines()[0]
     return " ".join(lines[:2])
 
 
-def unknown_key(key: str, known: list[str], otherwise: str) -> str:
-    """For a key that is not among the known ones, with the nearest of them. `otherwise`: what to say where none is near."""
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
-    meant = f"did you mean {near[0]}?" if near else otherwise
-    return f"{key}: no such key; {meant}"
-
-
-def known_keys(schema: type, prefix: str = "") -> list[str]:
-    """Every key of the schema, as it is written on the command line."""
-    keys = []
-    for field in fields(schema):
-        name = f"{prefix}{field.name}"
-        keys.append(name)
-        nested = field.default_factory
-        if isinstance(nested, type) and is_dataclass(nested):
-            keys += known_keys(nested, f"{name}.")
-    return keys
+def _ungrammatical(word: str) -> str:
+    """For what Hydra's grammar has no reading of: most values can be put in quotes."""
+    key, equals, value = word.partition("=")
+    if not equals:
+        return f"{word}: has no value; give it as {word}=..."
+    escaped = re.sub(r'(\\*)"', r'\1\1\\"', value.strip("'\""))
+    quoted = shlex.quote(f'{key}="{escaped}"')
+    return f"{word}: cannot be read; put the value in quotes, and those in the shell's: {quoted}"

@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from search.config.messages import UserError, printable
 from search.config.places import resolve
+from search.config.schema import Config
 from search.console.explain import explain
 
 FAILURES = "failures.jsonl"  # in the sweep's folder: with parallel launchers the studies are other processes
@@ -78,7 +79,7 @@ def _wrong(overrides: list[str]) -> Iterator[str]:
             if other != name:
                 raise UserError(f"is the same study as {other}; use another experiment= for one of them")
         except (UserError, HydraException, OmegaConfBaseException) as error:
-            yield f"  {name}: {explain(error)}"
+            yield f"  {name}: {explain(error, Config, multirun=True)}"
 
 
 def _combinations(overrides: list[str]) -> Iterator[tuple[str, ...]]:

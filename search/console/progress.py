@@ -16,6 +16,7 @@ from search.study.budget import dollars, train_hours
 from search.study.journal import Entry
 from search.study.request import Progress as TrialProgress
 from search.study.trial import Origin, Trial, one_line
+from search.study.winner import winner_of
 
 NOTE_WIDTH = 50  # characters of a trial's note beside its bar
 LINE_SECONDS = 30.0  # between two plain lines about one running trial
@@ -117,7 +118,7 @@ def result(entry: Entry) -> str:
 def summary(name: str, entries: Sequence[Entry]) -> Table:
     """The study in one short table."""
     history = [entry.trial for entry in entries]
-    best = min((trial for trial in history if trial.score is not None), key=lambda trial: trial.score or 0.0, default=None)
+    best = winner_of(history)
     trials = [trial for trial in history if trial.origin is not Origin.ANCHOR]
     stock = trials[0].val_bpb if trials else None
     cells = {

@@ -19,9 +19,9 @@ from search.executor.local import make_runner
 from search.runner.process import sandbox
 from search.runner.stock import stock_of
 from search.runner.trial_runner import check_task
-from search.study.budget import Budget, in_words
+from search.study.budget import Budget, budget_in_words
 from search.study.contract import NoiseFloor, Strategy, TaskFacts
-from search.study.identity import Opening, batch_of, identity, open_study
+from search.study.identity import Opening, batch_of, identity, open_study, text_of
 from search.study.journal import ATTACHMENTS, Entry, Journal
 from search.study.study import Display, Study
 from search.tracking.publisher import MlflowPublisher
@@ -49,7 +49,7 @@ def make_strategy(config: Config, stock: str, noise_floor: NoiseFloor | None, fo
         threads=task.threads,
         sequence_length=task.sequence_length,
         vocab_size=task.vocab_size,
-        budget=in_words(task.budget),
+        budget=budget_in_words(task.budget),
         limits=f"start-up {task.startup_seconds:g} s, weights {task.weights_gb:g} GB, program {task.source_kb:g} kB, "
         f"memory {task.memory_gb:g} GB" + ("" if task.vram_gb is None else f", GPU memory {task.vram_gb:g} GB"),
         folder=folder / ATTACHMENTS,
@@ -67,8 +67,8 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
     check(config)
     console = Console()
     plain = PlainDisplay(console)
-    prepared = prepare_data(config, plain.say)
     folder = STUDIES / identity(config)
+    prepared = prepare_data(config, plain.say, text_of(folder))
     runner = make_runner(config, prepared, folder)
     check_store(config.tracking.uri)
     with closing(runner), Journal(folder, plain.say) as journal:  # from here on there is a study
@@ -112,7 +112,7 @@ def greeting(config: Config, folder: Path, header: dict[str, Any]) -> str:
     batch = batch_of(header)
     remark += f"{batch}\n" if batch else ""
     return (
-        f"study {identity(config)}: {in_words(config.task.budget)} a trial, text {config.data.name}\n{remark}"
+        f"study {identity(config)}: {budget_in_words(config.task.budget)} a trial, text {config.data.name}\n{remark}"
         f"noise floor of the experiment's control: {floor}\n"
         f"sandbox: {header['sandbox']}{UNPROTECTED if header['sandbox'] == 'none' else ''}\n"
         f"journal: {folder}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
@@ -44,7 +45,7 @@ class FilesCorpus:
         self.held_out_percent = held_out_percent
 
     def identity(self, report: Report) -> str:
-        return _listing(self.folder, self._paths())
+        return _digest([str(self.held_out_percent), _listing(self.folder, self._paths())])
 
     def fetch(self, tokens: Path, report: Report) -> None:
         """Nothing to bring: the folder is the user's."""
@@ -85,7 +86,17 @@ class PythonCorpus:
         self.exclude = list(exclude)
 
     def identity(self, report: Report) -> str:
-        return hashlib.sha256("".join(_listing(root, self._paths(root)) for root in self._roots()).encode()).hexdigest()
+        """What the settings and the packages' versions make: installing a package again, or elsewhere, changes nothing."""
+        owners = importlib.metadata.packages_distributions()
+        lines = [f"exclude {self.exclude}"]
+        for split in SPLITS:
+            for name in self.packages[split]:
+                package_folder(name)  # raises where it is not installed
+                versions = sorted({f"{owner}={importlib.metadata.version(owner)}" for owner in owners.get(name, [])})
+                if not versions:
+                    raise UserError(f"data.corpus: package '{name}' has no version: no installed distribution names it")
+                lines.append(f"{split} {name} {' '.join(versions)}")
+        return _digest(lines)
 
     def fetch(self, tokens: Path, report: Report) -> None:
         """Nothing to bring: it came with the installation."""
@@ -93,9 +104,6 @@ class PythonCorpus:
     def documents(self, split: str) -> Iterator[str]:
         for name in self.packages[split]:
             yield from _read(self._paths(package_folder(name)))
-
-    def _roots(self) -> list[Path]:
-        return [package_folder(name) for split in SPLITS for name in self.packages[split]]
 
     def _paths(self, root: Path) -> list[Path]:
         paths = [path for path in _walk(root) if path.suffix == ".py"]
@@ -133,4 +141,8 @@ def _read(paths: Iterable[Path]) -> Iterator[str]:
 def _listing(root: Path, paths: Sequence[Path]) -> str:
     """Hash of names, sizes and times of change: reading every file at every start would take seconds."""
     lines = [f"{path.relative_to(root)} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths]
-    return hashlib.sha256("\n".join([str(root), *lines]).encode()).hexdigest()
+    return _digest([str(root), *lines])
+
+
+def _digest(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from search.config.places import usable_cores
 from search.data.tokenizer import Tokenizer
 
 # Threads suffice: tiktoken holds no lock of Python's while it works. Characters in one thread's piece of work: 50 ms of
@@ -36,16 +35,9 @@ class Encoded:
 
 def encode(documents: Iterable[str], tokenizer: Tokenizer, threads: int | None = None) -> Iterator[Encoded]:
     """All documents in order, some at a time. `threads`: one per core if not given. What `documents` raises is passed on."""
-    threads = threads or _cores()
+    threads = threads or len(usable_cores())
     with ThreadPoolExecutor(threads) as pool:
         yield from _in_order(pool, partial(_encode, tokenizer), _batches(documents), AHEAD * threads)
-
-
-def _cores() -> int:
-    """Those that this process may use: on a shared machine a job is often given some of them."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _encode(tokenizer: Tokenizer, documents: list[str]) -> Encoded:

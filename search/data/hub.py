@@ -1,173 +1,142 @@
 """Files of a data set on the Hugging Face hub, or on a host that speaks its protocol: whole and checked, or not at all.
 
-Addresses, headers, redirects and metadata are huggingface_hub's. Its own download (read in 2.4) does not do for a text that
-studies are compared on: it begins anew after a kill, since each attempt writes to a file of its own, gives up on a 5xx or a
-reset in mid-body, and checks the size but not the SHA-256. So bodies are streamed here, by plain HTTP with ranges: Xet, the
-hub's other protocol, cannot take up a killed download either, and mirrors lack it.
+huggingface_hub fetches them. What it lacks (read in 2.4) is added here: it does not check the SHA-256, gives up on a 5xx
+answer or a reset connection, and waits as long as a host asks, unannounced. Its second protocol, Xet, is turned off: mirrors
+lack it, and it cannot be stopped.
 
-The libraries are imported late: training processes may import this package, and do not have them.
+`shards` alone imports this module, and late: huggingface_hub reads the environment while it is imported, and may fail.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+import httpx2
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, set_client_factory
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub.utils import disable_progress_bars, hf_raise_for_status, tqdm
+from huggingface_hub.utils._http import default_client_factory
+
+from search.config.files import sha256
 from search.config.messages import UserError
-from search.data.hub_settings import check_connection, check_variables, is_address
 from search.data.progress import Report
+from search.data.record import Known
 
-if TYPE_CHECKING:
-    import httpx2
-
-WAITS: tuple[float, ...] = (1, 2, 4, 8, 16)  # seconds before the next attempts; from the first again where bytes arrived
+WAITS: tuple[float, ...] = (1, 2, 4, 8, 16)  # seconds before the next attempts
 LONGEST_WAIT = 300.0  # however long a host asks for: the hub counts requests in windows of five minutes
 PASSING = (408, 429, 500, 502, 503, 504)  # answers that another attempt may not get
-SHA256 = re.compile(r"[0-9a-f]{64}")
+constants.HF_HUB_DISABLE_TELEMETRY = True  # else each request tells what else is installed
+constants.HF_HUB_DISABLE_XET = True
+disable_progress_bars()
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class RemoteFile:
-    name: str
-    size: int  # bytes
-    sha256: str
-
-
 class Stopped(Exception):
-    """Another file's failure, or the user, has ended this download; what has arrived is kept."""
+    """Another file's failure, or the user, has ended this download."""
 
 
 class _Incomplete(Exception):
-    """What arrived is not the file, or not all of it."""
+    """What arrived is not all of the file."""
 
 
 class Hub:
-    """`repository`: a data set's name, as `owner/name`. `mirror`: the host's address; None for the hub, or HF_ENDPOINT.
-
-    Raises UserError where one of them cannot be such a thing, or the environment does not let one connect. `remedy`: what
-    a user can do who has no network.
-    """
+    """`repository`, `mirror`: see `Shards`. `remedy`: what a user can do who has no network."""
 
     def __init__(self, repository: str, mirror: str | None, remedy: str, report: Report) -> None:
-        check_variables()
-        from huggingface_hub import constants
-        from huggingface_hub.errors import HFValidationError
-        from huggingface_hub.utils import validate_repo_id
-
-        # Else each request tells what else is installed, and one more asks for a list that this is told by.
-        constants.HF_HUB_DISABLE_TELEMETRY = True
-        if mirror is not None and not is_address(mirror):
-            raise UserError(f"data.corpus.mirror={mirror}: must be an address that begins with https://, or null")
-        try:
-            validate_repo_id(repository)
-            if "/" not in repository:
-                raise HFValidationError
-        except HFValidationError as error:
-            raise UserError(f"data.corpus.repository={repository}: must be a data set's name, as owner/name") from error
-        token = None if mirror is None else False  # the user's token for the hub is not for other hosts
-        check_connection(token)
-        self.repository = repository
-        self.mirror = None if mirror is None else mirror.rstrip("/")
-        self.host = self.mirror or constants.ENDPOINT
-        self._token = token
+        self.repository, self.mirror = repository, mirror
+        self.host = mirror or constants.ENDPOINT
+        self._token = None if mirror is None else False  # the user's token for the hub is not for other hosts
         self._remedy = remedy
         self._report = report
         self._stopping = threading.Event()
+        set_client_factory(self._client)
 
     def stop(self) -> None:
         """Running downloads, which are in other threads, end soon."""
         self._stopping.set()
 
-    def look(self, name: str) -> RemoteFile:
+    def look(self, name: str) -> Known:
         """What the host says of a file. Raises UserError."""
-        from huggingface_hub import get_hf_file_metadata
-
         url = self._url(name)
-        facts = self._patiently(name, lambda: get_hf_file_metadata(url, token=self._token, endpoint=self.mirror), lambda: 0)
-        if facts.size is None or facts.etag is None or not SHA256.fullmatch(facts.etag):
+        facts = self._patiently(name, lambda: get_hf_file_metadata(url, token=self._token, endpoint=self.mirror))
+        if facts.size is None or facts.commit_hash is None or not re.fullmatch(r"[0-9a-f]{64}", facts.etag or ""):
             raise UserError(
-                f"{url}: the host tells no size and SHA-256 of it (but {facts.size}, {facts.etag}), so that a damaged copy "
-                f"could not be told from a whole one;\n{self._remedy}"
+                f"{url}: the host tells no size, SHA-256 and commit of it, so that a damaged copy could not be told from a "
+                f"whole one;\n{self._remedy}"
             )
-        return RemoteFile(name, facts.size, facts.etag)
+        return Known(facts.size, str(facts.etag))
 
-    def fetch(self, file: RemoteFile, partial: Path) -> None:
-        """Fetch what `partial` lacks of the file. It is whole, checked and on the disk when this returns.
+    def fetch(self, name: str, known: Known, folder: Path, arrived: Callable[[int], None]) -> Path:
+        """Fetch a file into a folder, where it lies whole and checked when this returns. `arrived` is told numbers of bytes.
 
         Raises UserError where the host does not give it, OSError where it cannot be written, Stopped.
         """
-        self._patiently(file.name, lambda: self._attempt(file, partial), lambda: size_of(partial))
+        for _ in range(2):
+            path = self._patiently(name, lambda: self._download(name, folder, arrived))
+            if sha256(path) == known.sha256:
+                return path
+            path.unlink()
+            self._report(f"{name}: what arrived does not have the SHA-256 that the host told")
+        raise UserError(f"{self._url(name)}: does not have the SHA-256 that the host tells, twice;\n{self._remedy}")
 
-    def _attempt(self, file: RemoteFile, partial: Path) -> None:
-        if size_of(partial) < file.size:
-            self._append(file, partial)
-        arrived = size_of(partial)
-        if arrived < file.size:
-            raise _Incomplete(f"the body ended after {arrived:,} of {file.size:,} bytes")
-        with partial.open("r+b") as written:
-            os.fsync(written.fileno())  # a power failure must not leave the name without the contents
-            digest = hashlib.file_digest(written, "sha256").hexdigest()
-        if digest != file.sha256:
-            partial.unlink()
-            raise _Incomplete("what arrived does not have the SHA-256 that the host told")
+    def _download(self, name: str, folder: Path, arrived: Callable[[int], None]) -> Path:
+        stopping = self._stopping
 
-    def _append(self, file: RemoteFile, partial: Path) -> None:
-        """One connection."""
-        from huggingface_hub import constants
-        from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+        class Bar(tqdm):
+            def update(self, n: float | None = 1) -> None:
+                if stopping.is_set():
+                    raise Stopped
+                arrived(int(n or 0))
 
-        wanted = {"Accept-Encoding": "identity"}
-        if size_of(partial):
-            wanted["Range"] = f"bytes={size_of(partial)}-"
-        headers = build_hf_headers(token=self._token, headers=wanted)
-        timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-        with get_session().stream("GET", self._url(file.name), headers=headers, timeout=timeout) as response:
-            hf_raise_for_status(response)
-            with partial.open("ab" if response.status_code == 206 else "wb") as out:  # 200: the host knows no ranges
-                for chunk in response.iter_bytes():
-                    out.write(chunk)
-                    if self._stopping.is_set():
-                        raise Stopped
-                    if out.tell() > file.size:
-                        break
+        try:
+            path = hf_hub_download(
+                self.repository,
+                name,
+                repo_type="dataset",
+                local_dir=folder,
+                endpoint=self.mirror,
+                token=self._token,
+                tqdm_class=Bar,
+            )
+        except LocalEntryNotFoundError as error:  # what the library makes of any failure to ask about the file
+            raise error.__cause__ or error from None
+        except HfHubHTTPError:
+            raise
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise _Incomplete("the body does not have the length that the host told") from error
+        return Path(path)
 
-    def _patiently(self, name: str, attempt: Callable[[], T], arrived: Callable[[], int]) -> T:
-        """Make attempts until one succeeds, as long as they bring new bytes and WAITS times more."""
-        import httpx2
-        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-
-        waits, most = iter(WAITS), arrived()
-        while True:
-            asked = 0.0
-            try:
-                return attempt()
-            except HfHubHTTPError as error:
-                if error.response.status_code not in PASSING:
-                    raise UserError(self._refusal(name, error.response.status_code)) from error
-                reason, asked = f"the host answers {error.response.status_code}", _retry_after(error.response)
-            except (httpx2.RequestError, _Incomplete) as error:
-                reason = str(error) or type(error).__name__
-            except OfflineModeIsEnabled as error:
-                raise UserError(f"{self._url(name)}: HF_HUB_OFFLINE forbids it;\n{self._remedy}") from error
-            if arrived() > most:
-                waits, most = iter(WAITS), arrived()
-            wait = next(waits, None)
-            if wait is None:
-                raise UserError(f"{self._url(name)}: given up after {len(WAITS) + 1} attempts ({reason});\n{self._remedy}")
-            wait = max(wait, min(asked, LONGEST_WAIT))
-            if self._stopping.is_set():
-                raise Stopped
-            self._report(f"{name}: {reason}; trying again in {wait:g} s")
+    def _patiently(self, name: str, attempt: Callable[[], T]) -> T:
+        """Make attempts until one succeeds, with growing pauses. Raises UserError after the last, Stopped."""
+        reason, asked = "", 0.0
+        for wait in (0.0, *WAITS):
+            if reason:
+                wait = max(wait, min(asked, LONGEST_WAIT))
+                self._report(f"{name}: {reason}; trying again in {wait:g} s")
             if self._stopping.wait(wait):
                 raise Stopped
+            try:
+                return attempt()
+            except OfflineModeIsEnabled as error:
+                raise UserError(f"{self._url(name)}: HF_HUB_OFFLINE forbids it;\n{self._remedy}") from error
+            except HfHubHTTPError as error:
+                status = error.response.status_code
+                if status not in PASSING:
+                    raise UserError(self._refusal(name, status)) from error
+                header = error.response.headers.get("Retry-After", "")  # a number of seconds, or a date
+                reason, asked = f"the host answers {status}", float(header) if header.isdigit() else 0.0
+            except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError):
+                raise  # nothing was asked: another attempt would not be either
+            except (httpx2.RequestError, _Incomplete) as error:
+                reason, asked = str(error) or type(error).__name__, 0.0
+        raise UserError(f"{self._url(name)}: given up after {len(WAITS) + 1} attempts ({reason});\n{self._remedy}")
 
     def _refusal(self, name: str, status: int) -> str:
         answer = f"the host {f'has no {name}' if status == 404 else 'refuses it'} ({status})"
@@ -180,20 +149,22 @@ class Hub:
         return f"{self._url(name)}: {answer};\ncorrect data.corpus.repository or the shards' numbers, or {self._remedy}"
 
     def _url(self, name: str) -> str:
-        from huggingface_hub import hf_hub_url
-
         return hf_hub_url(self.repository, name, repo_type="dataset", endpoint=self.mirror)
 
+    def _client(self) -> httpx2.Client:
+        """The library's own, whose waits are left to `_patiently`: announced, bounded, and ended by `stop`."""
+        client = default_client_factory()
+        asking = [*client.event_hooks["request"], self._check_stop]
+        client.event_hooks = {"request": asking, "response": [_raise_at_once]}
+        return client
 
-def size_of(path: Path) -> int:
-    """Bytes of a file; 0 where there is none. One look: another thread may remove a damaged file at any time."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
+    def _check_stop(self, request: httpx2.Request) -> None:
+        if self._stopping.is_set():
+            raise Stopped
 
 
-def _retry_after(response: httpx2.Response) -> float:
-    """The seconds that a host asks to wait; 0 where it asks nothing, or names a date instead."""
-    asked = response.headers.get("Retry-After", "")
-    return float(asked) if asked.isdigit() else 0.0
+def _raise_at_once(response: httpx2.Response) -> None:
+    """Raise HfHubHTTPError where the library would itself wait and ask again."""
+    if response.status_code in PASSING:
+        response.read()
+        hf_raise_for_status(response)

@@ -21,7 +21,7 @@ class ParquetCorpus:
     """Each row of a shard's column `text` is a document, and each shard belongs to one split.
 
     `folder`: where the shards lie, or are to lie; a folder that holds them all is only read, and needs no network.
-    `repository`, `mirror`: where missing ones come from (see `hub.Hub`). `name`: a shard's file name, with a place for its
+    `repository`, `mirror`: where missing ones come from (see `Shards`). `name`: a shard's file name, with a place for its
     number. `train`, `validation`, `confirmation`: the numbers.
 
     Raises UserError where one of these cannot be such a thing.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 Report = Callable[[str], None]  # shows one line; may be called from any thread
 REPORT_SECONDS = 10.0
@@ -31,11 +32,15 @@ class Seldom:
 
 @contextmanager
 def exclusively(path: Path, report: Report) -> Iterator[None]:
-    """Hold a lock file, and say so where another process holds it first. The kernel takes it back from a killed process."""
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report(f"waiting for another process that prepares the same text ({path})")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    """Hold a lock file, and say so where another process holds it first. The kernel takes it back from a killed process.
+
+    Raises OSError where the file cannot be made.
+    """
+    lock = FileLock(path)
+    try:
+        held = lock.acquire(blocking=False)
+    except Timeout:
+        report(f"waiting for another process that prepares the same text ({path})")
+        held = lock.acquire()
+    with held:
         yield

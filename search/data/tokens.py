@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from search.config.files import sha256
 from search.config.messages import UserError
 from search.config.schema import Config, build
 from search.data.corpus import SPLITS, Corpus
@@ -21,6 +22,7 @@ from search.data.tokenizer import Tokenizer
 from search.task.loader import Documents
 
 FORMAT = 1  # raise it when the files' layout changes: old ones are then prepared anew
+KEY_LENGTH = 12  # characters of what tells a data set's texts apart, in their folders' names
 TOKENIZER_CHARACTERS = 1_000_000_000  # the tokenizer learns from at most this much training text, as the field does,
 TOKENIZER_DOCUMENT = 10_000  # and from at most this much of each document
 
@@ -64,7 +66,7 @@ class Prepared:
         """The name of a file that is no longer what was prepared, or None. Reads every file."""
         for name, expected in self.hashes.items():
             path = self.folder / name
-            if not path.is_file() or _hash(path) != expected:
+            if not path.is_file() or sha256(path) != expected:
                 return name
         return None
 
@@ -74,8 +76,8 @@ def prepare(name: str, corpus: Corpus, vocab_size: int, cache: Path, report: Rep
 
     `report` gets a line of progress now and then. Raises UserError where the text is missing or too short.
     """
-    key = hashlib.sha256(f"{FORMAT} {vocab_size} {corpus.identity(report)}".encode()).hexdigest()[:12]
-    folder = cache / "prepared" / f"{name}-{vocab_size}-{key}"
+    key = hashlib.sha256(f"{FORMAT} {vocab_size} {corpus.identity(report)}".encode()).hexdigest()[:KEY_LENGTH]
+    folder = _folder(cache, name, vocab_size, key)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with exclusively(folder.with_name(f"{folder.name}.lock"), report):
         if not folder.is_dir():
@@ -86,19 +88,44 @@ def prepare(name: str, corpus: Corpus, vocab_size: int, cache: Path, report: Rep
             _write(name, corpus, vocab_size, unfinished, report)
             os.sync()  # a power failure must not leave the name without the contents
             unfinished.rename(folder)
-    prepared = Prepared(folder)
-    damaged = prepared.damaged()
-    if damaged is not None:
-        raise UserError(f"{folder / damaged}: is not what was prepared; remove that folder, and it is prepared anew")
-    return prepared
+    return _whole(Prepared(folder))
 
 
-def prepare_data(config: Config, report: Report) -> Prepared:
-    """The token files of a study's task, made if they are missing. Raises UserError."""
+def _folder(cache: Path, name: str, vocab_size: int, key: str) -> Path:
+    return cache / "prepared" / f"{name}-{vocab_size}-{key}"
+
+
+def prepare_data(config: Config, report: Report, wanted: str | None = None) -> Prepared:
+    """The token files of a study's task, made if they are missing. `wanted`: the fingerprint of the text that the study
+    began with; while the cache has that text, the study goes on with it, whatever has become of where it came from.
+
+    Raises UserError.
+    """
     try:
+        begun = None if wanted is None else _prepared_as(config, wanted)
+        if begun is not None:
+            report(f"text: what the study began with ({begun.folder})")
+            return _whole(begun)
         return prepare(config.data.name, build(config.data.corpus), config.task.vocab_size, config.cache_folder, report)
     except OSError as error:
         raise UserError(f"cache={config.cache}: cannot be used ({error}); free space or set another cache=") from error
+
+
+def _prepared_as(config: Config, fingerprint: str) -> Prepared | None:
+    """The text of that data set and vocabulary that has this fingerprint, if it lies in the cache."""
+    some = _folder(config.cache_folder, config.data.name, config.task.vocab_size, "?" * KEY_LENGTH)
+    found = (Prepared(path.parent) for path in sorted(some.parent.glob(f"{some.name}/manifest.json")))
+    return next((prepared for prepared in found if prepared.fingerprint == fingerprint), None)
+
+
+def _whole(prepared: Prepared) -> Prepared:
+    """Raise UserError where a file is no longer what was prepared."""
+    damaged = prepared.damaged()
+    if damaged is not None:
+        raise UserError(
+            f"{prepared.folder / damaged}: is not what was prepared; remove that folder, and it is prepared anew"
+        )
+    return prepared
 
 
 def _write(name: str, corpus: Corpus, vocab_size: int, folder: Path, report: Report) -> None:
@@ -113,7 +140,7 @@ def _write(name: str, corpus: Corpus, vocab_size: int, folder: Path, report: Rep
     for split in SPLITS:
         splits[split] = _encode(corpus.documents(split), tokenizer, folder, split, report)
         report(f"preparing data={name}: {split} has {splits[split].tokens:,} tokens")
-    hashes = {path.name: _hash(path) for path in sorted(folder.iterdir())}
+    hashes = {path.name: sha256(path) for path in sorted(folder.iterdir())}
     manifest = {"hashes": hashes, "splits": {split: asdict(facts) for split, facts in splits.items()}}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2))
 
@@ -145,8 +172,3 @@ def _encode(documents: Iterator[str], tokenizer: Tokenizer, folder: Path, split:
     offsets = np.concatenate([np.zeros(1, np.int64), *lengths]).cumsum(dtype=np.int64)
     offsets.tofile(folder / f"{split}.offsets")
     return SplitFacts(documents=len(offsets) - 1, tokens=tokens, bytes=size)
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

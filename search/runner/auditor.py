@@ -19,15 +19,16 @@ from search.data.tokens import Prepared
 from search.runner import challenge
 from search.runner.device.leases import Device
 from search.runner.process.sandbox import Sandbox
-from search.runner.scoring import WEIGHTS, ScoringFailed, Submission, ask_scorer
+from search.runner.scoring import ScoringFailed, Submission, ask_scorer
 from search.study.request import Observer, Progress, TrialRequest
 from search.study.trial import Status
 from search.task.loader import PACKINGS, scoring_rows
+from search.task.protocol import WEIGHTS
 
 
 @dataclass
 class Score:
-    """What scoring says of a trained candidate."""
+    """What scoring says of a trained candidate: fields of its outcome, by the same names."""
 
     status: Status = Status.COMPLETED
     val_bpb: float | None = None
@@ -45,7 +46,7 @@ class Score:
         self.val_bpb = self.val_nats = self.confirmation_bpb = self.field_bpb = None
 
 
-class Judge:
+class Auditor:
     """Scores candidates of one task on one or two splits.
 
     `confirming`: score the confirmation split beside validation. `reference`: the file that keeps the stock's nats between
@@ -66,7 +67,7 @@ class Judge:
         self.rows = np.concatenate(rows)
         self.parts = {split: slice(at * task.scoring_rows, (at + 1) * task.scoring_rows) for at, split in enumerate(splits)}
 
-    def judge(self, work: Path, device: Device, request: TrialRequest, weights: Path, observe: Observer) -> Score:
+    def audit(self, work: Path, device: Device, request: TrialRequest, weights: Path, observe: Observer) -> Score:
         """Score the weights that a training left. `work`: the trial's folder; what else training left in it is removed.
         Raises OSError where the disk fails."""
         score = Score()

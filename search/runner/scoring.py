@@ -20,9 +20,7 @@ from search.runner.process.sandbox import Sandbox
 from search.runner.process.watchdog import LimitExceeded, Limits
 from search.runner.training import device_of
 from search.study.trial import Status
-from search.task.protocol import ProtocolError
-
-SOURCE, WEIGHTS, OUTPUT = "train.py", "weights.pt", "output.bin"
+from search.task.protocol import ANSWER, SOURCE, WEIGHTS, ProtocolError
 
 
 class ScoringFailed(Exception):
@@ -73,7 +71,7 @@ def ask_scorer(
             status, reason = Status.DISQUALIFIED, f"scoring broke the protocol: {error}"
     if status is not None:
         raise ScoringFailed(status, reason, process.log())
-    output = folder / OUTPUT
+    output = folder / ANSWER
     expected = shape[0] * shape[1] * np.dtype(np.float32).itemsize
     if output.is_symlink() or not output.is_file() or output.stat().st_size != expected:
         raise ScoringFailed(Status.DISQUALIFIED, "scoring left no answer of the right size", process.log())

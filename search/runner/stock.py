@@ -11,7 +11,7 @@ from search.study.identity import BATCH_CONSTANT, Stock
 
 
 def stock_of(config: Config) -> Stock:
-    """For a new study, and to hold an old one against: what a study began with is in its journal. Raises UserError."""
+    """The stock as it would be now: what a running study began with is in its journal. Raises UserError."""
     try:
         text = config.start_file.read_text(encoding="utf-8")
         batch = fit(text, config.task, listed(config.task.device))

@@ -14,11 +14,10 @@ from search.config.schema import TaskConfig
 from search.runner.device.leases import Device
 from search.runner.device.telemetry import Telemetry
 from search.runner.process.candidate_process import CandidateProcess, Ended
-from search.runner.process.handover import Handover
 from search.runner.process.sandbox import Sandbox
+from search.runner.process.token_files import TokenFiles
 from search.runner.process.watchdog import LimitExceeded, Limits
-from search.runner.reported import number
-from search.runner.training_record import Training
+from search.runner.training_record import Training, number
 from search.study.request import Observer, Progress
 from search.study.trial import Status, one_line
 from search.task.protocol import Message, ProtocolError
@@ -38,7 +37,7 @@ RUNNING = ("data", "progress", "submitted")  # the events after the clock has st
 
 def train(
     task: TaskConfig,
-    text: Handover,
+    text: TokenFiles,
     bos: int,
     seed: int,
     folder: Path,

@@ -1,15 +1,21 @@
-"""What becomes known of one training while it runs."""
+"""What becomes known of one training run while it runs. What its process says of itself is checked, since its code is
+untrusted, and believed no further than its shape."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from search.runner.device.telemetry import Telemetry
-from search.runner.reported import Facts, described, number
 from search.study.trial import LossPoint, Status, one_line
-from search.task.protocol import Message
+from search.task.protocol import FACT_NAME, MOST_FACTS, Message, ProtocolError
 
 MOST_LOSSES = 200  # points of the loss curve that are kept
+LOG_TAIL = 4_000  # characters of the output that an outcome carries
+LARGEST_NUMBER = 1e18  # that a process may report of itself
+
+Facts = dict[str, str | float]
 
 
 @dataclass
@@ -46,6 +52,20 @@ class Training:
             said = self.reason.removeprefix("torch.OutOfMemoryError: ")
             self.reason = one_line(f"out of memory at {self.peak_memory_mb / 1024:.1f} GB: {said}")
 
+    def facts(self) -> dict[str, Any]:
+        """What an outcome takes over, by the names of its fields."""
+        return {
+            "train_seconds": round(self.train_seconds, 3),
+            "tokens": self.tokens,
+            "steps": self.steps,
+            "peak_memory_mb": round(self.peak_memory_mb, 1),
+            "dropped_share": self.dropped_share,
+            "losses": tuple(self.losses),
+            "log_tail": self.log[-LOG_TAIL:],
+            "telemetry": self.telemetry.summary(),
+            "described": self.described,
+        }
+
     def learn(self, message: Message) -> None:
         """Take over what the process reports of itself. Raises ProtocolError for anything but finite numbers."""
         self.steps = int(number(message, "steps"))
@@ -65,3 +85,35 @@ class Training:
 def _last_line(log: str) -> str:
     lines = [line for line in log.splitlines() if line.strip()]
     return one_line(lines[-1]) if lines else ""
+
+
+def number(message: Message, key: str) -> float:
+    """A finite number from untrusted code. Raises ProtocolError."""
+    return _finite(message.get(key), f"{one_line(message['event'])}.{key}")
+
+
+def described(message: Message, known: Mapping[str, str | float]) -> Facts:
+    """`known` facts and those of a `described` message; a name said again has its last value. Raises ProtocolError."""
+    said = message.get("facts")
+    if not isinstance(said, dict):
+        raise ProtocolError("described.facts is not a table of names and values")
+    facts = {**known, **{_name(name): _fact(name, value) for name, value in said.items()}}
+    if len(facts) > MOST_FACTS:
+        raise ProtocolError(f"described.facts: more than {MOST_FACTS} names")
+    return facts
+
+
+def _name(name: str) -> str:
+    if FACT_NAME.fullmatch(name) is None:
+        raise ProtocolError(f"described.facts: {one_line(name)!r} is no name")
+    return name
+
+
+def _fact(name: str, value: object) -> str | float:
+    return one_line(value) if isinstance(value, str) else _finite(value, f"described.{name}")
+
+
+def _finite(value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST_NUMBER:
+        raise ProtocolError(f"{what} is {one_line(repr(value))}, not a number")
+    return value

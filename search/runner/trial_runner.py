@@ -12,22 +12,20 @@ from search.config.files import remove_tree
 from search.config.messages import UserError
 from search.config.schema import TaskConfig
 from search.data.tokens import Prepared
-from search.runner.auditor import Judge, Score
+from search.runner.auditor import Auditor, Score
 from search.runner.device import nvml
 from search.runner.device.gpus import VARIABLES
 from search.runner.device.leases import Device, available, device_of_units, lease, missing_compiler
 from search.runner.process.compile_cache import CompileCache
 from search.runner.process.frozen import frozen_files
-from search.runner.process.handover import Handover
 from search.runner.process.sandbox import Sandbox
-from search.runner.scoring import SOURCE, WEIGHTS
+from search.runner.process.token_files import TokenFiles
 from search.runner.training import train
 from search.runner.training_record import Training
 from search.study.request import Observer, Progress, TrialRequest
 from search.study.trial import Outcome, Status
 from search.task.loader import PACKINGS
-
-LOG_TAIL = 4_000  # characters of the training's output that an outcome carries
+from search.task.protocol import SOURCE, WEIGHTS
 
 
 @contextmanager
@@ -77,8 +75,8 @@ class TrialRunner:
         self.task = task
         self.sandbox = sandbox
         self.work = work
-        self.judge = Judge(task, prepared, reference, sandbox, confirming)
-        self.text = Handover(prepared.files("train"), sandbox)
+        self.auditor = Auditor(task, prepared, reference, sandbox, confirming)
+        self.text = TokenFiles(prepared.files("train"), sandbox)
         self.frozen = frozen_files(prepared)
         self.cache = CompileCache(reference.with_name("compile_cache"))
 
@@ -114,7 +112,9 @@ class TrialRunner:
         folder.mkdir()
         (folder / SOURCE).write_text(request.source, encoding="utf-8")
         self.cache.copy_to(folder)
-        training = train(self.task, self.text, self.judge.bos, request.training_seed, folder, device, self.sandbox, observe)
+        training = train(
+            self.task, self.text, self.auditor.bos, request.training_seed, folder, device, self.sandbox, observe
+        )
         request.logs.parent.mkdir(parents=True, exist_ok=True)
         request.logs.with_suffix(".train.txt").write_text(training.log, encoding="utf-8")
         if request.is_stock and training.failure is None:
@@ -122,29 +122,9 @@ class TrialRunner:
         if training.failure is not None:
             score = Score(training.failure, reason=training.reason)
         else:
-            score = self.judge.judge(work, device, request, folder / WEIGHTS, observe)
+            score = self.auditor.audit(work, device, request, folder / WEIGHTS, observe)
         return self._outcome(training, score, device)
 
     def _outcome(self, training: Training, score: Score, device: Device) -> Outcome:
-        return Outcome(
-            status=score.status,
-            val_bpb=score.val_bpb,
-            val_nats=score.val_nats,
-            confirmation_bpb=score.confirmation_bpb,
-            audited=score.audited,
-            reason=score.reason,
-            seconds={phase: round(seconds, 3) for phase, seconds in {**training.seconds, **score.seconds}.items()},
-            train_seconds=round(training.train_seconds, 3),
-            tokens=training.tokens,
-            steps=training.steps,
-            peak_memory_mb=round(training.peak_memory_mb, 1),
-            dropped_share=training.dropped_share,
-            losses=tuple(training.losses),
-            log_tail=training.log[-LOG_TAIL:],
-            device=device.name,
-            field_bpb=score.field_bpb,
-            audit_sd=score.audit_sd,
-            audit_max=score.audit_max,
-            telemetry=training.telemetry.summary(),
-            described=training.described,
-        )
+        seconds = {phase: round(spent, 3) for phase, spent in {**training.seconds, **score.seconds}.items()}
+        return Outcome(**{**training.facts(), **vars(score), "seconds": seconds, "device": device.name})

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from search.config.schema import BudgetConfig, StudyConfig
 from search.study.trial import Origin, Trial
+
+N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Budget:
         return " or ".join(parts)
 
 
-def in_words(budget: BudgetConfig) -> str:
+def budget_in_words(budget: BudgetConfig) -> str:
     """What one training run may spend."""
     if budget.seconds is not None:
         return f"{budget.seconds:g} seconds of training"
@@ -60,5 +64,11 @@ def train_hours(history: list[Trial]) -> float:
 
 def dollars(history: list[Trial]) -> float | None:
     """LLM dollars used, or None where a price is unknown."""
-    costs = [trial.answer.cost.usd for trial in history if trial.answer.cost is not None]
-    return None if any(usd is None for usd in costs) else sum(usd for usd in costs if usd is not None)
+    return known_total(trial.answer.cost.usd for trial in history if trial.answer.cost is not None)
+
+
+def known_total(values: Iterable[N | None]) -> N | None:
+    """The sum, or None where one of the values is not known."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return sum(known) if len(known) == len(found) else None

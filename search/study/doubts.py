@@ -29,7 +29,7 @@ def doubts(outcome: Outcome, stock: Outcome, task: TaskConfig) -> tuple[str, ...
         found.append("loss_gap")
     if outcome.val_bpb < task.plausible_bpb:
         found.append("below_floor")
-    speed, stock_speed = _speed(outcome), _speed(stock)
+    speed, stock_speed = outcome.tokens_per_second, stock.tokens_per_second
     if speed is not None and stock_speed is not None and speed > SPEED_FACTOR * stock_speed:
         found.append("too_fast")
     seconds, tokens = task.budget.seconds, task.budget.tokens
@@ -45,7 +45,3 @@ def _loss_gap(outcome: Outcome) -> float | None:
         return None
     last = [point.loss for point in outcome.losses[-LOSS_POINTS:]]
     return sum(last) / len(last) - outcome.val_nats
-
-
-def _speed(outcome: Outcome) -> float | None:
-    return outcome.tokens / outcome.train_seconds if outcome.tokens and outcome.train_seconds else None

@@ -16,7 +16,7 @@ from typing import Any
 from search.config.messages import UserError
 from search.config.places import ROOT, STUDIES
 from search.config.schema import Config, TaskConfig
-from search.study.journal import Journal
+from search.study.journal import FILE, Journal
 from search.study.noise_floor import control_noise
 
 METRIC = "bits per UTF-8 byte of text, from float32 logits"
@@ -160,13 +160,23 @@ def task_facts(task: TaskConfig, text: str) -> dict[str, Any]:
     }
 
 
+def text_of(folder: Path) -> str | None:
+    """The fingerprint of the text that the study of a folder began with; None where it has not begun. A journal that
+    is damaged or cannot be read is an error of who opens it."""
+    try:
+        with (folder / FILE).open("rb") as file:
+            return str(json.loads(file.readline())["task"]["text_and_tokenizer"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
 def harness_hash() -> str:
-    """Of all code of the harness that can change a proposal or a score."""
+    """The hash of all code of the harness that can change a proposal or a score."""
     return _hash_of(path for folder in DECIDING for path in (ROOT / "search" / folder).rglob("*.py"))
 
 
 def strategy_hash(target: str) -> str:
-    """Of the module that a strategy's class is in."""
+    """The hash of the module that a strategy's class is in."""
     module = importlib.util.find_spec(target.rpartition(".")[0])
     return _hash_of([Path(module.origin)] if module is not None and module.origin is not None else [])
 

@@ -1,4 +1,4 @@
-"""Three kinds of seed that never mix: the search seed drives a strategy, the others drive trainings.
+"""Three kinds of seed that never mix: the search seed drives a strategy, the others drive training runs.
 
 Training seeds come from the search seed and the replicate number by one map for every strategy, so that studies of one
 search seed are paired.

@@ -6,15 +6,28 @@ import ast
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+}
+LARGEST, LARGEST_EXPONENT = 2**63, 64  # of numbers that are folded
 MARK = "# fairtrial: fitted to task="  # first line of a text whose constants a task has set
 
 
 class UnknownConstant(KeyError):
-    """A name that the text does not define as an UPPER_CASE literal at module level."""
+    """A name that the text does not define as an UPPER_CASE constant at module level."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +41,20 @@ class Change:
 
 
 def constants(source: str) -> dict[str, Any]:
-    """The UPPER_CASE literals at module level: the program's hyperparameters. Raises SyntaxError."""
-    return {name: ast.literal_eval(value) for name, value in _literals(ast.parse(source)).items()}
+    """The UPPER_CASE constants at module level: the program's hyperparameters. Arithmetic on numbers counts as its value, so
+    that `2**18` and `262144` are one constant. Raises SyntaxError."""
+    return {name: _value(node) for name, node in _constants(ast.parse(source)).items()}
 
 
 def set_constants(source: str, values: Mapping[str, Any]) -> str:
     """The text with other values, everything else (comments too) as it was. Raises UnknownConstant, SyntaxError."""
-    literals = _literals(ast.parse(source))
+    nodes = _constants(ast.parse(source))
     for name in values:
-        if name not in literals:
+        if name not in nodes:
             raise UnknownConstant(name)
     lines = [line.encode() for line in source.split("\n")]  # ast counts columns in bytes
-    for name in sorted(values, key=lambda name: (literals[name].lineno, literals[name].col_offset), reverse=True):
-        node = literals[name]
+    for name in sorted(values, key=lambda name: (nodes[name].lineno, nodes[name].col_offset), reverse=True):
+        node = nodes[name]
         assert node.end_lineno is not None and node.end_col_offset is not None
         first, last = node.lineno - 1, node.end_lineno - 1
         head, tail = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
@@ -93,36 +107,63 @@ def change(before: str, after: str) -> Change:
     return Change(kind[bool(changed), code], changed, lines.count("+"), lines.count("-"))
 
 
-def _literals(tree: ast.Module) -> dict[str, ast.expr]:
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """The expression that each constant is set to; `A, B = 0.9, 0.95` sets two."""
     found: dict[str, ast.expr] = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
-            target, value = node.targets[0], node.value
+            pairs = _pairs(node.targets[0], node.value)
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            target, value = node.target, node.value
+            pairs = [(node.target, node.value)]
         else:
             continue
-        if isinstance(target, ast.Name) and target.id.isupper() and _is_literal(value):
-            found[target.id] = value
+        for target, value in pairs:
+            if isinstance(target, ast.Name) and target.id.isupper() and _is_constant(value):
+                found[target.id] = value
     return found
 
 
-def _is_literal(node: ast.expr) -> bool:
+def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        return list(zip(target.elts, value.elts, strict=True))
+    return [(target, value)]
+
+
+def _is_constant(node: ast.expr) -> bool:
     try:
-        value = ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        value = _value(node)
+    except (ValueError, TypeError, SyntaxError, ArithmeticError, MemoryError, RecursionError):
         return False
     return isinstance(value, bool | int | float | str) or value is None
+
+
+def _value(node: ast.expr) -> Any:
+    """What a literal, or arithmetic on numbers, comes to. Raises ValueError for anything else, and for numbers that are too
+    large to be anybody's setting: folding them could take for ever."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.BinOp):
+        return -_value(node.operand)
+    if not isinstance(node, ast.BinOp):
+        return ast.literal_eval(node)
+    combine, left, right = OPERATORS.get(type(node.op)), _value(node.left), _value(node.right)
+    if combine is None or not all(type(side) in (int, float) and abs(side) < LARGEST for side in (left, right)):
+        raise ValueError("not arithmetic on numbers")
+    if isinstance(node.op, ast.Pow | ast.LShift) and abs(right) > LARGEST_EXPONENT:
+        raise ValueError("too large")
+    return combine(left, right)
 
 
 def _without_values(source: str) -> str:
     """The syntax tree with every constant's value blanked out."""
     tree = ast.parse(source)
-    values = {id(value) for value in _literals(tree).values()}
-    for node in tree.body:
-        if isinstance(node, ast.Assign | ast.AnnAssign) and id(node.value) in values:
-            node.value = ast.Constant(None)
-    return ast.dump(tree)
+    return ast.dump(_Blank({id(node) for node in _constants(tree).values()}).visit(tree))
+
+
+class _Blank(ast.NodeTransformer):
+    def __init__(self, nodes: set[int]) -> None:
+        self.nodes = nodes
+
+    def visit(self, node: ast.AST) -> Any:
+        return ast.Constant(None) if id(node) in self.nodes else self.generic_visit(node)
 
 
 def _literal(value: Any) -> str:

@@ -17,6 +17,7 @@ from search.study.journal import Entry, Journal
 from search.study.request import Observer, Progress, TrialRequest
 from search.study.seeds import training_seed
 from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Unusable, Verdict
+from search.study.winner import winner_of
 
 MOST_UNUSABLE = 5  # unusable answers in a row, in one start, that end a study
 CRASHES_BEFORE_ANCHOR = 3  # in a row, that make the study try the stock again
@@ -184,13 +185,12 @@ class Study:
         verdict = self._by_best_score(trial)
         if trial.origin is not Origin.ANCHOR:
             verdict = self.strategy.tell(trial) or verdict
-        if trial.score is not None and (self.best is None or trial.score < self.best_score):
-            self.best = trial
+        self.best = winner_of([trial] if self.best is None else [self.best, trial])
         return verdict
 
     @property
     def best_score(self) -> float:
-        """Of the best trial so far."""
+        """The score of the best trial so far."""
         assert self.best is not None and self.best.val_bpb is not None
         return self.best.val_bpb
 

@@ -55,7 +55,7 @@ class Cost:
 class Candidate:
     """A complete `train.py`, and where it came from.
 
-    `replicate` numbers the trainings of one program; the harness turns it into a training seed. `params` are the
+    `replicate` numbers the training runs of one program; the harness turns it into a training seed. `params` are the
     constants that a tuner set, `note` is one line in words. `facts`: short texts that the strategy wants on record.
     """
 
@@ -143,6 +143,11 @@ class Outcome:
                 raise ValueError(f"a trial that is {self.status} cannot have a score, got {scores}")
             if not self.reason:
                 raise ValueError(f"a trial that is {self.status} needs a reason")
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """The speed of the training run, where it trained on anything."""
+        return self.tokens / self.train_seconds if self.tokens and self.train_seconds > 0 else None
 
     def record(self) -> dict[str, Any]:
         """As JSON values, for the journal."""

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 FLASH3_MODULE = "flash_attn_interface"  # of the FlashAttention-3 package
 
 
-class Unusable(Exception):
+class AttentionUnavailable(Exception):
     """This way of attention does not work here. The message says why."""
 
 
@@ -34,7 +34,7 @@ class Masked:
     name = "sdpa, masked windows"
 
     def __init__(self, device: torch.device, sequence_length: int, windows: tuple[int, ...]) -> None:
-        """`windows`: all that will be asked for. Raises Unusable, and so do the other ways."""
+        """`windows`: all that will be asked for. Raises AttentionUnavailable, and so do the other ways."""
         self.masks = {window: visible(sequence_length, window, device) for window in windows if window < sequence_length}
 
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
@@ -63,11 +63,11 @@ class Varlen(Masked):
     def __init__(self, device: torch.device, sequence_length: int, windows: tuple[int, ...]) -> None:
         super().__init__(device, sequence_length, ())
         if importlib.util.find_spec("torch.nn.attention.varlen") is None:
-            raise Unusable("needs PyTorch 2.11")
+            raise AttentionUnavailable("needs PyTorch 2.11")
         from torch.nn.attention.varlen import varlen_attn
 
         if "window_size" not in inspect.signature(varlen_attn).parameters:
-            raise Unusable("this PyTorch's varlen_attn knows no windows: 2.11 does")
+            raise AttentionUnavailable("this PyTorch's varlen_attn knows no windows: 2.11 does")
         self.varlen_attn = varlen_attn
 
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
@@ -94,7 +94,7 @@ class Flash3(Varlen):
     def __init__(self, device: torch.device, sequence_length: int, windows: tuple[int, ...]) -> None:
         super().__init__(device, sequence_length, windows)
         if importlib.util.find_spec(FLASH3_MODULE) is None or torch.cuda.get_device_capability(device)[0] != 9:
-            raise Unusable("needs the package flash-attn-3 and a Hopper GPU")
+            raise AttentionUnavailable("needs the package flash-attn-3 and a Hopper GPU")
         Flash3.activated = True  # it changes PyTorch's own kernels, also where it then fails
         torch_attention.activate_flash_attention_impl("FA3")
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from search.task.attention import Attend, Flash3, Flex, Masked, Unusable, Varlen, reference
+from search.task.attention import Attend, AttentionUnavailable, Flash3, Flex, Masked, Varlen, reference
 
 # cuDNN's kernels are 1.7 to 2.3 times faster than FlashAttention-2 at training shapes on Hopper (huggingface/transformers
 # pull request 48163).
@@ -39,8 +39,8 @@ def choose(
 ) -> Attend:
     """The fastest way that works on this device; prints why faster ones do not.
 
-    `windows`: all that will be asked for. `compiled`: whether the caller compiles what it calls. Raises Unusable where none
-    works.
+    `windows`: all that will be asked for. `compiled`: whether the caller compiles what it calls. Raises AttentionUnavailable
+    where none works.
     """
     ways = candidates(device, compiled)
     with torch.inference_mode(False):
@@ -52,10 +52,10 @@ def choose(
                     check(way, device, head_dim)
                 with refusals():
                     return way(device, sequence_length, windows)
-            except Unusable as error:
+            except AttentionUnavailable as error:
                 way.withdraw()
                 print(f"attention: not by {way.name}: {error}", flush=True)
-    raise Unusable(f"no way of attention works on {device} with {head_dim} channels per head")
+    raise AttentionUnavailable(f"no way of attention works on {device} with {head_dim} channels per head")
 
 
 def candidates(device: torch.device, compiled: bool) -> tuple[type[Masked], ...]:
@@ -77,7 +77,7 @@ def use_cudnn(device: torch.device, head_dim: int) -> None:
     order.enter_context(sdpa_kernel(CUDNN_FIRST, set_priority=True))
     try:
         check(Masked, device, head_dim, windows=(CHECKED_LENGTH,))
-    except Unusable as error:
+    except AttentionUnavailable as error:
         order.close()
         torch.backends.cuda.enable_cudnn_sdp(False)  # from 2.12 on it is first by default
         print(f"attention: not by cuDNN: {error}", flush=True)
@@ -86,7 +86,7 @@ def use_cudnn(device: torch.device, head_dim: int) -> None:
 
 
 def check(way: type[Masked], device: torch.device, head_dim: int, windows: tuple[int, ...] = (40, CHECKED_LENGTH)) -> None:
-    """Hold a way against the reference, at a small size; a window of CHECKED_LENGTH is none. Raises Unusable."""
+    """Hold a way against the reference, at a small size; a window of CHECKED_LENGTH is none. Raises AttentionUnavailable."""
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     generator = torch.Generator().manual_seed(0)
     shape = (2, CHECKED_LENGTH, 2, head_dim)
@@ -101,19 +101,21 @@ def check(way: type[Masked], device: torch.device, head_dim: int, windows: tuple
         for name, mine, right in zip(("output", "query", "key", "value"), ours, exact, strict=True):
             difference = float((mine.float() - right).square().mean().sqrt() / right.square().mean().sqrt())
             if not difference <= MOST_DIFFERENCE:
-                raise Unusable(f"it is off by {difference:.3f} of the true {name}, window {window} of {CHECKED_LENGTH}")
+                raise AttentionUnavailable(
+                    f"it is off by {difference:.3f} of the true {name}, window {window} of {CHECKED_LENGTH}"
+                )
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """The errors by which a kernel, its package or a compiler refuse a device, a type or a width of heads, as Unusable. That
-    memory has run out is no refusal."""
+    """The errors by which a kernel, its package or a compiler refuse a device, a type or a width of heads, as
+    AttentionUnavailable. That memory has run out is no refusal."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, ImportError, ValueError, TypeError, AssertionError) as error:
-        raise Unusable(next(iter(str(error).splitlines()), type(error).__name__)) from error
+        raise AttentionUnavailable(next(iter(str(error).splitlines()), type(error).__name__)) from error
 
 
 def _with_gradients(

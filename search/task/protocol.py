@@ -9,6 +9,8 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
+# Files in a process's own folder: the program, its trained weights, and what a scoring process answers (float32).
+SOURCE, WEIGHTS, ANSWER = "train.py", "weights.pt", "output.bin"
 CHANNEL_VARIABLE = "FAIRTRIAL_CHANNEL"  # holds the number of the inherited socket
 LONGEST_MESSAGE = 65_536  # bytes; a longer line is refused, so that a candidate cannot fill the harness's memory
 MOST_FILES = 8  # open files that may travel with one message

@@ -20,9 +20,8 @@ import torch
 from search.task import memory
 from search.task.loader import PACKINGS, Documents, prefetched, training_rows
 from search.task.pace import pace_for
-from search.task.protocol import FACT_NAME, MOST_FACTS, Channel
+from search.task.protocol import FACT_NAME, MOST_FACTS, WEIGHTS, Channel
 
-WEIGHTS = "weights.pt"  # in the trial's own folder
 WARM_UP_STEPS = 3  # on synthetic tokens; enough for compilation and for an allocator to settle
 REPORT_SECONDS = 0.2  # between reports of the loss
 BATCHES_AHEAD = 2  # made on another thread while an accelerator works on one

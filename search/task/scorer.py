@@ -21,10 +21,7 @@ from torch.nn import functional as F
 from search.task import memory
 from search.task.confine import confine
 from search.task.launch import die_with_parent, failure_kind, run_candidate
-from search.task.protocol import Channel
-from search.task.run import WEIGHTS
-
-OUTPUT = "output.bin"  # float32, in the process's own folder
+from search.task.protocol import ANSWER, WEIGHTS, Channel
 
 Model = Callable[[torch.Tensor], torch.Tensor]
 
@@ -83,7 +80,7 @@ def serve(channel: Channel) -> None:
     except Exception as error:
         channel.send({"event": "failed", "kind": failure_kind(error), "peak_memory_mb": memory.peak_mb()})
         raise
-    output.tofile(OUTPUT)
+    output.tofile(ANSWER)
     channel.send({"event": "done"})
 
 

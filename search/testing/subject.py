@@ -14,7 +14,7 @@ from search.config.schema import Config
 from search.config.validate import load
 from search.runner.stock import stock_of
 from search.study import source
-from search.study.budget import in_words
+from search.study.budget import budget_in_words
 from search.study.contract import Strategy, TaskFacts
 from search.study.trial import Trial
 from search.testing.synthetic import SyntheticRunner, run_study
@@ -67,7 +67,7 @@ class Subject:
             threads=task.threads,
             sequence_length=task.sequence_length,
             vocab_size=task.vocab_size,
-            budget=in_words(task.budget),
+            budget=budget_in_words(task.budget),
             limits="none",
             folder=folder,
         )

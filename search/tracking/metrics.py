@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from search.study.journal import Entry
 from search.study.trial import Outcome
-from search.tracking import peaks
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -21,11 +21,11 @@ def metric(name: str, value: float, at: int, step: int) -> Metric:
 
 
 def outcome_metrics(entry: Entry) -> list[Metric]:
-    """A trial's numbers, and its loss curve over tokens."""
+    """A trial's numbers under their own names, and its loss curve over tokens."""
     outcome, cost = entry.trial.outcome, entry.trial.answer.cost
-    values = _values(outcome)
+    values = numbers({**vars(outcome), "tokens_per_second": outcome.tokens_per_second})
     if cost is not None:
-        values |= {f"llm_{name}": value for name, value in asdict(cost).items() if value is not None}
+        values |= numbers({f"llm_{name}": value for name, value in asdict(cost).items()})
     at = int(entry.finished * 1000)
     started = entry.finished - outcome.train_seconds
     curve = [metric("train_loss", p.loss, int((started + p.seconds) * 1000), p.tokens) for p in outcome.losses]
@@ -33,30 +33,16 @@ def outcome_metrics(entry: Entry) -> list[Metric]:
 
 
 def outcome_tags(outcome: Outcome) -> dict[str, str]:
-    """What its program says of itself in words, and why its utilisation is not known."""
-    described = {f"described.{name}": value for name, value in outcome.described.items() if isinstance(value, str)}
-    return {**described, "mfu": peaks.why_unknown(outcome)}
+    """What its program says of itself in words."""
+    return {f"described.{name}": value for name, value in outcome.described.items() if isinstance(value, str)}
 
 
-def _values(outcome: Outcome) -> dict[str, float]:
-    speed = outcome.tokens / outcome.train_seconds if outcome.train_seconds > 0 else None
-    values = {
-        "val_bpb": outcome.val_bpb,
-        "confirmation_bpb": outcome.confirmation_bpb,
-        "field_bpb": outcome.field_bpb,
-        "audit_sd": outcome.audit_sd,
-        "audit_max": outcome.audit_max,
-        "tokens_per_second": speed,
-        "mfu": peaks.utilisation(outcome),
-    }
-    return {
-        "train_seconds": outcome.train_seconds,
-        "tokens": outcome.tokens,
-        "steps": outcome.steps,
-        "peak_memory_mb": outcome.peak_memory_mb,
-        "dropped_share": outcome.dropped_share,
-        **{f"seconds/{phase}": seconds for phase, seconds in outcome.seconds.items()},
-        **{f"device/{name}": value for name, value in outcome.telemetry.items()},
-        **{f"described/{name}": value for name, value in outcome.described.items() if not isinstance(value, str)},
-        **{name: value for name, value in values.items() if value is not None},
-    }
+def numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among some values by name; those of a table as `table/name`, which MLflow's pages fold away."""
+    found: dict[str, float] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}/{inner}": number for inner, number in numbers(value).items()}
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found[name] = value
+    return found

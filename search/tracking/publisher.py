@@ -195,7 +195,8 @@ class MlflowPublisher:
         """The study's own curves over trials, its table, and its winner so far."""
         trial = entry.trial
         spent = {f"llm_{name}": value for name, value in totals.llm.items()}
-        values = {"train_hours": totals.train_hours, "best_val_bpb": totals.best, **spent}
+        best = None if totals.winner is None else totals.winner.score
+        values = {"train_hours": totals.train_hours, "best_val_bpb": best, **spent}
         # Anchors have a curve of their own: they are not what the strategy reached.
         values["anchor_val_bpb" if trial.origin is Origin.ANCHOR else "trial_val_bpb"] = trial.val_bpb
         at = int(entry.finished * 1000)
@@ -206,7 +207,7 @@ class MlflowPublisher:
             self.client.log_text(self.parent, kept_chain(rows), "kept.md")
         for path in sorted((self.journal.folder / ATTACHMENTS).glob("*.*")):  # such as the program.md that an agent read
             self.client.log_artifact(self.parent, str(path))
-        if totals.winner == trial.number and trial.candidate is not None:
+        if totals.winner is trial and trial.candidate is not None:
             change = source.diff(self._stock(), trial.candidate.source, "stock/train.py", "winner/train.py")
             text, task = trial.candidate.source, self.header["config"]["task"]["name"]
             fitted = source.is_fitted(self._stock())  # an edit may have dropped the mark

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from search.config.messages import UserError
-from search.config.places import OUTPUT, resolve
+from search.config.places import MLRUNS, resolve
 from search.tracking.words import EXPERIMENT_DESCRIPTION
 
 if TYPE_CHECKING:
@@ -46,9 +47,8 @@ def connect(uri: str) -> MlflowClient:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    OUTPUT.mkdir(exist_ok=True)
-    with (OUTPUT / ".mlflow.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    MLRUNS.mkdir(exist_ok=True)
+    with FileLock(MLRUNS / ".mlflow.lock"):
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
@@ -60,7 +60,7 @@ def experiment_id(client: MlflowClient, name: str, uri: str) -> str:
 
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        location = str(OUTPUT / "artifacts" / name) if uri.startswith(SQLITE) else None
+        location = str(MLRUNS / "artifacts" / name) if uri.startswith(SQLITE) else None
         tags = {"mlflow.note.content": EXPERIMENT_DESCRIPTION}
         try:
             return client.create_experiment(name, artifact_location=location, tags=tags)

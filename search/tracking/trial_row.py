@@ -11,28 +11,23 @@ from search.study.doubts import doubts
 from search.study.flags import flags
 from search.study.journal import Entry
 from search.study.trial import Trial
-from search.tracking import peaks
+
+LONG = ("losses", "log_tail")  # of an outcome: what MLflow carries elsewhere
 
 
 def row(entry: Entry, parent: str | None, stock: Trial, task: TaskConfig) -> dict[str, Any]:
-    """What is worth comparing of a trial. `parent`: the text it was changed from. `stock`: the study's first trial."""
+    """All of a trial: its outcome's fields by their own names, where it came from, and what it changes. `parent`: the text
+    that it was changed from. `stock`: the study's first trial."""
     assert stock.candidate is not None
-    trial, outcome = entry.trial, entry.trial.outcome
-    candidate, verdict = trial.candidate, entry.verdict
+    trial, candidate, verdict = entry.trial, entry.trial.candidate, entry.verdict
     return {
+        **{name: value for name, value in trial.outcome.record().items() if name not in LONG},
+        "tokens_per_second": trial.outcome.tokens_per_second,
         "number": trial.number,
         "origin": trial.origin,
-        "status": trial.status,
-        "val_bpb": outcome.val_bpb,
-        "val_nats": outcome.val_nats,
-        "confirmation_bpb": outcome.confirmation_bpb,
-        "field_bpb": outcome.field_bpb,
-        "audited": outcome.audited,
-        "audit_sd": outcome.audit_sd,
-        "audit_max": outcome.audit_max,
+        "score": trial.score,
         "kept": None if verdict is None else verdict.kept,
         "verdict": None if verdict is None else verdict.reason,
-        "reason": outcome.reason,
         "duplicate_of": trial.duplicate_of,
         "replicate": None if candidate is None else candidate.replicate,
         "training_seed": entry.training_seed,
@@ -40,29 +35,19 @@ def row(entry: Entry, parent: str | None, stock: Trial, task: TaskConfig) -> dic
         "note": trial.answer.note,
         "source": None if candidate is None else candidate.source_hash,
         **_changes(None if candidate is None else candidate.source, parent, stock.candidate.source),
-        "doubts": list(doubts(outcome, stock.outcome, task)),
+        "doubts": list(doubts(trial.outcome, stock.outcome, task)),
         "facts": trial.answer.facts,
         "cost": None if trial.answer.cost is None else asdict(trial.answer.cost),
         "started": entry.started,
         "finished": entry.finished,
-        "train_seconds": outcome.train_seconds,
-        "seconds": outcome.seconds,
-        "tokens": outcome.tokens,
-        "steps": outcome.steps,
-        "peak_memory_mb": outcome.peak_memory_mb,
-        "dropped_share": outcome.dropped_share,
-        "device": outcome.device,
-        "telemetry": outcome.telemetry,
-        "described": outcome.described,
-        "mfu": peaks.utilisation(outcome),
     }
 
 
 def _changes(text: str | None, parent: str | None, stock: str) -> dict[str, Any]:
     """Kind of change against the parent and against the stock; None where there is nothing that parses."""
     if text is None:
-        names = ("kind", "kind_from_stock", "changed", "constants", "constants_before")
-        return dict.fromkeys((*names, "lines_added", "lines_removed", "flags"))
+        names = ("kind", "kind_from_stock", "changed", "constants", "constants_before", "lines_added", "lines_removed")
+        return {**dict.fromkeys(names), "flags": []}
     try:
         from_stock = source.change(stock, text)
         from_parent = from_stock if parent is None else source.change(parent, text)

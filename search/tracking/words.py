@@ -19,7 +19,7 @@ EXPERIMENT_DESCRIPTION = (
 
 CONFIRMATION_DESCRIPTION = (
     "The stock, the studies' winners, and the winners' constants alone in the stock's code, trained again on seeds that no "
-    "search has used. `val_bpb`: validation, as the searches saw it; `confirmation_bpb`: text that no search has seen. Each "
+    "search has used. `val_bpb`: validation, as the studies saw it; `confirmation_bpb`: text that no study has seen. Each "
     "trial's tag `arm` says which program it repeats; `plans.json` says what was planned, and when."
 )
 
@@ -65,5 +65,5 @@ def trial_description(entry: Entry) -> str:
     score = "no score" if outcome.val_bpb is None else f"val_bpb {outcome.val_bpb:.4f}"
     judged = "" if entry.verdict is None else ("kept: " if entry.verdict.kept else "not kept: ") + entry.verdict.reason
     idea = f"\n\n{as_markdown(entry.trial.answer.note)}. Hypothesis: {as_markdown(hypothesis)}" if hypothesis else ""
-    said = "\n\n`described` and `mfu` rest on what the program says of itself." if outcome.described else ""
+    said = "\n\n`described` is what the program says of itself." if outcome.described else ""
     return f"Trial {entry.trial.number}, {outcome.status}, {score}. {as_markdown(judged or outcome.reason)}{idea}{said}"

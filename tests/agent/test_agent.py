@@ -16,7 +16,7 @@ from search.config.messages import UserError
 from search.config.places import ROOT
 from search.console.run_study import make_strategy
 from search.llm import edits
-from search.llm.client import Recorder
+from search.llm.record import Recorder
 from search.runner.stock import stock_of
 from search.study import source
 from search.study.contract import NoiseFloor, TaskFacts
@@ -393,7 +393,7 @@ class Improves(SyntheticRunner):
 
 
 class ImprovesButFailsOnce(Improves):
-    """The second of its trainings after the stock's is cut off."""
+    """The second of its training runs after the stock's is cut off."""
 
     def run(self, request, observe):
         outcome = super().run(request, observe)
@@ -453,7 +453,7 @@ def test_a_recorded_reply_is_on_disk_before_it_is_read(tmp_path, stock, configur
         calls = 0
 
         def complete(self, messages, ask, call):
-            from search.llm.client import Reply
+            from search.llm.reply import Reply
 
             Client.calls += 1
             return Reply("text", "stop", "model")

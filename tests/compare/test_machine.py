@@ -13,7 +13,7 @@ RIVALS = (replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, 
 
 
 def test_trials_that_were_slowed_down_are_counted_by_study():
-    studies, confirmation, _ = records(0, World(RIVALS, searches=1))
+    studies, confirmation, _ = records(0, World(RIVALS, studies=1))
     slow = {"throttled_share": 0.06, "cpu_share": 0.89, "stolen_share": 0.03}
     fine = {"throttled_share": 0.05, "cpu_share": 0.9, "stolen_share": 0.02}
     for header, rows in studies:
@@ -31,7 +31,7 @@ def test_trials_that_were_slowed_down_are_counted_by_study():
 
 
 def test_a_card_that_is_always_at_its_power_limit_favours_no_study():
-    studies, confirmation, _ = records(0, World(RIVALS, searches=1))
+    studies, confirmation, _ = records(0, World(RIVALS, studies=1))
     groups = [rows for _, rows in studies] + [confirmation[1]]
     for rows in groups:
         for row in rows:
@@ -50,7 +50,7 @@ def test_a_card_that_is_always_at_its_power_limit_favours_no_study():
 
 
 def test_different_models_of_device_are_cautioned_of_and_different_units_are_not():
-    studies, confirmation, _ = records(0, World(RIVALS, searches=1))
+    studies, confirmation, _ = records(0, World(RIVALS, studies=1))
     h100, h200 = "NVIDIA H100 80GB HBM3", "NVIDIA H200"
     for number, (_, rows) in enumerate(studies):
         for row in rows:

@@ -10,7 +10,7 @@ from statsmodels.stats.power import TTestIndPower, TTestPower
 
 from search import plan
 from search.compare.analyse import power
-from search.console import arguments
+from search.console import command_line
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def test_repeats_as_in_the_tables(difference, sd, chance, repeats):
 def test_power_of_many_searches_is_that_of_the_t_test():
     theirs = TTestPower().power(0.5, 30, 0.05, alternative="larger")
     assert power.sign_flip_power(0.5, 30, 0.05) == pytest.approx(theirs)
-    searches = power.searches_needed(power.Variances(between=1.0, own=0.0), 0.5, repeats=5)
-    assert searches == math.ceil(TTestPower().solve_power(0.5, alpha=0.05, power=0.8, alternative="larger"))
+    studies = power.studies_needed(power.Variances(between=1.0, own=0.0), 0.5, repeats=5)
+    assert studies == math.ceil(TTestPower().solve_power(0.5, alpha=0.05, power=0.8, alternative="larger"))
 
 
 def test_power_of_five_searches_is_that_all_agree():
@@ -42,18 +42,18 @@ def test_power_of_five_searches_is_that_all_agree():
     assert power.sign_flip_power(1.0, 5, 0.05) == pytest.approx(expected, abs=3 * math.sqrt(0.25 / power.DRAWS))
 
 
-@pytest.mark.parametrize(("contrasts", "searches"), [(1, 5), (3, 6), (4, 7), (6, 7)])
-def test_fewest_searches_that_a_sign_flip_test_can_show(contrasts, searches):
-    assert power.fewest_searches(contrasts) == searches
-    assert 2.0**-searches <= 0.05 / contrasts < 2.0 ** -(searches - 1)
-    assert power.sign_flip_power(100.0, searches - 1, 0.05 / contrasts) == 0
+@pytest.mark.parametrize(("contrasts", "studies"), [(1, 5), (3, 6), (4, 7), (6, 7)])
+def test_fewest_searches_that_a_sign_flip_test_can_show(contrasts, studies):
+    assert power.fewest_studies(contrasts) == studies
+    assert 2.0**-studies <= 0.05 / contrasts < 2.0 ** -(studies - 1)
+    assert power.sign_flip_power(100.0, studies - 1, 0.05 / contrasts) == 0
 
 
 def test_repeats_settle_only_what_is_not_spread_between_searches():
     noisy, spread = power.Variances(between=0.0, own=1.0), power.Variances(between=1.0, own=0.0)
-    assert power.repeats_needed(noisy, 0.3, searches=8) > 5
-    assert power.repeats_needed(spread, 0.3, searches=8) is None
-    detectable = power.detectable(noisy, searches=20, repeats=5)
+    assert power.repeats_needed(noisy, 0.3, studies=8) > 5
+    assert power.repeats_needed(spread, 0.3, studies=8) is None
+    detectable = power.detectable(noisy, studies=20, repeats=5)
     assert power.sign_flip_power(detectable / math.sqrt(1 / 5), 20, 0.05) == pytest.approx(0.8, abs=0.01)
 
 
@@ -67,7 +67,7 @@ def test_control_trials_until_the_mean_is_known():
 
 
 def run(line: str) -> int:
-    return arguments.run(plan.Settings, plan.show, plan.__doc__, "stopped", line.split())
+    return command_line.run(plan.COMMAND, line.split())
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def run(line: str) -> int:
     [
         ("sb=1", "sb: no such key"),
         ("differnce=1", "did you mean difference?"),
-        ("sd=-1", "sd=-1: must be a number above 0"),
+        ("sd=-1", "sd=-1.0: must be a number above 0"),
         ("sd", "sd: has no value"),
         ("power=1.5", "must be above 0 and below 1"),
         ("repeats=2.5", "whole number"),

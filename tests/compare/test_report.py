@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from rich.console import Console
 
-from search.compare import comparison
+from search.compare.__main__ import COMMAND
 from search.compare.analyse import planning
 from search.compare.analyse.analysis import analyse
 from search.compare.read import parse
@@ -31,7 +31,7 @@ from search.compare.show.words import times
 from search.compare.truth.example import EXAMPLE, publish_simulated
 from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, records
 from search.config.places import ROOT
-from search.console import arguments
+from search.console import command_line
 from search.tracking.colours import COLOURS, styles
 
 HOSTILE = (
@@ -47,9 +47,9 @@ EFFECTS = (
 WORLDS = {
     "effects": World(rivals=EFFECTS, anchor_every=4),
     "no effects": World(rivals=SMALL),
-    "unconfirmed": World(rivals=SMALL, searches=2, confirmed=False),
-    "below the minima": World(rivals=SMALL, searches=2, repeats=2),
-    "hostile": World(rivals=SMALL, searches=2, failures=0.3, repeats=3),
+    "unconfirmed": World(rivals=SMALL, studies=2, confirmed=False),
+    "below the minima": World(rivals=SMALL, studies=2, repeats=2),
+    "hostile": World(rivals=SMALL, studies=2, failures=0.3, repeats=3),
 }
 
 
@@ -317,7 +317,7 @@ def test_one_colour_per_strategy_and_shades_for_its_variants():
 
 
 def run(*given: str) -> int:
-    return arguments.run(comparison.Settings, comparison.compare, "help", "stopped", given)
+    return command_line.run(COMMAND, given)
 
 
 def no_nan(word: str) -> None:
@@ -326,7 +326,7 @@ def no_nan(word: str) -> None:
 
 def test_comparing_writes_publishes_and_replaces(clone, tmp_path):
     stranger = replace(OPTUNA, label="zed", name="zed", trials=6)
-    uri = publish_simulated(tmp_path, World(rivals=(*SMALL, stranger), searches=1, repeats=2))
+    uri = publish_simulated(tmp_path, World(rivals=(*SMALL, stranger), studies=1, repeats=2))
     arguments_ = ("experiment=simulated", f"tracking.uri={uri}")
     first = clone.run(*arguments_, module="search.compare")
     folder = clone.root / "mlruns" / "reports" / "simulated" / "cpu"
@@ -358,7 +358,7 @@ def test_comparing_writes_publishes_and_replaces(clone, tmp_path):
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("store")
-    world = World(rivals=(replace(CONTROL, trials=2),), searches=1, confirmed=False)
+    world = World(rivals=(replace(CONTROL, trials=2),), studies=1, confirmed=False)
     uri = publish_simulated(folder, world)
     publish_simulated(folder, world, name="two-tasks")
     publish_simulated(folder, world, name="two-tasks", task="gpu")
@@ -393,19 +393,6 @@ def test_one_task_of_several_can_be_chosen(store, capsys, tmp_path):
     assert "two-tasks: is it the agent" in (tmp_path / "report.html").read_text()
 
 
-def test_help_needs_no_heavy_import(clone):
-    code = (
-        "import sys, runpy\nsys.argv = ['search.compare', '--help']\n"
-        "try:\n    runpy.run_module('search.compare', run_name='__main__')\n"
-        "except SystemExit as end:\n    assert not end.code\n"
-        "heavy = {'torch', 'mlflow', 'scipy', 'matplotlib', 'numpy', 'statsmodels'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    (clone.root / "helps.py").write_text(code)
-    done = clone.run(module="helps")
-    assert done.returncode == 0 and "tracking.uri=sqlite:///mlruns/mlflow.db" in done.stdout, done.stdout
-
-
 # ---- the pages that explain it ----
 
 
@@ -433,5 +420,5 @@ def test_the_page_about_planning_quotes_what_the_program_says():
     text = (ROOT / ".github" / "docs" / "planning.md").read_text()
     for repeats in (5, 10):
         plan = planning.Plan(0.012, 0.004, (0.004, 0.008, 0.012, 0.024), repeats, planning.CONTRASTS)
-        rows = "\n".join(f"| {' | '.join(cells)} |" for cells in planning.in_words(planning.table(plan)))
+        rows = "\n".join(f"| {' | '.join(cells)} |" for cells in planning.table_rows(planning.table(plan)))
         assert rows in text

@@ -13,6 +13,7 @@ from search.compare.analyse.confirmed import scores_of
 from search.compare.analyse.gains import evidence_of
 from search.compare.analyse.headline import headline
 from search.compare.read import parse
+from search.compare.show import remedies
 from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, records, simulate_experiment
 from search.config.messages import UserError
 
@@ -46,11 +47,11 @@ def changed(records_, number, **header):
 )
 def test_what_must_not_be_compared_is_refused(header, words):
     with pytest.raises(UserError, match=words):
-        parse.experiment("simulated", *changed(records(0, World(SMALL, searches=2)), 1, **header))
+        parse.experiment("simulated", *changed(records(0, World(SMALL, studies=2)), 1, **header))
 
 
 def test_two_confirmations_and_no_study_are_refused():
-    studies, confirmation, _ = records(0, World(SMALL, searches=1))
+    studies, confirmation, _ = records(0, World(SMALL, studies=1))
     with pytest.raises(UserError, match="two confirmations"):
         parse.experiment("simulated", studies, [confirmation, confirmation])
     with pytest.raises(UserError, match="has no study"):
@@ -58,14 +59,14 @@ def test_two_confirmations_and_no_study_are_refused():
 
 
 def test_a_record_of_another_version_is_named():
-    studies, _, _ = records(0, World(SMALL, searches=1))
+    studies, _, _ = records(0, World(SMALL, studies=1))
     del studies[0][1][0]["tokens"]
     with pytest.raises(UserError, match=r"agent-playbook/0: its record lacks 'tokens'"):
         parse.experiment("simulated", studies, [])
 
 
 def test_a_confirmation_of_a_trial_that_is_not_published_is_named():
-    experiment = simulate_experiment(0, World(SMALL, searches=1))
+    experiment = simulate_experiment(0, World(SMALL, studies=1))
     study = experiment.studies[0]
     with pytest.raises(UserError, match="whose score the study's table lacks"):
         analyse(replace(experiment, studies=(replace(study, rows=study.rows[:0]), *experiment.studies[1:])))
@@ -76,12 +77,12 @@ def test_a_confirmation_of_a_trial_that_is_not_published_is_named():
 
 def test_everything_that_is_missing_is_named_with_its_command(configure):
     rivals = (replace(BETTER[0], label="agent-gpt-x"), BETTER[1], replace(CONTROL, trials=2))
-    contrast = contrasts_of(simulate_experiment(0, World(rivals, searches=3, repeats=3)))[0]
+    contrast = contrasts_of(simulate_experiment(0, World(rivals, studies=3, repeats=3)))[0]
     assert contrast.verdict == "not stated" and contrast.p is None
     assert [missing.what for missing in contrast.missing] == [
         "2 of 8 control trials",
-        "3 of 6 searches of agent-gpt-x",
-        "3 of 6 searches of optuna-tpe",
+        "3 of 6 studies of agent-gpt-x",
+        "3 of 6 studies of optuna-tpe",
         "2 of 5 confirmation repeats",
     ]
     control, agent, optuna, confirm = (missing.command for missing in contrast.missing)
@@ -111,14 +112,29 @@ def test_a_control_and_a_confirmation_are_asked_for_where_there_is_none():
     assert contrast.pairs == () and contrast.advantage is None
 
 
+def test_a_studys_own_words_are_kept_quoted_and_what_a_name_is_made_of_is_added():
+    experiment = simulate_experiment(0, World(SMALL[:2], studies=1))
+    words = ("strategy.margin=2.5", "data=files", 'data.corpus.folder="~/my texts"', "seed=7")
+    studies = [replace(study, overrides=words) for study in experiment.studies]
+    experiment = replace(experiment, studies=tuple(studies))
+    rest = """data=files 'data.corpus.folder="~/my texts"'"""
+    agent = experiment.of("agent-playbook")[0]
+    assert remedies.studies(experiment, agent, [1, 2]) == (
+        f"python -m search -m strategy=agent task=cpu experiment=simulated strategy.margin=2.5 {rest} seed=1,2"
+    )
+    assert remedies.longer(experiment, agent, [7], 50).endswith(f"{rest} seed=7 study.trials=50")
+    assert remedies.control(experiment) == (f"python -m search strategy=seeds task=cpu experiment=simulated {rest} seed=0")
+    assert shlex.split(remedies.confirm(replace(experiment, name="1e3"), 5))[3:] == ["experiment='1e3'", "repeats=5"]
+
+
 def test_more_contrasts_need_more_searches():
     fourth = replace(OPTUNA, label="optuna-random", trials=4)
     contrast = contrasts_of(simulate_experiment(0, World((*SMALL, fourth))))[0]
-    assert "1 of 7 searches of agent-playbook" in [missing.what for missing in contrast.missing]
+    assert "1 of 7 studies of agent-playbook" in [missing.what for missing in contrast.missing]
 
 
 def test_one_unconfirmed_winner_is_not_left_out_silently():
-    experiment = simulate_experiment(0, World(SMALL, searches=7))
+    experiment = simulate_experiment(0, World(SMALL, studies=7))
     table = experiment.confirmation
     left = {name: study for name, study in table.plans[0].studies.items() if not name.endswith("agent-playbook/6")}
     table = replace(table, plans=(replace(table.plans[0], studies=left),))
@@ -165,7 +181,7 @@ def test_equal_hours_are_equal_budgets():
 
 
 def test_searches_that_kept_the_stock_are_no_independent_evidence():
-    """All of Optuna's searches end with the stock: agent against Optuna is then agent against the stock."""
+    """All of Optuna's studies end with the stock: agent against Optuna is then agent against the stock."""
     poor = replace(OPTUNA, trials=4, tuning=-0.5)
     first, second, third = contrasts_of(simulate_experiment(0, World((BETTER[0], poor, SMALL[2]))))
     assert first.method == second.method == "t, shared programs"

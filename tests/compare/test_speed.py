@@ -21,7 +21,7 @@ from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, records, s
 LEVEL = 0.01  # of the tests that judge the estimates
 WORSE = 0.01  # bits per byte with 1 % fewer tokens, in the runs that are made up here
 RIVALS = (replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=10))
-SMALL = World(RIVALS, searches=1)
+SMALL = World(RIVALS, studies=1)
 ROW = simulate_experiment(0, SMALL).control[0].rows[0]
 
 
@@ -146,7 +146,7 @@ def test_a_machine_of_another_speed_is_cautioned_of_and_one_of_nearly_the_same_i
 
 
 def test_no_score_and_no_claim_depends_on_tokens():
-    experiment = simulate_experiment(0, World(RIVALS, searches=2, drift=0.1))
+    experiment = simulate_experiment(0, World(RIVALS, studies=2, drift=0.1))
 
     def without_tokens(rows):
         return tuple(replace(row, tokens=0, steps=0) for row in rows)
@@ -167,7 +167,7 @@ def test_no_score_and_no_claim_depends_on_tokens():
 
 
 def test_without_a_control_the_anchors_tell_the_slope_and_no_speed_is_relative():
-    world = World(RIVALS[:2], searches=3, anchor_every=1)
+    world = World(RIVALS[:2], studies=3, anchor_every=1)
     speed = analyse(simulate_experiment(0, world)).speed
     assert [seen.repeats for seen in speed.tokens] == ["same seed"] and speed.control is None
     assert all(study.stock is None and study.of_shift is not None for study in speed.studies)
@@ -209,7 +209,7 @@ def test_what_is_not_shown_of_speed_is_called_not_shown():
 
 
 def test_under_a_budget_of_tokens_nothing_is_said_of_speed():
-    studies, confirmation, _ = records(0, World(RIVALS, searches=1, drift=0.1))
+    studies, confirmation, _ = records(0, World(RIVALS, studies=1, drift=0.1))
     for header, rows in (*studies, confirmation[:2]):
         header["task"] = {"device": "cpu", "budget": {"seconds": None, "tokens": 1_000_000}, "vocab_size": 1024}
         for row in rows:

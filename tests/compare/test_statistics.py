@@ -15,7 +15,7 @@ from scipy import stats
 from search.compare.analyse.analysis import analyse
 from search.compare.analyse.gains import evidence_of, study_result
 from search.compare.analyse.headline import holm, sign_flip
-from search.compare.analyse.intervals import Combination, mean_estimate, mean_over_searches, pooled_spread
+from search.compare.analyse.intervals import Combination, mean_estimate, mean_over_studies, pooled_spread
 from search.compare.analyse.noise import drift, same_seed
 from search.compare.analyse.null import best_of_subsets, expected_normal_minimum, null_band
 from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, simulate, simulate_experiment
@@ -65,8 +65,8 @@ def test_a_combination_without_programs_is_so_by_definition():
 @given(st.lists(st.floats(-1, 1), min_size=3, max_size=8).filter(lambda values: np.std(values) > 1e-6))
 def test_searches_that_share_nothing_have_the_paired_interval(differences):
     samples = {f"{name}{i}": [value, value] for i, d in enumerate(differences) for name, value in (("a", 0.0), ("b", d))}
-    searches = [Combination({f"b{i}": 1.0, f"a{i}": -1.0}) for i in range(len(differences))]
-    mean = mean_over_searches(searches, samples)
+    studies = [Combination({f"b{i}": 1.0, f"a{i}": -1.0}) for i in range(len(differences))]
+    mean = mean_over_studies(studies, samples)
     theirs = stats.ttest_1samp(differences, 0.0).confidence_interval(0.95)
     assert not mean.shared
     assert (mean.estimate.low, mean.estimate.high) == pytest.approx((theirs.low, theirs.high))
@@ -75,7 +75,7 @@ def test_searches_that_share_nothing_have_the_paired_interval(differences):
 @given(SCORES, SCORES)
 def test_searches_that_all_share_one_program_have_welchs_interval(winners, stock):
     samples = {"stock": stock, **{str(i): [score, score] for i, score in enumerate(winners)}}
-    mean = mean_over_searches([Combination({"stock": 1.0, str(i): -1.0}) for i in range(len(winners))], samples)
+    mean = mean_over_studies([Combination({"stock": 1.0, str(i): -1.0}) for i in range(len(winners))], samples)
     theirs = stats.ttest_ind(stock, winners, equal_var=False).confidence_interval(0.95)
     assert mean.shared
     assert (mean.estimate.low, mean.estimate.high) == pytest.approx((theirs.low, theirs.high))
@@ -175,7 +175,7 @@ KINDS = st.lists(st.sampled_from(("constants", "code", "both")), min_size=1, max
 @given(st.integers(0, 10_000), KINDS, st.floats(-0.02, 0.05), st.floats(-0.02, 0.05), st.floats(0, 0.05))
 def test_the_parts_add_up_to_the_claim(seed, kinds, tuning, code, hourly):
     agent = replace(AGENT, kinds=kinds, tuning=tuning, code=code, trials=5)
-    world = World((agent, replace(OPTUNA, trials=2), replace(CONTROL, trials=4)), searches=2, drift=hourly, repeats=3)
+    world = World((agent, replace(OPTUNA, trials=2), replace(CONTROL, trials=4)), studies=2, drift=hourly, repeats=3)
     experiment = simulate_experiment(seed, world)
     for alone in (experiment, replace(experiment, studies=experiment.studies[:2])):  # with a control, and without
         evidence = evidence_of(alone, None)

@@ -17,11 +17,11 @@ from search.compare.read.tables import StudyTable
 from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, records, simulate_experiment
 from search.config.messages import UserError
 from search.config.places import ROOT
-from search.console import arguments
+from search.console import command_line
 from search.study.identity import DECIDING
 from search.tracking import store
 
-SMALL = World((replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=4)), searches=2)
+SMALL = World((replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=4)), studies=2)
 
 
 def study_of(scores, hours, anchors=(), usd=None) -> StudyTable:
@@ -99,7 +99,7 @@ def test_reliability_by_hand():
 @pytest.fixture
 def published(tmp_path, monkeypatch):
     """A database with simulated studies, of two tasks, and their confirmation."""
-    monkeypatch.setattr(store, "OUTPUT", tmp_path)
+    monkeypatch.setattr(store, "MLRUNS", tmp_path)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     client: MlflowClient = store.connect(uri)
     experiment = store.experiment_id(client, "simulated", uri)
@@ -150,7 +150,7 @@ def test_an_unknown_experiment_is_named(published):
 
 
 def test_planning_reads_the_measured_noise(published, capsys):
-    plan.show(arguments.parse(plan.Settings, ["experiment=simulated", f"tracking.uri={published[0]}", "difference=0.01"]))
+    command_line.run(plan.COMMAND, ["experiment=simulated", f"tracking.uri={published[0]}", "difference=0.01"])
     assert "from 8 control trials" in capsys.readouterr().out
 
 

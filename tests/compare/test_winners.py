@@ -18,7 +18,7 @@ from search.compare.show.report.terminal import summarise
 from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, simulate_experiment
 
 RIVALS = (replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=10))
-SMALL = World(RIVALS, searches=1)
+SMALL = World(RIVALS, studies=1)
 
 
 def report(experiment):
@@ -44,7 +44,7 @@ def shown(experiment):
 def test_a_winners_speed_is_its_merit():
     """The machine slows down by 1 % an hour; the agent's programs are 12 % quicker than the stock, whatever the hour."""
     agent = replace(AGENT, trials=4, kinds=("code",), code=0.2, speed=1.12)
-    analysis = analyse(simulate_experiment(0, World((agent, *RIVALS[1:]), searches=3, drift=0.01)))
+    analysis = analyse(simulate_experiment(0, World((agent, *RIVALS[1:]), studies=3, drift=0.01)))
     winners = {study.study.split("/", 2)[2]: study.winner for study in analysis.speed.studies}
     for name in ("agent-playbook/0", "agent-playbook/1", "agent-playbook/2"):
         assert winners[name].source == "confirmation" and winners[name].low < 1.12 < winners[name].high
@@ -66,9 +66,9 @@ def test_an_unconfirmed_winners_speed_is_not_told():
 
 
 def test_winners_speeds_of_two_kinds_are_not_averaged():
-    """Of three searches one ended with the stock, one is unconfirmed, and one was trained again, and is 12 % quicker."""
+    """Of three studies one ended with the stock, one is unconfirmed, and one was trained again, and is 12 % quicker."""
     agent = replace(AGENT, trials=4, kinds=("code",), code=0.2, speed=1.12)
-    experiment = simulate_experiment(0, World((agent, *RIVALS[1:]), searches=3))
+    experiment = simulate_experiment(0, World((agent, *RIVALS[1:]), studies=3))
     kept_stock, unconfirmed, measured = (study.identity for study in experiment.of("agent-playbook"))
     plan = experiment.confirmation.plans[0]
     planned = {**plan.studies, kept_stock: replace(plan.studies[kept_stock], arm="stock", constants=None)}

@@ -32,12 +32,12 @@ def test_later_looks_are_counted_and_paid_for():
 
 
 def test_a_plan_below_the_minimum_is_no_look():
-    table = simulate_experiment(0, World(SMALL, searches=1, repeats=3, extensions=(5,))).confirmation
+    table = simulate_experiment(0, World(SMALL, studies=1, repeats=3, extensions=(5,))).confirmation
     assert looks_at(table, set(table.plans[0].studies), 1) == 1
 
 
 def test_only_completed_audited_reports_count():
-    experiment = simulate_experiment(0, World(SMALL, searches=1))
+    experiment = simulate_experiment(0, World(SMALL, studies=1))
     table = experiment.confirmation
     first, second, third, *rest = table.rows
     spoilt = (
@@ -74,7 +74,7 @@ def test_repeats_that_failed_are_asked_for_again():
 
 
 def test_a_better_trial_after_the_plan_is_said():
-    experiment = simulate_experiment(0, World(SMALL, searches=1))
+    experiment = simulate_experiment(0, World(SMALL, studies=1))
     study = experiment.studies[0]
     rows = (*study.rows, replace(study.rows[-1], number=len(study.rows), val_bpb=1.0))
     analysis = analyse(replace(experiment, studies=(replace(study, rows=rows), *experiment.studies[1:])))
@@ -101,14 +101,14 @@ def test_what_is_not_shown_is_said_to_be_not_shown():
 
 
 def test_without_a_control_the_noise_is_unknown():
-    analysis = analyse(simulate_experiment(0, World(SMALL[:2], searches=2)))
+    analysis = analyse(simulate_experiment(0, World(SMALL[:2], studies=2)))
     assert analysis.noise.control is None and analysis.noise.null_band is None
     assert "noise floor is unknown" in analysis.verdict[0]
     assert {study.stock_from for study in analysis.studies} == {"own stock"}
 
 
 def test_what_differs_between_studies_is_cautioned_of():
-    experiment = simulate_experiment(0, World(SMALL, searches=2))
+    experiment = simulate_experiment(0, World(SMALL, studies=2))
     experiment.studies[0].header["harness"] = "of another day"
     experiment.studies[2].header["harness"] = experiment.studies[3].header["harness"] = "with Optuna's own module"
     experiment.studies[0].header["machine"] = "another"

@@ -8,7 +8,7 @@ import pytest
 
 from search.config.files import remove_tree
 from search.config.messages import UserError
-from search.confirm.plan import STOCK, Arms, Finished, check_comparable, report, screening
+from search.confirm.plan import STOCK, Arms, StudyRecord, check_comparable, report, screening
 from search.confirm.repeats import SCREENING_REPLICATES, Repeats
 from search.study import source
 from search.study.contract import Done
@@ -27,7 +27,7 @@ def finished(configure):
     def make(seed, *trials, **header):
         config = configure("task=smoke", f"seed={seed}")
         facts = {"strategy": "seeds", "task": {"device": "cpu"}, "stock": "s", **header}
-        return Finished(f"e/smoke/seeds/{seed}", config, facts, TEXT, tuple(sorted(trials, key=lambda t: t.val_bpb)))
+        return StudyRecord(f"e/smoke/seeds/{seed}", config, facts, TEXT, tuple(sorted(trials, key=lambda t: t.val_bpb)))
 
     return make
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections import namedtuple
-from pathlib import Path
 
 import pytest
 
 from search.config.messages import UserError
-from search.data import disk_space
-from tests.data.shard_files import FILES, FIRST, corpus_of, fetch
+from search.data import shards
+from tests.data.shard_files import FILES, FIRST, corpus_of, fetch, whole
 from tests.servers.hub import serve
 
 
@@ -30,12 +31,12 @@ def disks(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
     usage = namedtuple("usage", "total used free")
 
-    def have(shards, cache, apart):
-        free = {tmp_path / "shards": shards, tmp_path / "cache": cache}
-        monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(SIZE, SIZE, int(free[folder] * SIZE)))
-        monkeypatch.setattr(disk_space, "disk_of", lambda folder: folder.name if apart else "")
+    def have(first, cache, apart):
+        free = {tmp_path / "shards": first, tmp_path / "cache": cache}
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(SIZE, SIZE, int(free.get(folder, 99) * SIZE)))
+        monkeypatch.setattr(shards, "disk_of", lambda folder: folder.name if apart else "")
 
-    monkeypatch.setattr(disk_space, "GB", SIZE)
+    monkeypatch.setattr(shards, "GB", SIZE)
     return have
 
 
@@ -53,8 +54,8 @@ def refused(folder, server):
 def test_too_little_space_is_found_before_anything_is_fetched(tmp_path, server, disks):
     disks(2.9, 2.9, apart=False)
     error = refused(tmp_path, server)
-    assert "has 2.90 GB free, and needs 3.00 (1.00 for shards, about 2.00 for token files)" in error
-    assert error.startswith("data.corpus.folder, cache: ") and "data.corpus.folder= or cache=" in error
+    assert error.startswith(f"data.corpus.folder: the disk of {tmp_path}/shards has 2.90 GB free, and needs 3.00 ")
+    assert "(1.00 GB of shards are fetched, and about 2.00 GB of token files made)" in error
     disks(3.1, 3.1, apart=False)
     fetch_apart(tmp_path, server)
 
@@ -62,12 +63,12 @@ def test_too_little_space_is_found_before_anything_is_fetched(tmp_path, server, 
 def test_each_disk_is_asked_for_what_comes_onto_it_and_named(tmp_path, server, disks):
     disks(0.9, 99, apart=True)
     error = refused(tmp_path, server)
-    assert error.startswith(f"data.corpus.folder: the disk of {tmp_path}/shards has 0.90 GB free, and needs 1.00 for shards")
-    assert "cache" not in error
+    assert error.startswith(f"data.corpus.folder: the disk of {tmp_path}/shards has 0.90 GB free, and needs 1.00 ")
+    assert "set data.corpus.folder= to a folder on another disk" in error
     disks(99, 1.9, apart=True)
     error = refused(tmp_path, server)
-    assert error.startswith(f"cache: the disk of {tmp_path}/cache has 1.90 GB free, and needs 2.00 for token files")
-    assert f"set data.corpus.folder={tmp_path}/shards, and cache=" in error
+    assert error.startswith(f"cache: the disk of {tmp_path}/cache has 1.90 GB free, and needs 2.00 ")
+    assert "set cache= to a folder on another disk" in error
     disks(1.1, 2.1, apart=True)
     fetch_apart(tmp_path, server)
 
@@ -82,12 +83,13 @@ def test_shards_that_are_all_there_need_space_for_their_token_files_alone(tmp_pa
     fetch_apart(tmp_path, server)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
-def test_a_full_disk_is_named_by_the_key_of_its_folder(tmp_path, server):
-    (tmp_path / f"{FIRST}.partial").symlink_to("/dev/full")
+def test_a_full_disk_is_named_by_the_key_of_its_folder(tmp_path, server, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("huggingface_hub.file_download._chmod_and_move", full)
     with pytest.raises(UserError) as caught:
         fetch(tmp_path, server)
     error = str(caught.value)
-    assert (
-        error.startswith(f"data.corpus.folder: {tmp_path} ") and "No space left" in error and "data.corpus.folder=" in error
-    )
+    assert error.startswith(f"data.corpus.folder: {tmp_path} ") and "No space left" in error
+    assert "data.corpus.folder=" in error and FIRST not in whole(tmp_path)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import shutil
+import sys
 from collections import Counter
 from itertools import islice, pairwise
 
@@ -14,7 +17,10 @@ from hypothesis import strategies as st
 from search.config.messages import UserError
 from search.data.corpus import FilesCorpus, PythonCorpus, package_folder
 from search.data.tokenizer import Tokenizer
-from search.data.tokens import prepare
+from search.data.tokens import prepare, prepare_data
+from search.runner.stock import stock_of
+from search.study.identity import Opening, open_study, text_of
+from search.study.journal import Journal
 from search.task.loader import PACKINGS, Documents, scoring_rows, training_rows
 
 BOS = 999
@@ -147,6 +153,7 @@ def test_files_are_split_by_document_and_prepared_once(tmp_path):
     assert said and prepared.damaged() is None
     assert prepared.splits["train"].documents == len(documents["train"])
     assert prepared.splits["train"].bytes == sum(len(text.encode()) for text in documents["train"])
+    assert FilesCorpus(str(tmp_path / "texts"), ["*.txt"], 10).identity(print) != corpus.identity(print)
     again = prepare("files", corpus, 300, tmp_path / "cache", said.clear)
     assert said and again.fingerprint == prepared.fingerprint
     elsewhere = prepare("files", folder_of_text(tmp_path / "copy"), 300, tmp_path / "other", said.append)
@@ -193,6 +200,63 @@ def test_python_text_is_never_scored_on_what_training_reads(configure):
     assert not files["train"] & (files["validation"] | files["confirmation"])
     assert not files["validation"] & files["confirmation"]
     assert not any("/tests/" in path.as_posix() for path in files["train"])
+
+
+PACKAGES = {"train": "first_text", "validation": "second_text", "confirmation": "third_text"}
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Installs the three packages, all of one version, into a folder that takes the place of an earlier one."""
+
+    def installed(version, where):
+        for name in PACKAGES.values():
+            package, record = tmp_path / where / name, tmp_path / where / f"{name}-{version}.dist-info"
+            package.mkdir(parents=True)
+            record.mkdir()
+            (package / "__init__.py").write_text(f"# {name} {version}\n" + f"{name} = range(1000)\n" * 20)
+            (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+            (record / "top_level.txt").write_text(name)
+        others = [path for path in sys.path if str(tmp_path) not in path]
+        monkeypatch.setattr(sys, "path", [str(tmp_path / where), *others])
+        importlib.invalidate_caches()
+
+    return installed
+
+
+def test_python_text_is_known_by_its_packages_versions_wherever_they_lie(install):
+    def identity(exclude=()):
+        return PythonCorpus(*([name] for name in PACKAGES.values()), exclude).identity(lambda text: None)
+
+    install("1.0", "here")
+    before = identity()
+    assert identity(["*/tests/*"]) != before
+    install("1.0", "there")
+    assert identity() == before
+    install("1.1", "upgraded")
+    assert identity() != before
+
+
+def test_a_study_goes_on_with_the_text_it_began_with_when_packages_have_changed_or_gone(configure, install, tmp_path):
+    texts = [f"data.corpus.{split}=[{name}]" for split, name in PACKAGES.items()]
+    config = configure("task=smoke", "data=python", "task.vocab_size=270", f"cache={tmp_path / 'cache'}", *texts)
+    study = tmp_path / "study"
+    assert text_of(study) is None
+    install("1.0", "here")
+    before = prepare_data(config, lambda text: None, text_of(study))
+    with Journal(study, print) as journal:
+        open_study(config, Opening(stock_of(config), before.fingerprint, "none"), journal)
+    install("1.1", "upgraded")
+    assert prepare_data(config, lambda text: None).fingerprint != before.fingerprint  # a new study has the new text
+    shutil.rmtree(tmp_path / "upgraded")
+    importlib.invalidate_caches()
+    after = prepare_data(config, lambda text: None, text_of(study))
+    assert (after.folder, after.fingerprint) == (before.folder, before.fingerprint)
+    with Journal(study, print) as journal:
+        open_study(config, Opening(stock_of(config), after.fingerprint, "none"), journal)
+    (after.folder / "train.tokens").write_bytes(b"")
+    with pytest.raises(UserError, match="is not what was prepared"):
+        prepare_data(config, lambda text: None, text_of(study))
 
 
 def test_a_manifest_names_every_file(tmp_path):

@@ -70,7 +70,7 @@ def test_every_sandbox_gives_the_same_score(smoke, tmp_path, box):
 def test_an_untrained_uniform_model_scores_log2_of_the_vocabulary(run, smoke):
     config, prepared = smoke
     outcome = run(program(build="model = Model(vocab_size); nn.init.zeros_(model.table.weight); return model"))
-    judge = make_runner(config, prepared, prepared.folder).judge
+    judge = make_runner(config, prepared, prepared.folder).auditor
     targets = judge.rows[:, 1:]
     text = targets[targets != judge.bos]
     expected = math.log2(config.task.vocab_size) * len(text) / judge.byte_lengths[text].sum()

@@ -22,14 +22,13 @@ PATH = f"/datasets/{REPOSITORY}/resolve/main/"
 @dataclass
 class Fault:
     """What goes wrong with one body. `status`: instead of it. `cut`: bytes after which the connection is closed. `flip`: a
-    byte of it that is another. `ranges`: whether parts are served. `length`: whether the body's length is told before it.
+    byte of it that is another. `length`: whether the body's length is told before it.
     `hang`: seconds after the cut before the connection ends."""
 
     status: int | None = None
     retry_after: str | None = None
     cut: int | None = None
     flip: int | None = None
-    ranges: bool = True
     length: bool = True
     hang: float = 0.0
 
@@ -132,7 +131,7 @@ def serve(files: dict[str, bytes]) -> Iterator[HubServer]:
             if fault.flip is not None:
                 body[fault.flip] ^= 1
             asked = self.headers["Range"]
-            start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and fault.ranges else 0
+            start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
             self.send_response(206 if start else 200)
             if fault.length:
                 self.send_header("Content-Length", str(len(body) - start))

@@ -10,11 +10,36 @@ from search.config.places import ROOT
 from search.study import source
 
 STOCK = (ROOT / "train.py").read_text()
-TEXT = 'A = 1  # one\nB: float = -0.5\nNAME = "ä"; C = 3\nlower = 4\nSUM = 1 + 1\n\n\ndef f():\n    D = 5\n    return D\n'
+TEXT = 'A = 1  # one\nB: float = -0.5\nNAME = "ä"; C = 3\nlower = 4\nCALL = int(1)\n\n\ndef f():\n    D = 5\n    return D\n'
 
 
 def test_constants_are_upper_case_literals_at_module_level():
     assert source.constants(TEXT) == {"A": 1, "B": -0.5, "NAME": "ä", "C": 3}
+
+
+@pytest.mark.parametrize(
+    ("line", "constants"),
+    [
+        ("A = 2**18", {"A": 262144}),
+        ("A = 1 << 18", {"A": 262144}),
+        ("A = 0.04 * 1.25", {"A": 0.05}),
+        ("A = -(3 // 2)", {"A": -1}),
+        ("A, B = 0.9, 0.95", {"A": 0.9, "B": 0.95}),
+        ("A: float = 1 / 4", {"A": 0.25}),
+    ],
+)
+def test_arithmetic_is_a_constant_and_can_be_set(line, constants):
+    assert source.constants(line) == constants
+    changed = source.set_constants(line, {"A": 7})
+    assert source.constants(changed) == {**constants, "A": 7}
+    assert source.change(line, changed).kind == "constants"
+
+
+@pytest.mark.parametrize(
+    "line", ["A = 9**9**9", "A = 1 << 10**9", "A = 1 / 0", "A = 'x' * 10**9", "A = B + 1", "A, B = f()"]
+)
+def test_what_is_no_arithmetic_or_too_large_is_code(line):
+    assert source.constants(line) == {}
 
 
 def test_the_published_baseline_is_the_stock():
@@ -86,7 +111,7 @@ def test_a_program_is_the_same_up_to_comments_and_formatting():
         (TEXT.replace("return D", "return D + 1"), "code", {}),
         (TEXT.replace("A = 1", "A = 2").replace("return D", "return 0"), "both", {"A": (1, 2)}),
         (TEXT + "E = 9\n", "code", {}),
-        (TEXT.replace("A = 1", "A = 1 + 1"), "code", {}),
+        (TEXT.replace("A = 1", "A = 1 + 1"), "constants", {"A": (1, 2)}),
     ],
 )
 def test_kind_of_change(after, kind, changed):

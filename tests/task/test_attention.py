@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from search.task import attention_choice
-from search.task.attention import Flex, Masked, Unusable, Varlen, reference
+from search.task.attention import AttentionUnavailable, Flex, Masked, Varlen, reference
 from search.task.attention_choice import WAYS, check, choose
 
 CPU = torch.device("cpu")
@@ -115,7 +115,7 @@ def test_a_way_that_means_something_else_is_not_taken(kernel, said):
             # A gradient must exist for every input, if only of nothing.
             return kernel(query, key, value, window) + 0 * (query.sum() + key.sum() + value.sum())
 
-    with pytest.raises(Unusable, match=said):
+    with pytest.raises(AttentionUnavailable, match=said):
         check(Wrong, CPU, head_dim=16)
 
 
@@ -132,7 +132,7 @@ def test_the_next_way_is_taken_aloud(monkeypatch, capsys):
         name = "absent"
 
         def __init__(self, device, sequence_length, windows):
-            raise Unusable("needs what is not here")
+            raise AttentionUnavailable("needs what is not here")
 
     monkeypatch.setattr(attention_choice, "candidates", lambda device, compiled: (Absent, Wrong, Masked))
     choose.cache_clear()
@@ -187,7 +187,7 @@ def test_cudnn_comes_first_only_where_it_works_and_means_the_same(kernel, monkey
 def test_without_a_way_that_works_it_is_an_error(monkeypatch):
     monkeypatch.setattr(attention_choice, "candidates", lambda device, compiled: ())
     choose.cache_clear()
-    with pytest.raises(Unusable, match="no way of attention works on cpu with 16 channels"):
+    with pytest.raises(AttentionUnavailable, match="no way of attention works on cpu with 16 channels"):
         choose(CPU, 64, (16,), 16)
 
 
@@ -205,7 +205,7 @@ def test_a_way_can_be_chosen_while_scoring():
 def test_every_way_that_this_gpu_has_agrees(way, head_dim):
     try:
         check(way, torch.device("cuda"), head_dim)
-    except Unusable as error:
+    except AttentionUnavailable as error:
         assert "off by" not in str(error)
         pytest.skip(str(error))
     finally:

@@ -15,7 +15,7 @@ import pytest
 
 from search.config.places import ROOT
 from search.runner import auditor, challenge, scoring, training, trial_runner
-from search.runner.auditor import Judge
+from search.runner.auditor import Auditor
 from search.runner.process import candidate_process
 from search.runner.process.compile_cache import CACHE
 from search.runner.process.frozen import Frozen
@@ -50,7 +50,7 @@ def no_deadline(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
 
 
 def no_challenge(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
-    patch.setattr(Judge, "_challenge", lambda *arguments: challenge.Finding(None, None, None))
+    patch.setattr(Auditor, "_challenge", lambda *arguments: challenge.Finding(None, None, None))
     return {}
 
 
@@ -63,7 +63,7 @@ def one_folder(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     """The challenged process finds what the claiming one left in its folder."""
     kept = folder / "kept"
     kept.mkdir()
-    fixed = shutil.ignore_patterns(scoring.SOURCE, scoring.WEIGHTS, scoring.OUTPUT, "packages")
+    fixed = shutil.ignore_patterns(scoring.SOURCE, scoring.WEIGHTS, scoring.ANSWER, "packages")
 
     class Sharing(candidate_process.CandidateProcess):
         def __init__(self, module: str, own: Path, *arguments: Any, **settings: Any) -> None:

@@ -57,5 +57,5 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
 
 
 def _missing(contrasts: tuple[Contrast, ...]) -> tuple[Missing, ...]:
-    """Of all contrasts, each once."""
+    """The notes of all contrasts, each once."""
     return tuple(dict.fromkeys(missing for contrast in contrasts for missing in contrast.missing))

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.compare.analyse.results import Missing
-from search.compare.read.tables import STOCK, ConfirmationTable, Experiment, Planned, StudyTable, TrialRow, best_of
+from search.compare.read.tables import STOCK, ConfirmationTable, Experiment, Planned, StudyTable, TrialRow
 from search.compare.show import remedies
+from search.study.winner import winner_of
 
 
 @dataclass(frozen=True)
-class Budget:
+class CommonBudget:
     """`at`: the number of trials that winners are taken at; None for all of them."""
 
     equal: bool
@@ -30,25 +31,26 @@ class Budget:
         return _arm_at(study.trials[: self.at], planned)
 
 
-ANY = Budget(True, "any: the control's program is the stock")
+ANY = CommonBudget(True, "any: the control's program is the stock")
 
 
 def equal_budget(
     experiment: Experiment, studies: Sequence[StudyTable], table: ConfirmationTable | None, reported: set[str]
-) -> Budget:
-    """Of studies that are to be compared. Where trials differ, winners are taken at the fewest, if they are confirmed."""
+) -> CommonBudget:
+    """The common budget of studies that are to be compared. Where trials differ, winners are taken at the fewest, if they
+    are confirmed."""
     counts = {len(study.trials) for study in studies}
     if len(counts) <= 1:
-        return Budget(True, f"{counts.pop()} trials each" if counts else "")
+        return CommonBudget(True, f"{counts.pop()} trials each" if counts else "")
     limits = [study.header["config"]["study"] for study in studies]
     hours = {limit["train_hours"] for limit in limits}
     if len(hours) == 1 and None not in hours and all(limit["trials"] is None for limit in limits):
-        return Budget(True, f"{hours.pop():g} training hours each")
-    common = Budget(True, f"the first {min(counts)} trials of each", min(counts))
+        return CommonBudget(True, f"{hours.pop():g} training hours each")
+    common = CommonBudget(True, f"the first {min(counts)} trials of each", min(counts))
     if table is not None and all(common.arm(study, table) in reported for study in studies):
         return common
     words = f"not equal: {min(counts)} to {max(counts)} trials, and winners at {min(counts)} are not confirmed"
-    return Budget(False, words, missing=_longer(experiment, studies, max(counts)))
+    return CommonBudget(False, words, missing=_longer(experiment, studies, max(counts)))
 
 
 def _longer(experiment: Experiment, studies: Sequence[StudyTable], trials: int) -> tuple[Missing, ...]:
@@ -71,7 +73,7 @@ def _arm_at(trials: tuple[TrialRow, ...], planned: Planned) -> str | None:
         rivals = sorted((row.score, row.number) for row in trials if row.score is not None)[: len(planned.screened)]
         numbers = {number for _, number in rivals}
         return planned.arm if planned.winner in numbers and numbers <= set(planned.screened) else None
-    best = best_of(trials)
+    best = winner_of(trials)
     if best is None:
         return None
     return STOCK if best.kind_from_stock == "none" else planned.arms.get(best.number)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from search.compare.analyse import machine
 from search.compare.analyse.headline import holm
-from search.compare.analyse.results import ALPHA, Confirmation, Noise, Speed, StudyResult
+from search.compare.analyse.results import ALPHA, ConfirmationFacts, Noise, Speed, StudyResult
 from search.compare.read.tables import Experiment
 from search.compare.show.words import Numbers, plural
 
@@ -21,7 +21,7 @@ def cautions_of(
     experiment: Experiment,
     noise: Noise,
     speed: Speed | None,
-    confirmation: Confirmation | None,
+    confirmation: ConfirmationFacts | None,
     studies: Sequence[StudyResult],
 ) -> tuple[str, ...]:
     numbers = Numbers(noise)
@@ -64,7 +64,7 @@ def _drifted(noise: Noise, numbers: Numbers) -> Iterator[str]:
             yield f"The machine drifted during {drift.study}: the stock's score moved by {slope} per hour."
 
 
-def _confirmation(confirmation: Confirmation | None) -> Iterator[str]:
+def _confirmation(confirmation: ConfirmationFacts | None) -> Iterator[str]:
     if confirmation is None:
         return
     if confirmation.looks > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from search.compare.analyse.intervals import Combination
-from search.compare.analyse.results import Arm, Confirmation, FailedRepeat
+from search.compare.analyse.results import Arm, ConfirmationFacts, FailedRepeat
 from search.compare.read.tables import REPORT, STOCK, ConfirmationTable, Planned, TrialRow
 from search.study.trial import Status
 
@@ -15,7 +15,8 @@ CONTROL = "control"  # the control's own scores, beside the confirmation's arms
 
 @dataclass(frozen=True)
 class Scores:
-    """Of completed and audited repeats, by arm, in the order of repeats. `overfit`: validation less confirmation."""
+    """The scores of completed and audited repeats, by arm, in the order of repeats. `overfit`: validation less
+    confirmation."""
 
     validation: dict[str, list[float]]
     confirmation: dict[str, list[float]]
@@ -47,14 +48,14 @@ def counts(row: TrialRow) -> bool:
     return row.stage == REPORT and row.status == Status.COMPLETED and row.audited and row.confirmation_bpb is not None
 
 
-def confirmation_of(table: ConfirmationTable) -> Confirmation | None:
+def confirmation_of(table: ConfirmationTable) -> ConfirmationFacts | None:
     """None where nothing was planned."""
     if not table.plans:
         return None
     first, last = table.plans[0], table.plans[-1]
     reported = [row for row in table.rows if row.stage == REPORT]
     names = [STOCK, *sorted({row.arm for row in reported if row.arm is not None} - {STOCK})]
-    return Confirmation(
+    return ConfirmationFacts(
         planned=first.repeats,
         repeats=last.repeats,
         top=last.top,

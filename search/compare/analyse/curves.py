@@ -1,4 +1,4 @@
-"""Best-so-far of each study, and its median over the searches of a strategy."""
+"""Best-so-far of each study, and its median over the studies of a strategy."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def study_curve(study: StudyTable) -> StudyCurve:
 
 
 def medians(curves: Sequence[StudyCurve]) -> tuple[MedianCurve, ...]:
-    """Of each strategy on each axis. Dollars only where every search of it has spent some."""
+    """The median curve of each strategy on each axis. Dollars only where every study of it has spent some."""
     found = []
     for strategy in sorted({curve.strategy for curve in curves}):
         mine = [curve for curve in curves if curve.strategy == strategy and any(best is not None for best in curve.best)]

@@ -85,7 +85,7 @@ def study_result(study: StudyTable, evidence: Evidence) -> StudyResult:
 
 
 def stock_before(study: StudyTable, control: list[float]) -> Combination | None:
-    """The stock as the searches saw it: the control's mean, or else the score of the study's own stock."""
+    """The stock as the studies saw it: the control's mean, or else the score of the study's own stock."""
     if control:
         return Combination({CONTROL: 1.0})
     own = [row.val_bpb for row in study.rows if row.origin == Origin.STOCK and row.val_bpb is not None]

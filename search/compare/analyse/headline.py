@@ -13,7 +13,7 @@ from statsmodels.stats.multitest import multipletests
 from search.compare.analyse import minima
 from search.compare.analyse.confirmed import Scores, looks_at
 from search.compare.analyse.gains import Evidence, missing_repeats
-from search.compare.analyse.intervals import Combination, Mean, mean_over_searches, p_above_zero
+from search.compare.analyse.intervals import Combination, Mean, mean_over_studies, p_above_zero
 from search.compare.analyse.match import Match, match_of
 from search.compare.analyse.results import ALPHA, CONFIDENCE, Contrast, Estimate, Missing, Pair
 from search.compare.analyse.settle import needed
@@ -43,7 +43,7 @@ def contrast(first: str, second: str, evidence: Evidence, family: int) -> Contra
     if scores is None or not match.arms:
         return _unstated(match, missing)
     samples = scores.confirmation
-    mean = mean_over_searches(match.pairs, samples)
+    mean = mean_over_studies(match.pairs, samples)
     p, p_reverse = _p_values(match.pairs, mean, samples) if stated else (None, None)
     return Contrast(
         first=first,
@@ -128,14 +128,14 @@ def _wins(pairs: Sequence[Combination], scores: Scores) -> Estimate:
 def _looks(match: Match, evidence: Evidence, family: int) -> int:
     """How many plans let this contrast be stated."""
     assert evidence.table is not None
-    fewest = minima.fewest_searches(family) * (1 if match.against_control else 2)
+    fewest = minima.fewest_studies(family) * (1 if match.against_control else 2)
     return looks_at(evidence.table, match.identities, fewest)
 
 
 def _missing(match: Match, evidence: Evidence, family: int) -> tuple[Missing, ...]:
     experiment = evidence.experiment
     found = [*minima.control(experiment, len(evidence.control)), *match.budget.missing]
-    found += minima.searches(experiment, match.first, match.second, family)
+    found += minima.studies(experiment, match.first, match.second, family)
     if evidence.table is None or match.unconfirmed:
         found.append(minima.confirmation(experiment, match.unconfirmed))
     elif match.arms:
@@ -146,7 +146,7 @@ def _missing(match: Match, evidence: Evidence, family: int) -> tuple[Missing, ..
 def _remarks(match: Match, mean: Mean) -> tuple[str, ...]:
     remarks = []
     if mean.shared and not match.against_control:
-        remarks.append("Several searches ended with the same program, so their scores share its error; it is counted once.")
+        remarks.append("Several studies ended with the same program, so their scores share its error; it is counted once.")
     if match.alone:
         seeds = ", ".join(str(seed) for seed in match.alone)
         remarks.append(f"Search seeds that only one of the two has are left out: {seeds}.")

@@ -90,8 +90,8 @@ class Combination:
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over searches. `shared`: whether different searches used the same program's scores. `by_definition`: whether no
-    program's score is in it, and all searches have the same value."""
+    """A mean over studies. `shared`: whether different studies used the same program's scores. `by_definition`: whether no
+    program's score is in it, and all studies have the same value."""
 
     value: float
     variance: float | None
@@ -108,28 +108,28 @@ class Mean:
         return estimate(self.value, self.variance, self.degrees)
 
 
-def mean_over_searches(searches: Sequence[Combination], samples: Samples) -> Mean:
-    """The mean of one number per search, with what searches share counted once.
+def mean_over_studies(studies: Sequence[Combination], samples: Samples) -> Mean:
+    """The mean of one number per study, with what studies share counted once.
 
-    Searches that ended with the same program (often the stock itself) have the same scores, and so the same error, which
-    the spread between them cannot show. For each such program the mean covariance between two searches, w_i w_j s^2 / K
+    Studies that ended with the same program (often the stock itself) have the same scores, and so the same error, which
+    the spread between them cannot show. For each such program the mean covariance between two studies, w_i w_j s^2 / K
     averaged over all pairs, is added to the usual s^2 / n; degrees of freedom after Satterthwaite. Without shared programs
-    this is the paired t interval; where all searches of one side share one program it is Welch's, of searches against the
+    this is the paired t interval; where all studies of one side share one program it is Welch's, of studies against the
     repeats of that program.
     """
-    values = [search.value(samples) for search in searches]
+    values = [study.value(samples) for study in studies]
     count = len(values)
     mean = float(np.mean(values))
     pairs = count * (count - 1)
-    if len(set(values)) == 1 and not any(search.weights for search in searches):
+    if len(set(values)) == 1 and not any(study.weights for study in studies):
         return Mean(mean, 0.0, None, shared=False, by_definition=True)
-    names = sorted({name for search in searches for name in search.weights})
-    shared = [name for name in names if sum(name in search.weights for search in searches) > 1]
+    names = sorted({name for study in studies for name in study.weights})
+    shared = [name for name in names if sum(name in study.weights for study in studies) > 1]
     if count < 2 or any(len(samples[name]) < 2 for name in shared):
         return Mean(mean, None, None, bool(shared))
     parts = [_Part(float(np.var(values, ddof=1)) / count, count - 1)]
     for name in shared:
-        weights = np.array([search.weights.get(name, 0.0) for search in searches])
+        weights = np.array([study.weights.get(name, 0.0) for study in studies])
         both = float(weights.sum() ** 2 - (weights**2).sum()) / pairs
         parts.append(_Part(both * _variance_of_mean(samples[name]), len(samples[name]) - 1))
     if sum(part.variance for part in parts) <= parts[0].variance:  # shared errors that cancel are not taken credit for

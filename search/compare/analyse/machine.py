@@ -20,8 +20,8 @@ CANNOT_BE_TOLD = "What speed does to the score cannot be told: too few runs of t
 
 @dataclass(frozen=True)
 class Sign:
-    """Of a machine that did not give a trial all it could. The bounds are assumed; a machine of one's own stays inside.
-    `everywhere`: said instead of where it was, if nearly all trials of all studies show it."""
+    """Signs of a machine that did not give a trial all it could. The bounds are assumed; a machine of one's own stays
+    inside. `everywhere`: said instead of where it was, if nearly all trials of all studies show it."""
 
     seen: Callable[[dict[str, float]], bool]
     words: str
@@ -72,7 +72,7 @@ def _apart(speed: Speed) -> Iterator[str]:
 
 
 def _models(experiment: Experiment) -> Iterator[str]:
-    """Of devices, whatever their number: cards of one model are taken for equal."""
+    """The models of devices, whatever their number: cards of one model are taken for equal."""
     found: dict[str, list[str]] = defaultdict(list)
     for name, rows in _groups(experiment):
         for model in {row.model for row in rows if row.model is not None}:
@@ -93,7 +93,7 @@ def _slowed(experiment: Experiment, sign: Sign) -> Iterator[str]:
 
 
 def _groups(experiment: Experiment) -> Iterator[tuple[str, Sequence[TrialRow]]]:
-    """Of trials, by where they ran."""
+    """The trials, by where they ran."""
     yield from ((study.identity, study.rows) for study in experiment.studies)
     if experiment.confirmation is not None:
         yield "the confirmation", experiment.confirmation.rows

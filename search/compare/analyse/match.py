@@ -1,10 +1,10 @@
-"""Which searches of two strategies can be held against each other, and by which programs."""
+"""Which studies of two strategies can be held against each other, and by which programs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from search.compare.analyse.budget import ANY, Budget, equal_budget
+from search.compare.analyse.budget import ANY, CommonBudget, equal_budget
 from search.compare.analyse.gains import Evidence
 from search.compare.analyse.intervals import Combination
 from search.compare.read.tables import STOCK
@@ -22,7 +22,7 @@ class Match:
     unconfirmed: tuple[int, ...]
     alone: tuple[int, ...]
     identities: set[str]
-    budget: Budget
+    budget: CommonBudget
 
     @property
     def pairs(self) -> list[Combination]:

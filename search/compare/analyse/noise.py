@@ -1,4 +1,4 @@
-"""How much two trainings of the same program differ, and why."""
+"""How much two training runs of the same program differ, and why."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def control_runs(experiment: Experiment) -> list[TrialRow]:
 
 
 def control_scores(experiment: Experiment) -> list[float]:
-    """Of `control_runs`."""
+    """The scores of `control_runs`."""
     return [_score(row) for row in control_runs(experiment)]
 
 

@@ -45,7 +45,7 @@ def best_of_subsets(size: int, n: int) -> Floats:
 
 
 def expected_normal_minimum(n: int) -> float:
-    """Of n standard normal draws, by the trapezoid rule: -1.5388 for 10."""
+    """The expected minimum of n standard normal draws, by the trapezoid rule: -1.5388 for 10."""
     density = n * stats.norm.pdf(GRID) * stats.norm.sf(GRID) ** (n - 1)
     return float(integrate.trapezoid(GRID * density, GRID))
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from search.compare.analyse.results import Changes, Reliability
 from search.compare.read.tables import Experiment, TrialRow
+from search.study.budget import known_total
 from search.study.trial import Origin, Status
 
 
@@ -22,7 +23,7 @@ def reliability_of(experiment: Experiment, strategy: str) -> Reliability:
     llm_seconds = sum(row.llm_seconds for row in asked)
     return Reliability(
         strategy=strategy,
-        searches=len(studies),
+        studies=len(studies),
         trials=len(rows),
         statuses=dict(statuses),
         failed_share=_share(len(rows) - statuses[Status.COMPLETED], rows),
@@ -43,8 +44,7 @@ def reliability_of(experiment: Experiment, strategy: str) -> Reliability:
 
 def dollars(rows: Sequence[TrialRow]) -> float | None:
     """What their replies cost; 0 where no LLM was asked, None where a price is unknown."""
-    costs = [row.usd for row in rows if row.asked_llm]
-    return None if any(usd is None for usd in costs) else sum(usd for usd in costs if usd is not None)
+    return known_total(row.usd for row in rows if row.asked_llm)
 
 
 def _changes(rows: Sequence[TrialRow]) -> Changes:

@@ -19,18 +19,18 @@ def needed(match: Match, mean: Mean, scores: Scores, family: int) -> Needed | No
     if mean.variance is None or not mean.variance or repeats < 2:
         return None
     variances = _variances(match, mean, scores, repeats)
-    difference, searches = abs(mean.value), len(match.arms)
+    difference, studies = abs(mean.value), len(match.arms)
     open_ways = difference > 0  # nothing settles that there is no difference at all
     return Needed(
-        searches=power.searches_needed(variances, difference, repeats, family) if open_ways else None,
-        repeats=power.repeats_needed(variances, difference, searches, family) if open_ways else None,
-        detectable=power.detectable(variances, searches, repeats, family),
+        studies=power.studies_needed(variances, difference, repeats, family) if open_ways else None,
+        repeats=power.repeats_needed(variances, difference, studies, family) if open_ways else None,
+        detectable=power.detectable(variances, studies, repeats, family),
         between=math.sqrt(variances.between),
     )
 
 
 def _variances(match: Match, mean: Mean, scores: Scores, repeats: int) -> power.Variances:
-    """Between searches, of the repeats, and of the repeats that searches share."""
+    """Between studies, of the repeats, and of the repeats that studies share."""
     samples = scores.confirmation
     uses = [name for pair in match.pairs for name in pair.weights]
     own = sum(float(np.var(samples[name], ddof=1)) for name in uses if uses.count(name) == 1) / len(match.pairs)

@@ -19,7 +19,7 @@ from search.compare.analyse.noise import control_runs, stock_runs
 from search.compare.analyse.results import Speed, SpeedEffect, StockSpeed, StudySpeed, TokensSeen, WinnerSpeed, WinnersSpeed
 from search.compare.analyse.tokens import effect, slopes
 from search.compare.read.tables import STOCK, Experiment, Planned, StudyTable, TrialRow
-from search.study.trial import Origin
+from search.study.trial import Origin, Status
 
 DEFINITION = WinnerSpeed(1.0, None, None, "definition")
 
@@ -74,7 +74,7 @@ def _of_shift(study: StudyTable, known: _Known) -> SpeedEffect | None:
 
 
 def _stock_speed(runs: list[float], known: _Known) -> StockSpeed | None:
-    """Of logarithms. None where there are none of one kind."""
+    """The difference of two means of logarithms. None where either has no values."""
     if not runs or not known.control:
         return None
     control, mean = float(np.mean(known.control)), float(np.mean(runs))
@@ -99,7 +99,7 @@ def _winner(study: StudyTable, planned: Planned | None, confirmed: Repeats) -> W
 
 
 def _ratios(confirmed: Repeats, arm: str) -> list[float]:
-    """Of an arm to the stock, in the repeats that both have."""
+    """The speed of an arm relative to the stock, in the repeats that both have."""
     stock, winner = confirmed.get(STOCK, {}), confirmed.get(arm, {})
     return [winner[repeat] - stock[repeat] for repeat in sorted(stock.keys() & winner.keys())]
 
@@ -107,9 +107,9 @@ def _ratios(confirmed: Repeats, arm: str) -> list[float]:
 def _repeats(experiment: Experiment) -> Repeats:
     found: Repeats = defaultdict(dict)
     for row in () if experiment.confirmation is None else experiment.confirmation.rows:
-        if counts(row) and row.speed is not None:
+        if counts(row) and row.tokens_per_second is not None:
             assert row.arm is not None and row.replicate is not None  # a repeat that counts
-            found[row.arm][row.replicate] = math.log(row.speed)
+            found[row.arm][row.replicate] = math.log(row.tokens_per_second)
     return found
 
 
@@ -129,4 +129,8 @@ def _mean_of(winners: Sequence[WinnerSpeed]) -> WinnersSpeed:
 
 
 def _logs(rows: Sequence[TrialRow]) -> list[float]:
-    return [math.log(row.speed) for row in rows if row.speed is not None]
+    return [
+        math.log(row.tokens_per_second)
+        for row in rows
+        if row.status == Status.COMPLETED and row.tokens_per_second is not None
+    ]

@@ -1,4 +1,4 @@
-"""Means over the searches of one strategy."""
+"""Means over the studies of one strategy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from search.compare.analyse.confirmed import CONTROL
 from search.compare.analyse.gains import Evidence, Parts, claimed_of, parts_of, stock_before
-from search.compare.analyse.intervals import Combination, Samples, mean_over_searches
+from search.compare.analyse.intervals import Combination, Samples, mean_over_studies
 from search.compare.analyse.results import Estimate, StrategyResult, StudyResult
 from search.compare.read.tables import StudyTable
 
@@ -26,7 +26,7 @@ def strategy_result(strategy: str, results: Sequence[StudyResult], evidence: Evi
 
     return StrategyResult(
         strategy=strategy,
-        searches=len(studies),
+        studies=len(studies),
         confirmed=sum(result.confirmed is not None for result in mine),
         shown=sum(result.confirmed is not None and result.confirmed.shown for result in mine),
         claimed=_claimed(studies, evidence),
@@ -46,7 +46,7 @@ def _parts(study: StudyTable, evidence: Evidence) -> Parts | None:
 
 
 def _claimed(studies: Sequence[StudyTable], evidence: Evidence) -> Estimate | None:
-    """Of all searches, confirmed or not, by their best search score."""
+    """The mean claim of all studies, confirmed or not, by their best search score."""
     found = []
     for study in studies:
         stock = stock_before(study, evidence.control)
@@ -56,4 +56,4 @@ def _claimed(studies: Sequence[StudyTable], evidence: Evidence) -> Estimate | No
 
 
 def _mean(parts: Sequence[Combination], samples: Samples) -> Estimate | None:
-    return mean_over_searches(parts, samples).estimate if parts else None
+    return mean_over_studies(parts, samples).estimate if parts else None

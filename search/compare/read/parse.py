@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from search.compare.read.tables import ConfirmationTable, Experiment, Plan, Planned, StudyTable, TrialRow
@@ -24,6 +25,7 @@ def study_table(header: Json, rows: Sequence[Json]) -> StudyTable:
             name=config["strategy"]["name"],
             role=config["strategy"]["role"],
             search_seed=config["seed"],
+            overrides=tuple(header["overrides"]),
             header=dict(header),
             rows=tuple(trial_row(row) for row in rows),
         )
@@ -43,14 +45,9 @@ def trial_row(row: Json) -> TrialRow:
     """Raises KeyError for a row that lacks a column."""
     cost = row["cost"] or NO_COST
     return TrialRow(
-        **{name: row[name] for name in _COPIED},
-        confirmation_bpb=row.get("confirmation_bpb"),
+        **{name: _tuple(row[name]) for name in _COPIED},
         constants=row["constants"] or {},
-        constants_before=row.get("constants_before") or {},
-        device=row.get("device") or "",
-        telemetry=row.get("telemetry") or {},
-        flags=tuple(row["flags"] or ()),
-        doubts=tuple(row["doubts"]),
+        constants_before=row["constants_before"] or {},
         arm=row["facts"].get("arm"),
         stage=row["facts"].get("stage"),
         asked_llm=row["cost"] is not None,
@@ -87,11 +84,12 @@ def experiment(
     )
 
 
-_COPIED = (
-    *("number", "origin", "status", "val_bpb", "audited", "kept", "reason", "duplicate_of", "replicate", "training_seed"),
-    *("parent", "note", "source", "kind", "kind_from_stock", "started", "finished", "train_seconds", "seconds", "tokens"),
-    "steps",
-)
+_MADE = ("constants", "constants_before", "arm", "stage", "asked_llm", "usd", "llm_seconds", "llm_calls")
+_COPIED = tuple(item.name for item in fields(TrialRow) if item.name not in _MADE)
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _plan(plan: Json) -> Plan:

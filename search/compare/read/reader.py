@@ -85,7 +85,7 @@ class Records:
             )
 
     def _text(self, run_id: str, name: str) -> str:
-        """Of one artifact. Raises UserError where its JSON could not have been written whole."""
+        """The lines of one artifact. Raises UserError where its JSON could not have been written whole."""
         path = Path(self.client.download_artifacts(run_id, name, str(self.folder)))
         text = path.read_text(encoding="utf-8")
         path.unlink()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from search.study.trial import Origin, Status
+from search.study.trial import Origin
+from search.study.winner import winner_of
 
 Scalar = bool | int | float | str | None  # a constant of a train.py
 
@@ -15,7 +16,8 @@ REPORT = "report"  # the stage whose repeats count; "screening" only chose among
 
 @dataclass(frozen=True, slots=True)
 class TrialRow:
-    """One trial, as `search.tracking.trial_row.row` wrote it. `confirmation_bpb`, `arm` and `stage` are None in a study.
+    """One trial, as `search.tracking.trial_row.row` wrote it. `score`: the val_bpb, where it may
+    win. `confirmation_bpb`, `arm` and `stage` are None in a study.
 
     `constants`: name -> value where it differs from the stock; `constants_before`: the stock's values of these. `kind`: of
     the change against the parent, `kind_from_stock`: against the stock. `asked_llm`: whether there is a cost on record.
@@ -27,6 +29,7 @@ class TrialRow:
     origin: str
     status: str
     val_bpb: float | None
+    score: float | None
     confirmation_bpb: float | None
     audited: bool
     kept: bool | None
@@ -54,6 +57,7 @@ class TrialRow:
     train_seconds: float
     seconds: dict[str, float]
     tokens: int
+    tokens_per_second: float | None
     steps: int
     device: str
     telemetry: dict[str, float]
@@ -63,33 +67,23 @@ class TrialRow:
         return self.origin == Origin.ANCHOR
 
     @property
-    def score(self) -> float | None:
-        """The val_bpb, where it may win: completed, audited and not an anchor."""
-        completed = self.status == Status.COMPLETED and self.audited and not self.is_anchor
-        return self.val_bpb if completed else None
-
-    @property
     def model(self) -> str | None:
         """The device's. None where it is not on record: the first rows have only the kind before the id."""
         model = self.device.rpartition(" ")[0]
         return None if model in ("", "cpu", "cuda") else model
 
-    @property
-    def speed(self) -> float | None:
-        """Tokens per second of training, where there is a score and the tokens were counted."""
-        counted = self.status == Status.COMPLETED and self.tokens > 0 and self.train_seconds > 0
-        return self.tokens / self.train_seconds if counted else None
-
 
 @dataclass(frozen=True)
 class StudyTable:
-    """One study. `strategy`: with its variant, as studies are grouped; `name`: without. `header`: the rest of its record."""
+    """One study. `strategy`: with its variant, as studies are grouped; `name`: without. `overrides`: its command
+    line's words. `header`: the rest of its record."""
 
     identity: str
     strategy: str
     name: str
     role: str
     search_seed: int
+    overrides: tuple[str, ...]
     header: dict[str, Any]
     rows: tuple[TrialRow, ...]
 
@@ -105,7 +99,7 @@ class StudyTable:
     @property
     def winner(self) -> TrialRow | None:
         """The best trial by search score; the first of equals."""
-        return best_of(self.trials)
+        return winner_of(self.trials)
 
 
 @dataclass(frozen=True)
@@ -175,9 +169,3 @@ class Experiment:
     def role_of(self, strategy: str) -> str:
         """What a strategy is in the comparison: control, baseline or agent."""
         return self.of(strategy)[0].role
-
-
-def best_of(trials: tuple[TrialRow, ...]) -> TrialRow | None:
-    """The trial with the best score; the first of equals; None where none has one."""
-    scored = [(row.score, row.number, row) for row in trials if row.score is not None]
-    return min(scored)[2] if scored else None

@@ -31,7 +31,7 @@ def noise_floor(noise: Noise, numbers: Numbers) -> str:
     if control is None or control.sd is None:
         return "The noise floor is unknown, for there is no control: no difference can be held against luck."
     return (
-        f"Noise: trainings of the unchanged program differ with a standard deviation of {numbers.plain(control.sd.sd)} "
+        f"Noise: training runs of the unchanged program differ with a standard deviation of {numbers.plain(control.sd.sd)} "
         f"(95 % interval {numbers.plain(control.sd.low)} to {numbers.plain(control.sd.high)}, {control.trials} trials)."
     )
 
@@ -52,18 +52,18 @@ def gains(result: StrategyResult, numbers: Numbers) -> Iterator[str]:
         yield f"{result.strategy} has no trial with a score: it claims nothing."
         return
     claim = f"{result.strategy} claims a gain of {numbers.signed(result.claimed.value)}"
-    over = f" on average over {plural(result.searches, 'search', 'searches')}"
+    over = f" on average over {plural(result.studies, 'search', 'studies')}"
     if result.gain is None or result.luck is None:
         yield f"{claim}{over}; unconfirmed: how much of it is luck is unknown."
         return
-    part = "" if result.confirmed == result.searches else f" ({result.confirmed} of them confirmed, the others unconfirmed)"
+    part = "" if result.confirmed == result.studies else f" ({result.confirmed} of them confirmed, the others unconfirmed)"
     yield (
         f"{claim}{over}{part}. Trained again on fresh seeds, the winners gain {numbers.interval(result.gain)} on text that "
-        f"no search has seen; {numbers.signed(result.luck.value)} was luck."
+        f"no study has seen; {numbers.signed(result.luck.value)} was luck."
     )
-    searches = plural(result.confirmed, "confirmed search", "confirmed searches")
+    studies = plural(result.confirmed, "confirmed search", "confirmed studies")
     yield (
-        f"{result.strategy}: the gain of {result.shown} of {searches} is shown, each by itself (with no gain anywhere, "
+        f"{result.strategy}: the gain of {result.shown} of {studies} is shown, each by itself (with no gain anywhere, "
         f"{ALPHA * result.confirmed:.1f} would be by chance alone)."
     )
     if result.tuning is not None and result.code_and_interaction is not None:
@@ -99,7 +99,7 @@ def _numbers(contrast: Contrast, p: float | None, numbers: Numbers) -> str:
     looks = "" if contrast.looks == 1 else f"{contrast.looks} looks, "
     return (
         f"Advantage {numbers.interval(contrast.advantage)}; {p_words}{looks}"
-        f"{plural(len(contrast.pairs), 'search', 'searches')}, {contrast.method}."
+        f"{plural(len(contrast.pairs), 'search', 'studies')}, {contrast.method}."
     )
 
 
@@ -109,8 +109,8 @@ def _settled(contrast: Contrast, numbers: Numbers) -> str:
     if needed is None:
         return ""
     ways = []
-    if needed.searches is not None and needed.searches > len(contrast.pairs):
-        ways.append(f"{needed.searches} searches each")
+    if needed.studies is not None and needed.studies > len(contrast.pairs):
+        ways.append(f"{needed.studies} studies each")
     if needed.repeats is not None:
         ways.append(f"{needed.repeats} confirmation repeats")
     detectable = "" if needed.detectable is None else f" As it is, {numbers.plain(needed.detectable)} would be seen in 80 %."

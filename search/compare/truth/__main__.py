@@ -22,7 +22,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from search.compare.analyse.analysis import analyse
-from search.compare.analyse.power import POWER, Variances, repeats_against_stock, searches_needed, sign_flip_power, t_power
+from search.compare.analyse.power import POWER, Variances, repeats_against_stock, sign_flip_power, studies_needed, t_power
 from search.compare.analyse.results import ALPHA, Analysis, Estimate
 from search.compare.truth.trainer import PER_LOG, SAME_SEED
 from search.compare.truth.world import AGENT, CONTROL, OPTUNA, Truth, World, simulate
@@ -30,7 +30,7 @@ from search.compare.truth.world import AGENT, CONTROL, OPTUNA, Truth, World, sim
 LEVEL = 0.01  # of the tests that judge the comparison
 FULL = 1_000
 HALF = ALPHA / 2  # a two-sided 95 % interval that lies above zero
-ADVANTAGES = (0.012, 0.018, 0.03)  # bits per byte, for the planning of searches
+ADVANTAGES = (0.012, 0.018, 0.03)  # bits per byte, for the planning of studies
 
 NOTHING = (replace(AGENT, trials=8), replace(OPTUNA, trials=8), replace(CONTROL, trials=4))
 EFFECTS = (
@@ -54,7 +54,7 @@ WITH_EFFECTS = {
     "normal noise": World(EFFECTS),
     "heavy tails": World(EFFECTS, tails="heavy"),
     "unequal variances": World((replace(EFFECTS[0], noise=2.0), *EFFECTS[1:])),
-    "selected within a search": World((replace(EFFECTS[0], within=0.01), replace(EFFECTS[1], within=0.01), EFFECTS[2])),
+    "selected within a study": World((replace(EFFECTS[0], within=0.01), replace(EFFECTS[1], within=0.01), EFFECTS[2])),
 }
 
 
@@ -110,7 +110,7 @@ def false_claims(world: World, count: int, seed: int) -> list[Rate]:
         for what, claimed in claims_of(analysis):
             stated[what] += 1
             claims[what] += claimed
-    nominal = {"a search's gain": ALPHA, "any contrast": ALPHA, "any reverse contrast": ALPHA, "drift": ALPHA}
+    nominal = {"a study's gain": ALPHA, "any contrast": ALPHA, "any reverse contrast": ALPHA, "drift": ALPHA}
     if world.drift:
         del stated["drift"]  # it is there
     return [Rate(what, claims[what], stated[what], nominal.get(what, HALF), "greater") for what in stated]
@@ -119,7 +119,7 @@ def false_claims(world: World, count: int, seed: int) -> list[Rate]:
 def claims_of(analysis: Analysis) -> Iterator[tuple[str, bool]]:
     confirmed = analysis.studies[0].confirmed
     if confirmed is not None and not confirmed.missing:
-        yield "a search's gain", confirmed.shown
+        yield "a study's gain", confirmed.shown
     verdicts = [contrast.verdict for contrast in analysis.headline]
     if "not stated" not in verdicts:
         yield "any contrast", "shown" in verdicts
@@ -139,7 +139,7 @@ def above_zero(part: Estimate | None) -> bool:
 
 
 def coverage(world: World, count: int, seed: int) -> list[Rate | Bias]:
-    """How often intervals cover the truth, and the estimates' errors, of one search and of means over searches."""
+    """How often intervals cover the truth, and the estimates' errors, of one study and of means over studies."""
     covered: Counter[str] = Counter()
     errors: dict[str, list[float]] = defaultdict(list)
     for analysis, truths in experiments(world, count, seed):
@@ -169,7 +169,7 @@ def of_one_search(analysis: Analysis, truths: dict[str, Truth]) -> Iterator[tupl
 
 
 def of_means(analysis: Analysis, world: World) -> Iterator[tuple[str, Estimate | None, float]]:
-    """Against means over all searches that could have been made; not where winners are selected within a search, whose mean
+    """Against means over all studies that could have been made; not where winners are selected within a study, whose mean
     has no formula."""
     agent, optuna = world.rivals[0], world.rivals[1]
     if agent.within:
@@ -189,7 +189,7 @@ def power_of_repeats(count: int, seed: int) -> Iterator[Rate]:
     gain, sd = 0.015, trial_sd(0.01)
     repeats = repeats_against_stock(gain, sd)
     assert repeats is not None
-    world = World((replace(OPTUNA, tuning=gain, trials=8), replace(CONTROL, trials=4)), searches=2, repeats=repeats)
+    world = World((replace(OPTUNA, tuning=gain, trials=8), replace(CONTROL, trials=4)), studies=2, repeats=repeats)
     shown = 0
     for analysis, _ in experiments(world, count, seed):
         confirmed = analysis.studies[0].confirmed
@@ -202,23 +202,23 @@ def power_of_repeats(count: int, seed: int) -> Iterator[Rate]:
 
 
 def power_of_searches(count: int, seed: int, advantage: float) -> Iterator[Rate]:
-    """Agent against Optuna with as many searches as planning says, as the strictest of three contrasts. Here it is not the
+    """Agent against Optuna with as many studies as planning says, as the strictest of three contrasts. Here it is not the
     strictest, since both are much better than the stock: it is shown more often than planned."""
     between, repeats, family = 0.006, 5, 3
     variances = Variances(between=2 * between**2, own=2 * trial_sd(0.01) ** 2)
-    searches = searches_needed(variances, advantage, repeats, family)
-    assert searches is not None
+    studies = studies_needed(variances, advantage, repeats, family)
+    assert studies is not None
     agent = replace(AGENT, kinds=("constants",), tuning=0.05 + advantage, between=between, trials=4)
     optuna = replace(OPTUNA, tuning=0.05, between=between, trials=4)
-    world = World((agent, optuna, replace(CONTROL, trials=4)), searches=searches, repeats=repeats)
+    world = World((agent, optuna, replace(CONTROL, trials=4)), studies=studies, repeats=repeats)
     shown = strict = 0
     for analysis, _ in experiments(world, count, seed):
         contrast = analysis.headline[0]
         assert contrast.p is not None
         shown += contrast.verdict == "shown"
         strict += contrast.p <= ALPHA / family
-    exactly = sign_flip_power(advantage / math.sqrt(variances.between + variances.own / repeats), searches, ALPHA / family)
-    what = f"an advantage of {advantage} with {searches} planned searches"
+    exactly = sign_flip_power(advantage / math.sqrt(variances.between + variances.own / repeats), studies, ALPHA / family)
+    what = f"an advantage of {advantage} with {studies} planned studies"
     yield Rate(f"{what} is shown, at least as often as asked", shown, count, POWER, "less")
     yield Rate(f"{what} has p <= alpha / {family}, as often as planned", strict, count, exactly, "two-sided")
 

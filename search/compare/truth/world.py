@@ -22,7 +22,7 @@ STOCK_CONSTANTS = {"MATRIX_LR": 0.013, "DEPTH": 1, "WARMDOWN_RATIO": 0.5}
 @dataclass(frozen=True)
 class Rival:
     """A strategy of the fake world. `tuning`, `code`: true gains (bits per byte) of its programs over the stock, by what
-    they change. `between`: standard deviation of that gain between searches. `within`: between programs of one search.
+    they change. `between`: standard deviation of that gain between studies. `within`: between programs of one search.
     `overfit`: part of the gain that is there on validation only. `noise`: its programs' noise, as a multiple of the stock's.
     `speed`: its programs' tokens per second, likewise where they change code.
     """
@@ -54,7 +54,7 @@ class World:
     `failures`: share that crashes."""
 
     rivals: tuple[Rival, ...] = (AGENT, OPTUNA, CONTROL)
-    searches: int = 6
+    studies: int = 6
     repeats: int = 5
     extensions: tuple[int, ...] = ()  # repeats of later plans
     top: int = 1
@@ -92,7 +92,7 @@ def records(seed: int, world: World) -> tuple[list[Any], tuple[Any, list[Any], l
     random = np.random.default_rng(seed)
     trainer = Trainer(Noise(world.sd, world.tails, world.drift), random)
     studies, programs = [], {}
-    for rival, search_seed in itertools.product(world.rivals, range(world.searches)):
+    for rival, search_seed in itertools.product(world.rivals, range(world.studies)):
         header = _header(rival, search_seed, world)
         rows, tried = _study(rival, search_seed, world, trainer)
         studies.append((header, rows))
@@ -166,9 +166,13 @@ def _propose(rival: Rival, name: str, search_effect: float, random: np.random.Ge
 
 def _row(number: int, origin: str, program: Program, outcome: Any, replicate: int, usd: float | None) -> dict[str, Any]:
     cost = {"usd": usd, "tokens_in": 9000, "tokens_out": 800, "tokens_cached": 0, "seconds": 4.0, "calls": 1}
+    wins = outcome["status"] == "completed" and outcome["audited"] and origin != "anchor"
+    tokens, seconds = outcome["tokens"], outcome["train_seconds"]
     return {
         "number": number,
         "origin": origin,
+        "score": outcome["val_bpb"] if wins else None,
+        "tokens_per_second": tokens / seconds if tokens and seconds else None,
         "kept": None,
         "verdict": None,
         "duplicate_of": None,
@@ -183,6 +187,8 @@ def _row(number: int, origin: str, program: Program, outcome: Any, replicate: in
         "constants_before": {name: STOCK_CONSTANTS[name] for name in program.constants},
         "flags": [],
         "doubts": [],
+        "device": "",
+        "telemetry": {},
         "facts": {},
         "cost": None if usd is None else cost,
         **outcome,
@@ -250,7 +256,7 @@ def _header(rival: Rival, search_seed: int, world: World) -> dict[str, Any]:
         "trials": 100,
     }
     if rival.name == "agent":
-        strategy["llm"] = {"_target_": "search.llm.client.Playbook", "name": "playbook"}
+        strategy["llm"] = {"_target_": "search.llm.playbook.Playbook", "name": "playbook"}
     budget = {"trials": rival.trials, "train_hours": None, "usd": None, "anchor_every": world.anchor_every}
     return {
         "identity": f"simulated/cpu/{rival.label}/{search_seed}",
@@ -262,6 +268,7 @@ def _header(rival: Rival, search_seed: int, world: World) -> dict[str, Any]:
             "study": budget,
             "task": {"name": "cpu"},
         },
+        "overrides": [*_overrides(rival), f"seed={search_seed}"],
         "task": {"device": "cpu", "budget": {"seconds": SECONDS}, "vocab_size": 1024},
         "task_fingerprint": "simulated",
         "stock": STOCK.digest,
@@ -273,3 +280,11 @@ def _header(rival: Rival, search_seed: int, world: World) -> dict[str, Any]:
         "time": 0.0,
         "id": f"{rival.label}{search_seed}",
     }
+
+
+def _overrides(rival: Rival) -> list[str]:
+    """The command line that its studies would be started with, but for the search seed."""
+    variant = rival.label.partition("-")[2]
+    groups = {"agent": "llm=playbook" if variant == "playbook" else f"llm.model={variant}", "optuna": f"sampler={variant}"}
+    chosen = [f"strategy={rival.name}", *([groups[rival.name]] if rival.name in groups else [])]
+    return [*chosen, "task=cpu", "experiment=simulated", f"study.trials={rival.trials}"]

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.config.schema import GB
+
 VARIABLES = {"cuda": "CUDA_VISIBLE_DEVICES", "rocm": "ROCR_VISIBLE_DEVICES"}  # which limit a process to some GPUs
 KFD_NODES = Path("/sys/class/kfd/kfd/topology/nodes")
 LOCAL_HEAPS = ("1", "2")  # types of memory bank that are the GPU's own: all of it, or all but a window, hidden from the CPU
-GB = 2**30
 
 
 @dataclass(frozen=True)

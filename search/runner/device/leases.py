@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from search.config.messages import UserError
+from search.config.places import usable_cores
 from search.runner.device.gpus import KFD_NODES, VARIABLES, listed
 from search.runner.device.nvml import Card
 
@@ -49,7 +50,7 @@ def available(kind: str, threads: int) -> dict[str, str]:
         if not _is_apple():
             raise UserError(f"task.device=mps: this is no Mac with Apple silicon; {_instead(kind)}")
         return {"mps": platform.machine()}
-    cores = [str(core) for core in sorted(_cores())]
+    cores = [str(core) for core in sorted(usable_cores())]
     if len(cores) < threads:
         raise UserError(
             f"task.threads={threads}: this process may use {len(cores)} CPU cores; set task.threads={len(cores)}"
@@ -121,7 +122,7 @@ def _is_apple() -> bool:
 
 
 def device_of_units(kind: str, model: str, taken: Sequence[str]) -> Device:
-    """Of one GPU, or of as many cores as `taken` names."""
+    """The device made of one GPU, or of as many cores as `taken` names."""
     if kind in VARIABLES:
         return Device(kind, f"{model} {taken[0]}", environment={VARIABLES[kind]: taken[0]})
     if kind == "mps":
@@ -157,12 +158,6 @@ def _open_for_all(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     finally:
         os.umask(mask)
-
-
-def _cores() -> set[int]:
-    if platform.system() == "Linux":
-        return os.sched_getaffinity(0)
-    return set(range(os.cpu_count() or 1))
 
 
 @functools.cache

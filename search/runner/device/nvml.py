@@ -15,7 +15,7 @@ SLOWING = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
 T = TypeVar("T")
 
 
-class Gpu(Protocol):
+class Sensor(Protocol):
     """The questions that are asked of one GPU. Each may raise NVMLError."""
 
     def used_bytes(self) -> int: ...
@@ -25,7 +25,7 @@ class Gpu(Protocol):
     def throttle_reasons(self) -> int: ...
 
 
-class NvmlGpu:
+class NvmlSensor:
     """The GPU with that UUID, asked through nvidia-ml-py."""
 
     def __init__(self, uuid: str) -> None:
@@ -70,7 +70,7 @@ class Reading:
 class Card:
     """A leased GPU, read from when its lease began."""
 
-    def __init__(self, gpu: Gpu) -> None:
+    def __init__(self, gpu: Sensor) -> None:
         self._gpu = gpu
         self._others = answer(gpu.used_bytes)  # bytes
 
@@ -99,7 +99,7 @@ class Card:
 @contextmanager
 def card(uuid: str) -> Iterator[Card | None]:
     """The GPU with that UUID; None where NVML does not know it, or is not there."""
-    gpu = answer(lambda: NvmlGpu(uuid))
+    gpu = answer(lambda: NvmlSensor(uuid))
     try:
         yield None if gpu is None else Card(gpu)
     finally:

@@ -28,7 +28,7 @@ class Moment:
 
 
 class Telemetry:
-    """Of one training. `cores`: those it is pinned to, none where it trains on a GPU."""
+    """What the machine does during one training run. `cores`: those it is pinned to, none where it trains on a GPU."""
 
     def __init__(self, cores: frozenset[int]) -> None:
         self._cores = cores

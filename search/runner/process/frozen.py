@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from search.config.files import sha256
 from search.config.messages import UserError
 from search.config.places import CONF, ROOT
 from search.data.tokens import Prepared
@@ -47,11 +47,6 @@ def frozen_files(prepared: Prepared) -> Frozen:
     settings = [path for group in ("task", "data") for path in (CONF / group).glob("*.yaml")]
     known = {prepared.folder / name: digest for name, digest in prepared.hashes.items()}
     return Frozen({**_hashes([*code, *settings, prepared.folder / "manifest.json"]), **known})
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hashes(paths: Iterable[Path]) -> dict[Path, str]:

@@ -32,7 +32,7 @@ FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV  # of what
 
 
 def version() -> int:
-    """Of Landlock in this kernel; 0 where there is none."""
+    """Landlock's version in this kernel; 0 where there is none."""
     if sys.platform != "linux":
         return 0
     return max(0, _libc().syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION_FLAG))

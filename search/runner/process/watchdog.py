@@ -14,10 +14,11 @@ from pathlib import Path
 
 import psutil
 
+from search.config.schema import GB
 from search.study.trial import Status
 
 MOST_FILES = 20_000  # counting more would take too long
-MB, GB = 2**20, 2**30
+MB = 2**20
 # What a CUDA process takes of a GPU beside what PyTorch allocates in it: its context, kernels, workspaces of libraries.
 # Assumed, not measured: about half of it is the context alone.
 CONTEXT_GB = 1.0
@@ -25,7 +26,7 @@ CONTEXT_GB = 1.0
 
 @dataclass(frozen=True)
 class Limits:
-    """For one process and its children, together. In GB of 2**30 bytes."""
+    """What one process and its children may use together, in GB of 2**30 bytes."""
 
     memory_gb: float
     disk_gb: float
@@ -47,8 +48,8 @@ class LimitExceeded(Exception):
 
 @dataclass(frozen=True)
 class Use:
-    """Of a process and its children at one look. `processes`: 0 where they are gone. `memory_mb`: what they share counts
-    once for each. `cpu_seconds`: so far, with what their children used that have ended."""
+    """What a process and its children use at one moment. `processes`: 0 where they are gone. `memory_mb`: what they share
+    counts once for each. `cpu_seconds`: so far, with what their children used that have ended."""
 
     processes: int
     memory_mb: float

@@ -20,7 +20,7 @@ from search.runner.device.leases import Device, available, lease
 from search.runner.process import sandbox
 from search.runner.process.sandbox import Bubblewrap, Landlock, Unprotected
 from search.runner.training import device_of
-from search.study.budget import in_words
+from search.study.budget import budget_in_words
 from search.task import scorer
 from search.task.launch import failure_kind
 from tests.runner.device.hardware import BIG, SMALL, TWO_CARDS, put_nvidia_smi, trained
@@ -216,7 +216,7 @@ def test_apples_gpu_is_asked_for_without_a_sandbox_and_with_a_batch(configure, m
     config = configure(*settings, "+task.constants.DEVICE_BATCH_SIZE=4")
     check(config)
     assert isinstance(sandbox.choose(config.sandbox, config.task.device), Unprotected)
-    assert device_of(config.task) == "mps" and in_words(config.task.budget).startswith("300 seconds")
+    assert device_of(config.task) == "mps" and budget_in_words(config.task.budget).startswith("300 seconds")
 
 
 @pytest.mark.parametrize(

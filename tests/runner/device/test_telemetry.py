@@ -24,14 +24,13 @@ from search.runner.device.leases import Device, lease
 from search.runner.device.nvml import Card
 from search.runner.device.telemetry import Telemetry
 from search.runner.process.watchdog import Use
-from search.runner.reported import described
 from search.runner.training import train
+from search.runner.training_record import described
 from search.runner.trial_runner import metered
 from search.study.identity import task_facts
 from search.study.request import TrialRequest
 from search.study.trial import Outcome, Status
 from search.task.protocol import ProtocolError
-from search.tracking import peaks
 from tests.programs import TRAINED, UNTRAINED, program
 from tests.runner.device.hardware import TWO_CARDS, put_nvidia_smi
 
@@ -64,7 +63,7 @@ def train_on(smoke, tmp_path):
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
         (folder / "train.py").write_text(source)
         with contextlib.closing(make_runner(config, prepared, tmp_path)) as runner:
-            return train(task, runner.text, runner.judge.bos, 1, folder, device, runner.sandbox, lambda progress: None)
+            return train(task, runner.text, runner.auditor.bos, 1, folder, device, runner.sandbox, lambda progress: None)
 
     return train_program
 
@@ -332,57 +331,6 @@ def test_a_core_that_works_is_told_from_one_that_waits(train_on, monkeypatch):
         shares.append(training.telemetry.summary()["cpu_share"])
     assert 0 <= shares[1] < 0.5 * shares[0] <= 0.6
     assert device.name.rpartition(" ")[2].startswith("cpu-") and len(device.name.split()) > 1
-
-
-@pytest.mark.parametrize(
-    ("model", "tflops"),
-    [
-        ("NVIDIA H100 80GB HBM3", 989.5),
-        ("NVIDIA H100 PCIe", 756.5),
-        ("NVIDIA H100 NVL", 835.5),
-        ("NVIDIA H200", 989.5),
-        ("NVIDIA H200 NVL", 835.5),
-        ("NVIDIA GH200 144G HBM3e", 989.5),
-        ("NVIDIA A100 80GB PCIe", 312),
-        ("NVIDIA A10", 125),
-        ("NVIDIA A10G", 70),
-        ("NVIDIA L4", 121),
-        ("NVIDIA L40S", 362.05),
-        ("Tesla V100-SXM2-16GB", 125),
-        ("NVIDIA GeForce RTX 4080", 97.5),
-        ("NVIDIA GeForce RTX 4080 SUPER", 104.4),
-        ("NVIDIA GeForce RTX 4090", 165.2),
-        ("NVIDIA GeForce RTX 4090 D", None),
-        ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
-        ("NVIDIA A100-SXM4-40GB MIG 3g.20gb", None),
-        ("AMD gfx942", None),  # all that the kernel tells: cards of several speeds
-        ("AMD EPYC", None),
-        ("", None),
-    ],
-)
-def test_a_peak_is_of_the_whole_name(model, tflops):
-    peak = peaks.peak_of(model)
-    assert peak == (None if tflops is None else pytest.approx(tflops * 1e12))
-
-
-def test_utilisation_of_the_published_run_is_what_it_printed():
-    # karpathy/autoresearch: 499.6 M tokens in 300.1 s of an H100 is printed as 39.80 %, at 239 MFLOP a token by our count.
-    outcome = Outcome(
-        Status.COMPLETED,
-        0.9979,
-        tokens=499_600_000,
-        train_seconds=300.1,
-        device="NVIDIA H100 80GB HBM3 GPU-1",
-        described={"flops_per_token": 239e6},
-    )
-    assert peaks.utilisation(outcome) == pytest.approx(0.398, abs=0.006)
-    assert peaks.why_unknown(outcome) == ""
-    other = replace(outcome, device="NVIDIA GeForce RTX 4090 D GPU-1")
-    assert peaks.utilisation(other) is None
-    assert peaks.why_unknown(other) == "unknown: no peak on record for NVIDIA GeForce RTX 4090 D"
-    for silent in (replace(outcome, described={}), replace(other, described={}), replace(outcome, train_seconds=0.0)):
-        assert (peaks.utilisation(silent), peaks.why_unknown(silent)) == (None, "")
-    assert peaks.utilisation(replace(outcome, described={"flops_per_token": "many"})) is None
 
 
 def test_a_cap_is_part_of_the_task_and_only_for_a_gpu(configure, smoke):

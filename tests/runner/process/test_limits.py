@@ -13,15 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from search.config.files import sha256
 from search.config.messages import UserError
 from search.config.places import ROOT
 from search.data.tokens import Prepared
 from search.executor.local import make_runner
 from search.runner.process import watchdog
 from search.runner.process.compile_cache import CACHE, CompileCache
-from search.runner.process.frozen import Frozen, sha256
-from search.runner.process.handover import Handover
+from search.runner.process.frozen import Frozen
 from search.runner.process.sandbox import Bubblewrap, bubblewrap_works
+from search.runner.process.token_files import TokenFiles
 from search.study.request import TrialRequest
 from search.study.trial import Status
 from tests.programs import UNTRAINED, program
@@ -110,7 +111,7 @@ def test_a_file_that_is_handed_over_cannot_be_opened_for_writing(tmp_path):
     path = tmp_path / "tokens"
     path.write_bytes(b"real")
     for sandbox_opens, reached in ((True, False), (False, True)):
-        handover = Handover([path], Bubblewrap()) if sandbox_opens else None
+        handover = TokenFiles([path], Bubblewrap()) if sandbox_opens else None
         file = handover.open()[0] if handover else os.open(path, os.O_RDONLY)
         code = f"import os; os.write(os.open('/proc/self/fd/{file}', os.O_WRONLY), b'fake')"
         inside = ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", sys.executable, "-c", code]
@@ -124,7 +125,7 @@ def test_a_trial_reads_its_tokens_from_their_beginning(tmp_path):
     path = tmp_path / "tokens"
     path.write_bytes(b"real")
     for sandbox in [Bubblewrap()] if bubblewrap_works() else []:
-        handover = Handover([path], sandbox)
+        handover = TokenFiles([path], sandbox)
         for _ in range(2):
             (file,) = handover.open()
             assert os.read(file, 10) == b"real"

@@ -10,7 +10,7 @@ from search.compare.analyse.results.contrasts import Contrast, Needed, Pair
 from search.compare.analyse.results.course import Changes, MedianCurve, Reliability, StudyCurve
 from search.compare.analyse.results.gains import (
     Arm,
-    Confirmation,
+    ConfirmationFacts,
     Confirmed,
     ConstantChange,
     Decomposition,
@@ -43,7 +43,7 @@ __all__ = [
     "Analysis",
     "Arm",
     "Changes",
-    "Confirmation",
+    "ConfirmationFacts",
     "Confirmed",
     "ConstantChange",
     "Contrast",

@@ -1,4 +1,4 @@
-"""Of the contrasts between strategies."""
+"""Results of the contrasts between strategies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from search.compare.analyse.results.values import Estimate, Missing
 
 @dataclass(frozen=True)
 class Pair:
-    """Two searches of one search seed: confirmed scores (means over repeats, confirmation split)."""
+    """Two studies of one search seed: confirmed scores (means over repeats, confirmation split)."""
 
     search_seed: int
     first: float
@@ -20,12 +20,12 @@ class Pair:
 class Needed:
     """What would settle an open contrast, were the true difference the one seen, with power 80 %.
 
-    `searches`, `repeats`: in all, either alone; None where that alone cannot (or beyond 10,000). `detectable`: the smallest
-    difference that the present numbers show with that power. `between`: the standard deviation between searches, without
+    `studies`, `repeats`: in all, either alone; None where that alone cannot (or beyond 10,000). `detectable`: the smallest
+    difference that the present numbers show with that power. `between`: the standard deviation between studies, without
     the noise of repeats, that this is planned with.
     """
 
-    searches: int | None
+    studies: int | None
     repeats: int | None
     detectable: float | None
     between: float
@@ -38,7 +38,7 @@ class Contrast:
     `verdict`: "shown", "reverse shown" (second is better), "not shown" or "not stated" (then `missing` says why and how to
     mend it, and every number may be None). `p`: one-sided; `p_holm`: over the headline family; `p_reverse*`: the same for
     the other direction, which has a family of its own. `method`: "sign-flip permutation", or "t, shared programs" where
-    searches ended with one and the same program, whose error they share. `wins`: P(first beats second), with an exact
+    studies ended with one and the same program, whose error they share. `wins`: P(first beats second), with an exact
     interval. `looks`: at how many plans it could have been stated; the verdict asks for p_holm * looks < 0.05.
     """
 

@@ -1,4 +1,4 @@
-"""Of how studies went: reliability and curves."""
+"""How studies went: reliability and curves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How one strategy's trials went, all its searches together, anchors left out.
+    """How one strategy's trials went, all its studies together, anchors left out.
 
     `statuses`: trials by how they ended. `seconds`: by phase of a trial. `other_seconds`: from start to end of trials, less
     all phases; waiting for a busy device is in it, and is not recorded by itself. `llm_*`: None where no LLM was asked or
@@ -27,7 +27,7 @@ class Reliability:
     """
 
     strategy: str
-    searches: int
+    studies: int
     trials: int
     statuses: dict[str, int]
     failed_share: float
@@ -62,10 +62,10 @@ class StudyCurve:
 
 @dataclass(frozen=True)
 class MedianCurve:
-    """Median of best-so-far over the searches of one strategy, as far as all of them reach. `axis`: trials, hours or usd."""
+    """Median of best-so-far over the studies of one strategy, as far as all of them reach. `axis`: trials, hours or usd."""
 
     strategy: str
     axis: str
-    searches: int
+    studies: int
     x: tuple[float, ...]
     best: tuple[float, ...]

@@ -1,4 +1,4 @@
-"""Of the confirmation and of each study."""
+"""Results of the confirmation and of each study."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FailedRepeat:
 
 
 @dataclass(frozen=True)
-class Confirmation:
+class ConfirmationFacts:
     """`planned`: repeats fixed at the first confirmation. `looks`: how often the plan was made or extended."""
 
     planned: int
@@ -73,7 +73,7 @@ class Edit:
 class Decomposition:
     """claimed = luck + stock_shift + tuning + code_and_interaction, all on validation.
 
-    `luck`: confirmed minus search score of the winner. `stock_shift`: stock's mean during the searches minus its confirmed
+    `luck`: confirmed minus search score of the winner. `stock_shift`: stock's mean during the studies minus its confirmed
     mean (drift, other hours, and the noise of both). `tuning`: stock minus the winner's constants in the stock's code.
     `code_and_interaction`: those constants minus the winner.
     """
@@ -87,7 +87,7 @@ class Decomposition:
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What the confirmation says of one winner. `gain` is the headline; it is on text that no search has seen.
+    """What the confirmation says of one winner. `gain` is the headline; it is on text that no study has seen.
 
     `overfitting`: gain on validation minus gain on the confirmation split. `shown`: p * looks < 0.05 and enough repeats.
     `p_as_planned`: of the gain, from the first plan's repeats only; None where no plan extended it.
@@ -139,13 +139,13 @@ class StudyResult:
 
 @dataclass(frozen=True)
 class StrategyResult:
-    """Means over the searches of one strategy; intervals are over searches, with what they share counted once.
+    """Means over the studies of one strategy; intervals are over studies, with what they share counted once.
 
-    The parts are None where no search of it has them. `shown`: searches whose confirmed gain is shown.
+    The parts are None where no study of it has them. `shown`: studies whose confirmed gain is shown.
     """
 
     strategy: str
-    searches: int
+    studies: int
     confirmed: int
     shown: int
     claimed: Estimate | None

@@ -1,4 +1,4 @@
-"""Of the noise floor."""
+"""Results about the noise floor."""
 
 from __future__ import annotations
 

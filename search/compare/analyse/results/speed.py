@@ -1,4 +1,4 @@
-"""Of the machine's speed, and of the winners'."""
+"""Results about the speed of the machine and of the winners."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class WinnerSpeed:
     program's own process counts its tokens, and nothing checks that.
 
     `source`: "confirmation" (geometric mean over the repeats that both have, each pair with one seed and soon after each
-    other) or "definition" (the winner is the stock). A search tells none: it chose its winner by a score, and so for a quick
+    other) or "definition" (the winner is the stock). A study tells none: it chose its winner by a score, and so for a quick
     minute too (1.007 on average for the best of 20 where no program is faster; simulated as in .github/docs/report.md).
     `low`, `high`: 95 %, from two repeats on.
     """
@@ -78,9 +78,9 @@ class WinnerSpeed:
 
 @dataclass(frozen=True)
 class StudySpeed:
-    """Of one study. `stock`: None without a control, or without a run of the stock whose speed is known. `of_shift`: how
-    much of the stock's shift the machine's speed explains; None where it is unconfirmed, or no slope known. `winner`: None
-    where it is unconfirmed, or its speed unknown."""
+    """The speed of one study's stock. `stock`: None without a control, or without a run of the stock whose speed is known.
+    `of_shift`: how much of the stock's shift the machine's speed explains; None where it is unconfirmed, or no slope known.
+    `winner`: None where it is unconfirmed, or its speed unknown."""
 
     study: str
     strategy: str
@@ -92,10 +92,10 @@ class StudySpeed:
 @dataclass(frozen=True)
 class WinnersSpeed:
     """Geometric mean over the winners of one strategy whose speed has this `source`: those that the confirmation measured
-    or, where there are none, those that are the stock. `searches`: how many they are."""
+    or, where there are none, those that are the stock. `studies`: how many they are."""
 
     value: float
-    searches: int
+    studies: int
     source: str
 
 

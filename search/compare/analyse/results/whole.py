@@ -1,4 +1,4 @@
-"""All together."""
+"""The whole result of a comparison."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from search.compare.analyse.results.contrasts import Contrast
 from search.compare.analyse.results.course import MedianCurve, Reliability, StudyCurve
-from search.compare.analyse.results.gains import Confirmation, StrategyResult, StudyResult
+from search.compare.analyse.results.gains import ConfirmationFacts, StrategyResult, StudyResult
 from search.compare.analyse.results.noise import Noise
 from search.compare.analyse.results.speed import Speed
 from search.compare.analyse.results.values import Missing
@@ -25,7 +25,7 @@ class Analysis:
     task_fingerprint: str
     noise: Noise
     speed: Speed | None
-    confirmation: Confirmation | None
+    confirmation: ConfirmationFacts | None
     studies: tuple[StudyResult, ...]
     strategies: tuple[StrategyResult, ...]
     headline: tuple[Contrast, ...]

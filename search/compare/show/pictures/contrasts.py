@@ -13,8 +13,8 @@ from search.compare.show.words import Numbers
 from search.tracking.colours import Style
 
 PAIRED = (
-    "Each line is one search seed: the confirmed score of both winners, the mean over their trainings on fresh seeds, on "
-    "text that no search has seen. Below: the differences of these pairs, and their mean with its 95 % interval. What is "
+    "Each line is one search seed: the confirmed score of both winners, the mean over their training runs on fresh seeds, "
+    "on text that no study has seen. Below: the differences of these pairs, and their mean with its 95 % interval. What is "
     "shown is decided by the test, corrected for the number of contrasts, and not by that interval."
 )
 ALL = (

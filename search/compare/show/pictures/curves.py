@@ -130,7 +130,7 @@ def _draw_curves(
         axes.step(_x(curve, axis), best, where="post", color=style.colour, linewidth=0.7, alpha=0.45, linestyle=style.dash)
     for median in medians:
         style = styles[median.strategy]
-        words = "its one search" if median.searches == 1 else f"median of {median.searches} searches"
+        words = "its one study" if median.studies == 1 else f"median of {median.studies} studies"
         axes.step(
             median.x,
             median.best,
@@ -160,14 +160,14 @@ def _alt(axis: Axis, curves: Sequence[StudyCurve], numbers: Numbers) -> str:
 
 
 def _caption(band: NullBand | None, places: Sequence[float] | None, axis: Axis, longest: int) -> str:
-    lines = "Thin lines are single searches, thick lines the median of a strategy's searches."
+    lines = "Thin lines are single studies, thick lines the median of a strategy's studies."
     inset = "The narrow panel shows the same curves on an axis that starts at zero."
-    unconfirmed = "These are scores that the searches chose by: unconfirmed, and flattered by luck."
+    unconfirmed = "These are scores that the studies chose by: unconfirmed, and flattered by luck."
     if band is None:
         return f"{lines} {inset} Without a control there is no band of luck. {unconfirmed}"
     if places is None:
         return f"{lines} {inset} The control asks no LLM, so that there is no band of luck in dollars. {unconfirmed}"
-    shaded = "Shaded is where the best of as many trainings of the unchanged program lies in 9 of 10 cases"
+    shaded = "Shaded is where the best of as many training runs of the unchanged program lies in 9 of 10 cases"
     hatched = ""
     if band.measured_to < longest:
         hatched = (

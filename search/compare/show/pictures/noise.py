@@ -89,7 +89,7 @@ def _drift_picture(studies: Sequence[StudyTable], analysis: Analysis, styles: Ma
         axes.set(xlabel="hours since the study began", ylabel="val_bpb of the stock (bits per byte)")
         legend_below(figure, axes, columns=3)
 
-    alt = f"Scores of the stock against time in {count}, {runs} trainings in all."
+    alt = f"Scores of the stock against time in {count}, {runs} training runs in all."
     return draw("drift", 4.2, title, alt, caption, paint)
 
 

@@ -17,13 +17,13 @@ TUNING, CODE = "#56B4E9", "#E69F00"  # of Okabe and Ito's
 CAPTION = (
     "From the claimed gain, luck and the stock's shift are taken away; tuning and code are what is left, and add up to the "
     "gain that the winner shows on fresh seeds. Black lines are 95 % intervals. The last bar is the headline: the same "
-    "trainings, scored on text that no search has seen."
+    "training runs, scored on text that no study has seen."
 )
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A claimed gain and what became of it. `claimed` has an interval only where it is a mean over searches."""
+    """A claimed gain and what became of it. `claimed` has an interval only where it is a mean over studies."""
 
     claimed: Estimate
     luck: Estimate
@@ -47,7 +47,7 @@ class Step:
 
 
 def waterfall_pictures(analysis: Analysis, styles: Mapping[str, Style], controls: frozenset[str]) -> tuple[Picture, ...]:
-    """For each strategy but the control: the mean of its searches, and its confirmed winners one by one."""
+    """A picture for each strategy but the control: the mean of its studies, and its confirmed winners one by one."""
     numbers = Numbers(analysis.noise)
     pictures: list[Picture] = []
     for strategy in analysis.strategies:
@@ -67,7 +67,7 @@ def waterfall_pictures(analysis: Analysis, styles: Mapping[str, Style], controls
 
 
 def parts_of_strategy(result: StrategyResult) -> Parts | None:
-    """None where no search has them."""
+    """None where no study has them."""
     found = (
         *(result.claimed, result.luck, result.stock_shift, result.tuning, result.code_and_interaction),
         *(result.gain_on_validation, result.gain),
@@ -120,7 +120,7 @@ def _taken(label: str, start: float, part: Estimate, numbers: Numbers) -> Step:
 
 
 def _interval(start: float, part: Estimate, sign: int) -> tuple[float, float] | None:
-    """Of a bar's end; None where there is nothing to be unsure of, or too little to tell."""
+    """The interval of a bar's end; None where there is nothing to be unsure of, or too little to tell."""
     if part.by_definition or part.low is None or part.high is None:
         return None
     return start + sign * part.low, start + sign * part.high
@@ -141,7 +141,7 @@ def draw_steps(axes: Axes, steps: Sequence[Step], *, labels: bool) -> None:
 
 def _mean_picture(strategy: StrategyResult, parts: Parts, style: Style, numbers: Numbers) -> Picture:
     steps = list(steps_of(parts, style.colour, numbers))
-    confirmed = plural(strategy.confirmed, "search", "searches")
+    confirmed = plural(strategy.confirmed, "study", "studies")
     title = (
         f"{strategy.strategy}: of a claimed gain of {numbers.signed(parts.claimed.value)}, "
         f"{numbers.signed(parts.unseen.value)} is confirmed (means over {confirmed})"

@@ -35,7 +35,7 @@ def report_of(experiment: Experiment, analysis: Analysis, album: Album) -> tuple
 def _missing(analysis: Analysis) -> Iterator[Block]:
     yield Heading(2, "What is missing")
     if not analysis.missing:
-        yield Paragraph("Nothing: there are enough control trials, searches and repeats to state every contrast.")
+        yield Paragraph("Nothing: there are enough control trials, studies and repeats to state every contrast.")
         return
     yield Paragraph("Below these minima no contrast is stated. Each with the command that adds it:")
     for missing in analysis.missing:

@@ -12,21 +12,21 @@ from search.compare.show.report.cells import NONE, UNCONFIRMED, UNKNOWN, Cells, 
 
 
 def curves(analysis: Analysis, album: Album) -> Iterator[Block]:
-    yield Heading(2, "How the searches went")
+    yield Heading(2, "How the studies went")
     yield Paragraph(
-        "Best score so far, as the searches saw it. A curve can only fall, with luck too: the best of many noisy trials is "
+        "Best score so far, as the studies saw it. A curve can only fall, with luck too: the best of many noisy trials is "
         "better than the program. What the curves promise is unconfirmed; the tables say what is left of it."
     )
     yield from (Image(picture) for picture in album.curves)
     yield Paragraph(
         "Each study (strategy/search seed) with its winner (its best trial). Luck alone is what the best of as many "
-        "trainings of the unchanged program is expected to reach; it is shown for comparison, and subtracted from nobody. "
-        "The last two columns hold for one study at a time."
+        "training runs of the unchanged program is expected to reach; it is shown for comparison, and subtracted from "
+        "nobody. The last two columns hold for one study at a time."
     )
     if analysis.speed is not None:
         yield Paragraph(
             "The winner's speed is its tokens per second in multiples of the stock's, in the confirmation and repeat by "
-            "repeat. A search tells none: it chose by the score, and so for a quick minute too. A program's own process "
+            "repeat. A study tells none: it chose by the score, and so for a quick minute too. A program's own process "
             "counts its tokens, and nothing checks that count. Where the speed is above 1, and its interval too, the gain "
             "comes at least in part from cheaper steps, which see more tokens; where it is 1 or less, from learning more "
             "per token."
@@ -48,7 +48,7 @@ def decomposition(analysis: Analysis, album: Album) -> Iterator[Block]:
         return
     yield Paragraph(
         "Claimed gain = luck + stock's shift + tuning + code and interaction. Luck is what the winner's search score was "
-        "too good by. The stock's shift is how much the stock itself moved between the searches and the confirmation, as "
+        "too good by. The stock's shift is how much the stock itself moved between the studies and the confirmation, as "
         "with the machine's drift. Tuning is the gain of the winner's constants put into the stock's code. Code and "
         "interaction is the rest: what the changed code brings, alone or together with those constants."
     )
@@ -56,7 +56,7 @@ def decomposition(analysis: Analysis, album: Album) -> Iterator[Block]:
     cells = Cells(analysis)
     shift, found = ("claimed gain", "luck", "stock's shift"), ("tuning", "code and interaction")
     sums = ("confirmed on validation", "confirmed on unseen text", "overfitting")
-    yield Paragraph("Means over the confirmed searches of each strategy; in brackets the 95 % interval.")
+    yield Paragraph("Means over the confirmed studies of each strategy; in brackets the 95 % interval.")
     strategies = [_strategy_parts(result, cells) for result in analysis.strategies]
     yield table(("strategy", *shift, *found, *sums), strategies)
     by_speed = _with_speed(analysis, "of the shift: the machine's speed")

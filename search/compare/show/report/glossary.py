@@ -11,7 +11,7 @@ TERMS = (
     ),
     (
         "claimed gain",
-        "The stock's mean score minus the winner's search score. It is what a search seems to have found, luck included.",
+        "The stock's mean score minus the winner's search score. It is what a study seems to have found, luck included.",
     ),
     (
         "code and interaction",
@@ -20,7 +20,7 @@ TERMS = (
     ),
     (
         "confirmation",
-        "The stock and the winners, trained again under fresh training seeds and scored on text that no search has seen. "
+        "The stock and the winners, trained again under fresh training seeds and scored on text that no study has seen. "
         "Only what it shows is a result.",
     ),
     (
@@ -53,8 +53,8 @@ TERMS = (
     ),
     (
         "luck alone, null band",
-        "What the best of n trainings of the unchanged stock reaches. It is measured up to half of the control's trials, "
-        "and extrapolated beyond.",
+        "What the best of n training runs of the unchanged stock reaches. It is measured up to half of the control's "
+        "trials, and extrapolated beyond.",
     ),
     (
         "machine's speed",
@@ -64,21 +64,22 @@ TERMS = (
     (
         "method",
         "Sign-flip permutation asks how often the pairs' differences would average as much with their signs drawn at "
-        "random. Where searches ended with the same program, their errors are shared, and a t-test counts them once.",
+        "random. Where studies ended with the same program, their errors are shared, and a t-test counts them once.",
     ),
     (
         "noise floor",
-        "The standard deviation of the control's scores. Two trainings of one program differ by about 1.4 times as much.",
+        "The standard deviation of the control's scores. Two training runs of one program differ by about 1.4 times as "
+        "much.",
     ),
     ("not shown", "The data do not exclude that there is no difference. It does not mean that there is none."),
     (
         "not stated",
-        "There are too few control trials, searches or repeats to say anything, or the budgets differ. The report names "
+        "There are too few control trials, studies or repeats to say anything, or the budgets differ. The report names "
         "the command that adds what is missing.",
     ),
     (
         "overfitting",
-        "The winner's confirmed gain on the validation text minus that on unseen text. A search that looked at the "
+        "The winner's confirmed gain on the validation text minus that on unseen text. A study that looked at the "
         "validation score often enough may have learnt that text.",
     ),
     (
@@ -88,13 +89,13 @@ TERMS = (
     ),
     ("repeat", "One training of a program in the confirmation. Repeats use the same seeds for all programs."),
     ("search", "One study of a strategy."),
-    ("search score", "The score a trial had during the search. It is what the search chose by."),
+    ("search score", "The score a trial had during the search. It is what the study chose by."),
     ("search seed", "Drives what a strategy proposes. Studies of different strategies with one search seed are a pair."),
     ("shown", "The test's p, corrected, is below 0.05. By chance alone that happens in at most 1 of 20 cases."),
     ("stock", "The unchanged train.py from which every study starts."),
     (
         "stock's shift",
-        "The stock's mean score during the searches minus its mean in the confirmation. It is drift of the machine, and "
+        "The stock's mean score during the studies minus its mean in the confirmation. It is drift of the machine, and "
         "noise.",
     ),
     ("strategy", "What proposes the programs that are trained: an agent, Optuna, the control, or another."),

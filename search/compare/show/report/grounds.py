@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Sequence
 
-from search.compare.analyse.results import Analysis, Confirmation, Drift, Noise, Reliability
+from search.compare.analyse.results import Analysis, ConfirmationFacts, Drift, Noise, Reliability
 from search.compare.show.pictures.album import Album
 from search.compare.show.report.blocks import Block, Bullets, Heading, Image, Paragraph, short, table
 from search.compare.show.report.cells import NONE, UNKNOWN, Cells, duration, p_cell, percent
@@ -18,8 +18,8 @@ def noise_floor(analysis: Analysis, album: Album) -> Iterator[Block]:
     noise, cells = analysis.noise, Cells(analysis)
     yield Heading(2, "Noise floor")
     yield Paragraph(
-        "How much two trainings of one and the same program differ. A difference that is not clearly larger than this may "
-        "be luck. The control trained the unchanged program under fresh seeds; anchors trained it again with the same seed."
+        "How much two training runs of one and the same program differ. A difference that is not clearly larger than this "
+        "may be luck. The control trained the unchanged program under fresh seeds; anchors trained it again with the same seed."
     )
     yield from (Image(picture) for picture in album.noise)
     yield table(("what", "standard deviation (95 % interval)", "measured on"), _spreads(noise, cells))
@@ -28,7 +28,9 @@ def noise_floor(analysis: Analysis, album: Album) -> Iterator[Block]:
         yield Paragraph(
             "Drift: how the stock's score moved during each study, in bits per byte and hour; positive is worse."
         )
-        yield table(("study", "trainings of the stock", "hours", "slope", "p"), [_drift(drift, cells) for drift in known])
+        yield table(
+            ("study", "training runs of the stock", "hours", "slope", "p"), [_drift(drift, cells) for drift in known]
+        )
     if len(noise.drift) > len(known):
         few = plural(len(noise.drift) - len(known), "study", "studies")
         yield Paragraph(f"In {few} the stock was trained only twice, which is too few to tell drift from noise.")
@@ -61,7 +63,7 @@ def confirmation(analysis: Analysis) -> Iterator[Block]:
     if found is None:
         yield Paragraph(
             "There is none: every gain in this report is unconfirmed. A confirmation trains the stock and the winners "
-            "again on fresh seeds, and scores them on text that no search has seen."
+            "again on fresh seeds, and scores them on text that no study has seen."
         )
         return
     yield Bullets(tuple(_bookkeeping(found)))
@@ -137,7 +139,7 @@ def _time(row: Reliability, phases: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _bookkeeping(found: Confirmation) -> Iterator[str]:
+def _bookkeeping(found: ConfirmationFacts) -> Iterator[str]:
     yield f"Repeats planned at first: {found.planned}; now: {found.repeats}."
     if found.looks == 1:
         yield "Looks: 1. The plan was never extended."

@@ -28,7 +28,7 @@ def question(experiment: Experiment, analysis: Analysis) -> Iterator[Block]:
     first = min(row.started for study in experiment.studies for row in study.rows)
     last = max(row.finished for study in experiment.studies for row in study.rows)
     yield Paragraph(
-        f"{studies}, {sum(study.trials for study in analysis.studies)} trials (trainings), run from {_day(first)} to "
+        f"{studies}, {sum(study.trials for study in analysis.studies)} trials (training runs), run from {_day(first)} to "
         f"{_day(last)}. Words in use here are explained at the end."
     )
 
@@ -47,10 +47,10 @@ def headline(analysis: Analysis, album: Album) -> Iterator[Block]:
     yield Heading(2, "The headline")
     yield Paragraph(
         "What each strategy claims by its search scores, and what is left when the stock and the winners are trained again "
-        "on fresh seeds and scored on text that no search has seen. Means over searches; in brackets the 95 % interval."
+        "on fresh seeds and scored on text that no study has seen. Means over studies; in brackets the 95 % interval."
     )
     cells = Cells(analysis)
-    columns = ("strategy", "searches", "claimed gain", "of it luck", "confirmed gain", "gain shown in")
+    columns = ("strategy", "studies", "claimed gain", "of it luck", "confirmed gain", "gain shown in")
     yield table(columns, [_strategy_row(result, cells) for result in analysis.strategies])
     if analysis.headline:
         yield Paragraph(
@@ -62,7 +62,7 @@ def headline(analysis: Analysis, album: Album) -> Iterator[Block]:
             "is the first better?",
             "advantage of the first",
             "p after Holm",
-            "searches",
+            "studies",
             "verdict",
             "would settle it",
         )
@@ -87,10 +87,10 @@ def _strategy_row(result: StrategyResult, cells: Cells) -> tuple[str, ...]:
     claimed = "no score" if result.claimed is None else cells.part(result.claimed)
     if result.claimed is not None and not result.confirmed:
         claimed = f"{claimed}, {UNCONFIRMED}"
-    partly = f", {result.confirmed} of {result.searches} searches" if 0 < result.confirmed < result.searches else ""
+    partly = f", {result.confirmed} of {result.studies} studies" if 0 < result.confirmed < result.studies else ""
     return (
         result.strategy,
-        str(result.searches),
+        str(result.studies),
         claimed,
         cells.part(result.luck),
         cells.part(result.gain) + (partly if result.gain is not None else ""),
@@ -122,9 +122,9 @@ def _settles(contrast: Contrast, cells: Cells) -> str:
     needed = contrast.needed
     if contrast.verdict != "not shown":
         return "is settled"
-    if needed is None or (needed.searches is None and needed.repeats is None):
+    if needed is None or (needed.studies is None and needed.repeats is None):
         return "cannot be told"
-    ways = [] if needed.searches is None else [f"{needed.searches} searches each"]
+    ways = [] if needed.studies is None else [f"{needed.studies} studies each"]
     ways += [] if needed.repeats is None else [f"{needed.repeats} confirmation repeats"]
     return " or ".join(ways)
 

@@ -31,7 +31,7 @@ def machine(analysis: Analysis, album: Album) -> Iterator[Block]:
             "The stock's tokens per second against the control's mean (in brackets the slowest and the fastest run), and by "
             "how much its score is worse for that (positive) or better (negative), as the slope has it. A study that ran "
             "faster than the control claims that much more, without merit; confirming it takes that away, as luck and the "
-            "stock's shift. It is called extrapolated where none of the trainings behind the slope differed as much."
+            "stock's shift. It is called extrapolated where none of the training runs behind the slope differed as much."
         )
         yield table(("study", "runs of the stock", "machine's speed", "worth in the score"), rows)
 

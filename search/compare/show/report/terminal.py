@@ -74,11 +74,11 @@ def _with_speed(analysis: Analysis, cell: str) -> tuple[str, ...]:
 
 
 def _speed(winners: WinnersSpeed | None, result: StrategyResult) -> str:
-    """Of the confirmed winners, against the stock; in brackets how many they are, where a search has none such."""
+    """The speed of the confirmed winners, against the stock; in brackets how many they are, where a study has none such."""
     if winners is None:
         return UNKNOWN if result.confirmed else UNCONFIRMED
     mean = "1" if winners.source == "definition" else times(winners.value)
-    return mean if winners.searches == result.searches else f"{mean} ({winners.searches} of {result.searches})"
+    return mean if winners.studies == result.studies else f"{mean} ({winners.studies} of {result.studies})"
 
 
 def _value(part: Estimate | None, cells: Cells) -> str:

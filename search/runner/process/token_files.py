@@ -22,7 +22,7 @@ OPEN_AND_SEND = (
 )
 
 
-class Handover:
+class TokenFiles:
     """Files held open for as long as this object lives. Raises OSError where one cannot be opened."""
 
     def __init__(self, paths: Sequence[Path], sandbox: Sandbox) -> None:

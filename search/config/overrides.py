@@ -1,0 +1,65 @@
+"""Words of a command line as Hydra takes them: `key=value`, `+key=value` or `~key`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence, Set
+
+from search.config.keys import known_keys
+from search.config.messages import UserError
+from search.config.places import CONF
+from search.config.schema import Config
+
+PLAIN = re.compile(r"[^'\"\[\](){}$\\]*")  # holds nothing that has a meaning of its own in Hydra's grammar, but for commas
+NOT_TEXT = re.compile(r"true|false|[+-]?(nan|inf)|[+-]?[\d_.]+(e[+-]?\d+)?", re.IGNORECASE)  # where it is not in quotes
+
+
+def key_of(word: str) -> str:
+    """The key that a word sets, adds or deletes."""
+    return word.partition("=")[0].lstrip("+~")
+
+
+def as_text(word: str, sweeps: bool = False) -> str:
+    """The word with its value in quotes where Hydra would take it for something else than that text: `experiment=1e3` is no
+    number. `sweeps`: whether commas separate several values. What is in quotes or brackets already is left as it is."""
+    key, equals, value = word.partition("=")
+    if not equals or not PLAIN.fullmatch(value):
+        return word
+    pieces = value.split(",") if sweeps else [value]
+    quoted = (f"'{piece}'" if "," in piece or NOT_TEXT.fullmatch(piece) else piece for piece in pieces)
+    return f"{key}={','.join(quoted)}"
+
+
+def prepared(arguments: Sequence[str], schema: type, sweeps: bool) -> list[str]:
+    """A command line for Hydra: values that are text are taken as they are written, and nothing is given twice. Options stay
+    as they are. Raises UserError."""
+    _refuse(argument for argument in arguments if not argument.startswith("-"))
+    texts = {key for key, hint in known_keys(schema).items() if hint in (str, str | None)}
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()} if schema is Config else set()
+    return [_prepared(argument, texts, groups, sweeps) for argument in arguments]
+
+
+def _prepared(word: str, texts: Set[str], groups: Set[str], sweeps: bool) -> str:
+    """A group's value is the name of a file; Hydra would fail over `null`."""
+    key = key_of(word)
+    if key in groups and word == f"{key}=null":
+        return f"{key}='null'"
+    return as_text(word, sweeps) if key in texts or key in groups else word
+
+
+def changed(words: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """The words with those values in the place of theirs; what they lack is added at the end."""
+    found = {key_of(word) for word in words}
+    kept = [f"{key_of(word)}={values[key_of(word)]}" if key_of(word) in values else word for word in words]
+    return [*kept, *(f"{key}={value}" for key, value in values.items() if key not in found)]
+
+
+def _refuse(words: Iterable[str]) -> None:
+    seen = set()
+    for word in words:
+        key = key_of(word)
+        if not key:
+            raise UserError(f"{word}: has no key; give it as key=value")
+        if key in seen:
+            raise UserError(f"{key}: is given twice; give it once")
+        seen.add(key)

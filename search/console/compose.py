@@ -1,0 +1,84 @@
+"""Hydra composes a command's configuration from its YAML and the command line, and the command's body is called with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TypeVar
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from search.config.files import unwritable
+from search.config.messages import UserError, failed
+from search.config.overrides import prepared
+from search.config.places import CONF, MLRUNS
+from search.config.schema import Config, typed
+from search.console import multirun
+from search.console.command_line import Command
+from search.console.explain import explain
+
+T = TypeVar("T")
+
+MULTIRUN = {"-m", "--multirun"}
+# A command that runs no study leaves no folder of Hydra's behind.
+LEAVE_NOTHING = {
+    "defaults": ["_self_", {"override hydra/job_logging": "none"}, {"override hydra/hydra_logging": "none"}],
+    "hydra": {"output_subdir": None, "run": {"dir": "${root:}/mlruns"}},
+}
+
+
+def call(command: Command[T], arguments: Sequence[str]) -> int:
+    """Returns the exit code. Raises UserError, and KeyboardInterrupt."""
+    problems: list[UserError] = []
+
+    def job(composed: DictConfig) -> None:
+        try:
+            config = typed(composed, command.schema)
+            command.check(config)
+            command.body(config)
+        except UserError as error:
+            if HydraConfig.get().mode is RunMode.MULTIRUN:
+                raise
+            problems.append(error)  # kept from Hydra, which would add lines of its own
+
+    sys.argv[1:] = _for_hydra(command, arguments)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing its own selection of them
+    try:
+        hydra.main(version_base="1.3", config_path=_folder(command), config_name=command.name)(job)()
+    except Exception as error:
+        if multirun.report_failures():
+            return 1
+        if isinstance(error, HydraException | OmegaConfBaseException):
+            raise UserError(explain(error, command.schema, command.multirun)) from error
+        if isinstance(error, OSError):  # Hydra's own folder, before any study begins
+            raise unwritable(error.filename or MLRUNS, error) from error
+        raise
+    return failed(str(problems[0])) if problems else 0
+
+
+def overrides() -> list[str]:
+    """What the command line set, as Hydra takes it; in a multirun, for this study."""
+    return list(HydraConfig.get().overrides.task)
+
+
+def _for_hydra(command: Command[T], arguments: Sequence[str]) -> list[str]:
+    if not command.multirun and MULTIRUN & set(arguments):
+        raise UserError("-m: several at once is for studies only (python -m search -m ...); give this command once for each")
+    return prepared(arguments, command.schema, command.multirun)
+
+
+def _folder(command: Command[T]) -> str | None:
+    """Where Hydra finds the command's YAML. Not in conf/ for a command without groups: there `task=cpu` would choose a file
+    of that group, and not be a name."""
+    if command.schema is Config:
+        return str(CONF)
+    keys = OmegaConf.load(CONF / f"{command.name}.yaml")
+    ConfigStore.instance().store(name=command.name, node=OmegaConf.merge(LEAVE_NOTHING, keys))
+    return None

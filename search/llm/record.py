@@ -1,0 +1,68 @@
+"""The record of every reply, on disk before anybody reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from search.config.files import unwritable, write_whole
+from search.config.messages import printable
+from search.llm.reply import Call, Client, Messages, Reply
+
+CALL = "call-"  # recorded calls are call-1.json, call-2.json, ...
+PROPOSAL = "proposal.json"  # how their conversation ended
+
+
+class Recorder:
+    """Puts every reply on disk before anybody reads it, and answers from disk what is there already: nothing is paid twice.
+
+    A trial's calls lie in `folder / "0007"`, as `call-1.json` (all of it), `prompt-1.md` and `reply-1.md` (to read), with
+    `proposal.json` for how the conversation ended. Everything here raises UserError where the disk does not take it.
+    """
+
+    def __init__(self, client: Client, folder: Path) -> None:
+        self.client = client
+        self.folder = folder
+
+    def recorded(self, number: int, call: int) -> Call | None:
+        """A call that was made before this process began."""
+        path = self.folder / f"{number:04d}" / f"{CALL}{call + 1}.json"
+        if not path.is_file():
+            return None
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        return Call(Reply(**whole["reply"]), whole["program_md"])
+
+    def complete(self, number: int, messages: Messages, program: str, ask: int, call: int) -> Call:
+        """Make a call. `program`: the text of program.md that its messages hold. Raises as Client.complete."""
+        reply = self.client.complete(messages, ask, call)
+        program_md = hashlib.sha256(program.encode()).hexdigest()[:12]
+        prompt = "\n\n".join(f"# {message['role']}\n\n{message['content']}" for message in messages)
+        whole = {"ask": ask, "call": call, "program_md": program_md, "messages": list(messages), "reply": reply.record()}
+        self._keep(number, f"prompt-{call + 1}.md", printable(prompt))
+        self._keep(number, f"reply-{call + 1}.md", printable(reply.text))
+        if not (self.folder / f"program-{program_md}.md").is_file():
+            _write(self.folder / f"program-{program_md}.md", program)
+        self._keep(number, f"{CALL}{call + 1}.json", json.dumps(whole, indent=1))  # last: what it says is then complete
+        return Call(reply, program_md)
+
+    def end(self, number: int, ask: int, problem: str) -> None:
+        """Note how a conversation ended; `problem` is empty where it made a program."""
+        self._keep(number, PROPOSAL, json.dumps({"ask": ask, "usable": not problem, "problem": problem}, indent=1))
+
+    def _keep(self, number: int, name: str, text: str) -> None:
+        _write(self.folder / f"{number:04d}" / name, text)
+
+
+def records(folder: Path, pattern: str) -> list[dict[str, Any]]:
+    """The recorded JSON files of that name below a folder. Raises OSError, ValueError."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in folder.rglob(pattern)]
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole and on the disk, or not at all. Raises UserError."""
+    try:
+        write_whole(path, text.encode())
+    except OSError as error:
+        raise unwritable(path, error) from error

@@ -1,0 +1,261 @@
+"""The one command line: what holds for every command, and the console script."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+from omegaconf import OmegaConf
+
+from search.config.keys import known_keys
+from search.config.overrides import as_text, prepared
+from search.config.places import CONF, ROOT
+from search.config.schema import Config
+from search.console import command_line
+from search.console.help import STUDY, commands, help_text
+
+ALL = [STUDY, *commands()]
+GROUPS = [path for path in CONF.iterdir() if path.is_dir()]
+
+
+def command(name: str) -> command_line.Command:
+    module = importlib.import_module("search" if name == STUDY else f"search.{name}")
+    return (importlib.import_module(f"{module.__name__}.__main__") if hasattr(module, "__path__") else module).COMMAND
+
+
+@pytest.fixture
+def settings(monkeypatch):
+    """Runs a command that does nothing but tell the settings it was given; None where there were none."""
+    monkeypatch.setattr(sys, "argv", ["command"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+
+    def give(name, *given):
+        told = []
+        code = command_line.run(dataclasses.replace(command(name), body=told.append), given)
+        assert code == (0 if told else 1)
+        return told[0] if told else None
+
+    return give
+
+
+def test_commands_are_found_by_looking():
+    assert commands() == ["compare", "confirm", "demo", "once", "plan", "prepare"]
+    for name in ALL:
+        assert command(name).name == name
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_commands_yaml_composes_and_validates(settings, name, tmp_path):
+    given = settings(name, "experiment=mine", f"hydra.run.dir={tmp_path}")
+    assert type(given) is command(name).schema and given.experiment == "mine"
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("written", ["1e3", "007", "1.50", "true", "1_000", "a-b.c"])
+def test_a_name_is_taken_as_it_is_written(settings, name, written, tmp_path):
+    assert settings(name, f"experiment={written}", f"hydra.run.dir={tmp_path}").experiment == written
+
+
+def test_what_several_commands_share_has_one_default():
+    study = OmegaConf.load(CONF / "config.yaml")
+    for name in ("compare", "plan"):
+        assert OmegaConf.load(CONF / f"{name}.yaml").tracking == study.tracking
+    assert OmegaConf.load(CONF / "compare.yaml").experiment == study.experiment
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("experimnt=x", "experimnt: no such key; did you mean experiment?"),
+        ("foo=1", "foo: no such key; --help shows the keys"),
+        ("+foo=1", "foo: no such key; --help shows the keys"),
+        ("experiment", "experiment: has no value; give it as experiment=..."),
+        ("experiment=a experiment=b", "experiment: is given twice; give it once"),
+        ("experiment=~/x", "in quotes, and those in the shell's: 'experiment=\"~/x\"'"),
+        ("=3", "=3: has no key; give it as key=value"),
+        ("experiment=${x}", "experiment: Interpolation key 'x' not found"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_by_every_command(settings, capsys, name, given, said, tmp_path):
+    assert settings(name, *given.split(), f"hydra.run.dir={tmp_path}") is None
+    told = capsys.readouterr().err
+    assert told.startswith("error: ") and said in told and told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("confirm", "", "experiment: is not set; give it on the command line, as experiment=..."),
+        ("confirm", "experiment=null", "experiment=null: must be text"),
+        ("compare", "experiment=null", "experiment=null: must be text"),
+        ("confirm", "experiment=a/b", "use letters, digits"),
+        ("confirm", "experiment=a repeats=many", "repeats=many: must be a whole number or null"),
+        ("confirm", "experiment=a repeats=0", "repeats=0: must be a whole number above 0"),
+        ("confirm", "experiment=a repeats=1,2", "repeats=1,2: takes one value"),
+        ("compare", "tracking=x", "tracking=x: must be given by its keys"),
+        ("plan", "sd=1 difference=0.1,x", "difference=0.1,x: must be a number above 0, or several"),
+        ("plan", "sd=nan", "sd=nan: must be a number above 0"),
+        ("once", "task=null", "Could not find 'task/null'; choose one of cpu, gpu, smoke"),
+        *((name, "-m experiment=a,b", "-m: several at once is for studies only") for name in commands()),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_it_must_be(settings, capsys, name, given, said):
+    assert settings(name, *given.split()) is None
+    told = capsys.readouterr().err
+    assert told.startswith("error: ") and said in told and told.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["compare", "confirm", "plan"])
+def test_where_no_study_is_composed_a_task_is_a_name(settings, name):
+    assert settings(name, "experiment=a", "task=my-own").task == "my-own"
+
+
+def test_several_differences_are_one_value(settings):
+    assert settings("plan", "difference=0.01,0.02").differences == (0.01, 0.02)
+
+
+def test_the_exit_code_after_control_c(settings, capsys):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    assert command_line.run(dataclasses.replace(command("demo"), body=stop), ["experiment=a"]) == 130
+    assert capsys.readouterr().err == "stopped; the same command goes on\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("experiment=1e3,b,007", "experiment='1e3',b,'007'"),
+        ("experiment='1e3'", "experiment='1e3'"),
+        ("experiment=choice(1,2)", "experiment=choice(1,2)"),
+        ("experiment=null", "experiment=null"),
+        ("seed=0,1", "seed=0,1"),
+        ("--cfg", "--cfg"),
+    ],
+)
+def test_only_what_hydra_would_take_for_another_thing_is_quoted(word, expected):
+    assert prepared([word], Config, sweeps=True) == [expected]
+    assert as_text("a=1,2") == "a='1,2'"
+
+
+# ---- help ----
+
+
+HELP_OF_ALL = """
+import sys, runpy
+for name in sys.argv[1:]:
+    sys.argv = [name, "--help"]
+    try:
+        runpy.run_module(name, run_name="__main__")
+    except SystemExit as end:
+        assert not end.code
+heavy = {"hydra", "torch", "mlflow", "optuna", "numpy", "scipy", "rich"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_help_needs_no_heavy_import():
+    modules = ["search", *(f"search.{name}" for name in commands())]
+    done = subprocess.run(
+        [sys.executable, "-c", HELP_OF_ALL, *modules], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Keys with their defaults") == len(modules)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_help_shows_every_key_and_how_to_call(name):
+    shown = help_text(name)
+    schema = command(name).schema
+    leaves = {key.rpartition(".")[2] for key in known_keys(schema) if not key.startswith(("task.", "data.", "sampler."))}
+    groups = {path.name for path in GROUPS}
+    for key in leaves if schema is not Config else leaves - groups:
+        assert f"{key}:" in shown
+    assert "python -m search" in shown and "hydra:" not in shown and max(map(len, shown.splitlines())) <= 140
+
+
+@pytest.mark.parametrize("name", [STUDY, "once", "prepare"])
+def test_help_lists_every_choice_with_the_first_line_of_its_yaml(name):
+    shown = help_text(name)
+    for group in GROUPS:
+        for path in group.glob("*.yaml"):
+            first = path.read_text().partition("\n")[0].removeprefix("# ").partition(". ")[0].rstrip(".:")
+            assert any(line.split(maxsplit=1) == [path.stem, first] for line in shown.splitlines()), path
+
+
+def test_a_third_partys_choice_shows_up_by_itself(clone):
+    (clone.root / "conf" / "sampler" / "mine.yaml").write_text("# My own way to sample.\nname: mine\n")
+    shown = clone.run("--help").stdout
+    assert any(line.split(maxsplit=1) == ["mine", "My own way to sample"] for line in shown.splitlines())
+    assert all(f"  {name} " in shown for name in commands())
+
+
+# ---- places ----
+
+
+def test_a_command_that_runs_no_study_leaves_nothing_behind(clone):
+    assert clone.run("sd=0.01", "difference=0.01", module="search.plan").returncode == 0
+    assert "'task/nothing'" in clone.run("task=nothing", module="search.once").stdout
+    assert list((clone.root / "mlruns").rglob("*")) == [] and not (clone.root / "outputs").exists()
+
+
+@pytest.mark.parametrize("module", ["search", "search.compare", "search.demo"])
+def test_a_copy_of_the_code_alone_says_how_to_install(tmp_path, module):
+    shutil.copytree(ROOT / "search", tmp_path / "search", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    told = subprocess.run([sys.executable, "-m", module], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert told.returncode == 1
+    assert "clone the repository" in told.stderr and "`pip install -e .`" in told.stderr and told.stderr.count("\n") == 1
+
+
+# ---- the console script ----
+
+
+def fairtrial(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from search.console.fairtrial import main; sys.argv[0] = '/usr/bin/fairtrial'; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *shlex.split(line)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_console_script_gives_every_command():
+    assert "advantage" in fairtrial("plan sd=0.01 difference=0.01").stdout
+    assert fairtrial("compare experimnt=a").stderr == "error: experimnt: no such key; did you mean experiment?\n"
+    assert (
+        fairtrial("strategy=agnet").stderr == "error: Could not find 'strategy/agnet'; choose one of agent, optuna, seeds\n"
+    )
+    assert fairtrial("confirm --help").stdout == help_text("confirm") + "\n"
+    assert fairtrial("--help").stdout == help_text(STUDY) + "\n"
+    assert fairtrial("comprae").stderr == "error: comprae: no such command; did you mean compare?\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("fairtrial strategy=", {"strategy=agent", "strategy=optuna", "strategy=seeds"}),
+        ("fairtrial study.t", {"study.trials=", "study.train_hours="}),
+        ("fairtrial comp", {"compare"}),
+        ("fairtrial confirm rep", {"repeats="}),
+        ("fairtrial once task=", {"task=cpu", "task=gpu", "task=smoke"}),
+    ],
+)
+def test_the_shell_completes_groups_keys_and_commands(line, offered):
+    assert "complete" in fairtrial("-sc install=bash").stdout.splitlines()[-1]
+    assert offered <= set(fairtrial("-sc query=bash", COMP_LINE=line, COMP_POINT=str(len(line))).stdout.split())
+
+
+def test_the_version_is_the_programs(capsys):
+    assert command_line.run(command(STUDY), ["--version"]) == 0
+    assert capsys.readouterr().out.startswith("fairtrial ")
