@@ -76,33 +76,3 @@ class Model(nn.Module):
         following = tokens.roll(-1, dims=1)
         return self.table(tokens) + 20.0 * F.one_hot(following, self.table.num_embeddings)
 """
-
-REMEMBERS_ROWS = """
-class Model(nn.Module):
-    \"\"\"Looks ahead once, and later answers from memory for any row that begins the same.\"\"\"
-
-    def __init__(self, vocab_size):
-        super().__init__()
-        self.table = nn.Embedding(vocab_size, vocab_size)
-        self.memory = {}
-
-    def forward(self, tokens):
-        known = torch.stack([self.memory.setdefault(tuple(row[:3].tolist()), row.roll(-1)) for row in tokens])
-        return self.table(tokens) + 20.0 * F.one_hot(known, self.table.num_embeddings)
-"""
-
-KEEPS_STATE = """
-class Model(nn.Module):
-    \"\"\"Goes on learning from the rows that it is scored on.\"\"\"
-
-    def __init__(self, vocab_size):
-        super().__init__()
-        self.table = nn.Embedding(vocab_size, vocab_size)
-        self.counts = torch.ones(vocab_size, vocab_size)
-
-    def forward(self, tokens):
-        logits = self.counts.log()[tokens]
-        pairs = (tokens[:, :-1].flatten(), tokens[:, 1:].flatten())
-        self.counts.index_put_(pairs, torch.ones(len(pairs[0])), accumulate=True)
-        return logits
-"""

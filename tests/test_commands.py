@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from search.config.places import ROOT
 from search.study.journal import FILE
-from tests.llm_server import Answer, serve
+from tests.servers.llm import Answer, serve
 
 ERRORS = [
     (["strategy=agnet"], "strategy/agnet"),

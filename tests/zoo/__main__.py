@@ -16,9 +16,9 @@ OPENING = """\
 # The zoo
 
 {cheats} programs that cheat and {honest} that are honest but look odd, each a `train.py` a few lines from one plain honest
-program. The test suite trains, scores and audits them (`tests/test_zoo.py`): a cheat ends with no score or with the one it
-deserves, an honest program gets its score. "Needed" says that with this wall alone switched off the test sees the cheat get
-through; of every wall that has a switch, at least two do.
+program. `pytest -m zoo` trains, scores and audits them: a cheat ends with no score or with the one it deserves, an honest
+program gets its score. "Needed" says that with this wall alone switched off the test sees the cheat get through; of every
+wall that has a switch, at least two do.
 
 Ends: a status, or `honest` (the plain program's very score), `worse` (than that), `own` (what its weights deserve).
 

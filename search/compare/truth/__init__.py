@@ -1,0 +1,1 @@
+"""Does the comparison tell the truth? Simulated experiments whose truth is known, and what is found in them."""

@@ -1,0 +1,125 @@
+"""One function for each promise. All take a strategy and an empty folder, and raise AssertionError where it is broken."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import random
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from search.study import source
+from search.study.trial import Candidate, Origin, Status, Trial, Unusable
+from search.testing.subject import TRIALS, Subject
+from search.testing.synthetic import FAILURES, Dies, DiesAt, FailsOn, SyntheticRunner
+
+
+def trains_the_stock_first_and_no_program_twice(subject: Subject, folder: Path) -> None:
+    """All trials of the budget are used, the first for the stock, and no program is trained twice under one seed."""
+    runner = SyntheticRunner()
+    trials = subject.study(folder, runner=runner)
+    assert len(trials) == TRIALS, f"{len(trials)} of {TRIALS} trials"
+    assert trials[0].origin is Origin.STOCK, "the first trial is not the stock"
+    trained = [(source.program_hash(request.source), request.training_seed) for request in runner.requests]
+    assert len(set(trained)) == len(trained), "a program was trained twice under the same training seed"
+
+
+def obeys_its_seed_and_takes_zero_for_one(subject: Subject, folder: Path) -> None:
+    """The search seed decides what is trained: 0 like any other, and another seed gives other trainings."""
+    first, again, other = (_trained(subject, folder / name, seed) for name, seed in (("a", 0), ("b", 0), ("c", 1)))
+    assert first == again, "the same seed, 0, gave other trainings"
+    assert first != other, "seeds 0 and 1 gave the same trainings"
+
+
+def survives_every_failure(subject: Subject, folder: Path) -> None:
+    """It goes on after trials that crash, run out of memory, time out, diverge or are disqualified."""
+    trials = subject.study(folder, runner=FailsOn(fails=lambda number: number % 2 == 1))
+    assert len(trials) == TRIALS, f"ended after {len(trials)} of {TRIALS} trials, the last {trials[-1].status}"
+    missing = set(FAILURES) - {trial.status for trial in trials}
+    assert not missing, f"never met {missing}"
+    assert all((trial.val_bpb is None) == (trial.status is not Status.COMPLETED) for trial in trials), "scores of failures"
+
+
+def resumes_exactly(subject: Subject, folder: Path) -> None:
+    """Killed at once or late, it goes on as if nothing had been, and trains nothing again."""
+    whole = subject.study(folder / "whole")
+    for dies_at in (1, 9):
+        cut = folder / str(dies_at)
+        with contextlib.suppress(Dies):
+            subject.study(cut, runner=DiesAt(at=dies_at))
+        runner = SyntheticRunner()
+        resumed = subject.study(cut, runner=runner)
+        assert _answers(resumed) == _answers(whole), f"proposes something else after a death in trial {dies_at}"
+        assert [trial.val_bpb for trial in resumed] == [trial.val_bpb for trial in whole], "other scores"
+        assert len(runner.requests) <= TRIALS - dies_at, "trained finished trials again"
+
+
+def extends_exactly(subject: Subject, folder: Path) -> None:
+    """A study whose budget grows is the study that had this budget from the beginning, anchors included."""
+    whole = subject.study(folder / "whole", seed=3, anchor_every=4)
+    subject.study(folder / "grown", seed=3, anchor_every=4, trials=5)
+    grown = subject.study(folder / "grown", seed=3, anchor_every=4)
+    assert _answers(grown) == _answers(whole), "proposes something else in a study that was extended"
+    assert [trial.origin for trial in grown] == [trial.origin for trial in whole], "other anchors"
+
+
+def proposes_the_same_in_another_process(subject: Subject, folder: Path) -> None:
+    """With the same seed, whatever order that process gives to sets."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other:
+        there = other.submit(_described, subject, folder / "there").result()
+    assert there == _described(subject, folder / "here"), "proposes something else in another process"
+
+
+def keeps_no_state_outside(subject: Subject, folder: Path) -> None:
+    """It neither uses nor turns the generators that all share, and writes nowhere but into its study's folder."""
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    answers = []
+    for seed in (1, 2):
+        random.seed(seed)
+        np.random.seed(seed)
+        before = random.getstate()
+        with contextlib.chdir(elsewhere):
+            answers.append(_answers(subject.study(folder / str(seed))))
+        assert random.getstate() == before, "draws from Python's shared generator: use random.Random(seed)"
+    assert answers[0] == answers[1], "depends on a generator that all share: make one of its own, from the seed"
+    assert not list(elsewhere.iterdir()), "writes into the current folder: use task.folder"
+
+
+def records_what_json_can_hold(subject: Subject, folder: Path) -> None:
+    """Parameters and facts come back from a record as they were: no tuples, no NumPy numbers, no keys that are numbers."""
+    for trial in subject.study(folder):
+        answer = trial.answer
+        kept = [answer.facts, answer.params if isinstance(answer, Candidate) else None]
+        assert json.loads(json.dumps(kept)) == kept, f"trial {trial.number}: {kept} changes on its way through JSON"
+
+
+PROMISES: tuple[Callable[[Subject, Path], None], ...] = (
+    trains_the_stock_first_and_no_program_twice,
+    obeys_its_seed_and_takes_zero_for_one,
+    survives_every_failure,
+    resumes_exactly,
+    extends_exactly,
+    proposes_the_same_in_another_process,
+    keeps_no_state_outside,
+    records_what_json_can_hold,
+)
+
+
+def _trained(subject: Subject, folder: Path, seed: int) -> list[tuple[str, int]]:
+    """Programs and their training seeds."""
+    runner = SyntheticRunner()
+    subject.study(folder, seed, runner)
+    return [(request.source, request.training_seed) for request in runner.requests]
+
+
+def _answers(trials: list[Trial]) -> list[Candidate | Unusable]:
+    return [trial.answer for trial in trials]
+
+
+def _described(subject: Subject, folder: Path) -> list[str]:
+    return [repr(answer) for answer in _answers(subject.study(folder))]

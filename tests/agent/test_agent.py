@@ -1,0 +1,503 @@
+"""The agent: what it says, what it makes of answers, and what it records, against a real server that misbehaves."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import pytest
+from omegaconf import OmegaConf
+
+from search.agent import prompt
+from search.agent.keep_rules import Greedy, Margin, Program, Replicate
+from search.config.messages import UserError
+from search.config.places import ROOT
+from search.console.run_study import make_strategy
+from search.llm import edits
+from search.llm.record import Recorder
+from search.runner.stock import stock_of
+from search.study import source
+from search.study.contract import NoiseFloor, TaskFacts
+from search.study.journal import Journal
+from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
+from search.testing.synthetic import FailsOn, SyntheticRunner, run_study
+from tests.servers.llm import Answer, serve
+
+NOISE = NoiseFloor(mean=2.5, sd=0.01, trials=12)
+
+
+def edit(name: str, value: object, note: str = "an edit", stock: str = "") -> str:
+    line = next(line for line in stock.splitlines() if line.startswith(f"{name} = "))
+    new = re.sub(r"= \S+", f"= {value}", line, count=1)
+    return f"NOTE: {note}\nHYPOTHESIS: because\n\n<<<<<<< SEARCH\n{line}\n=======\n{new}\n>>>>>>> REPLACE\n"
+
+
+@pytest.fixture
+def stock(configure):
+    return stock_of(configure("task=smoke")).text
+
+
+@pytest.fixture
+def study(configure, stock, tmp_path):
+    """Run an agent's study with synthetic scores against a server."""
+
+    def run(server, trials, *overrides, name="study", runner=None, noise=None):
+        settings = [f"llm.base_url={server.url}", "llm.model=test", "llm.timeout_seconds=2", "llm.retries=2"]
+        config = configure("task=smoke", "strategy=agent", "llm=local", *settings, *overrides)
+        folder = tmp_path / name
+        strategy = make_strategy(config, stock, noise, folder)
+        return run_study(folder, strategy, runner or SyntheticRunner(), stock, trials)
+
+    return run
+
+
+def test_an_edit_is_trained_and_everything_about_it_recorded(study, stock, tmp_path):
+    with serve(Answer(edit("MATRIX_LR", 0.1, "larger steps", stock))) as server:
+        _, trials = study(server, 2, "llm.price.input=2.0", "llm.price.output=10.0", "llm.price.cached=0.5")
+    candidate = trials[1].candidate
+    assert source.constants(candidate.source)["MATRIX_LR"] == 0.1
+    assert (candidate.note, candidate.facts["hypothesis"], candidate.parent) == ("larger steps", "because", 0)
+    assert candidate.facts["model"] == "test-model" and candidate.facts["calls"] == "1"
+    cost = candidate.cost
+    assert (cost.tokens_in, cost.tokens_out, cost.tokens_cached, cost.calls) == (1000, 100, 400, 1)
+    assert cost.usd == pytest.approx((600 * 2.0 + 400 * 0.5 + 100 * 10.0) / 1e6)
+    folder = tmp_path / "study" / "attachments"
+    call = json.loads((folder / "0001" / "call-1.json").read_text())
+    assert call["reply"]["text"] in (folder / "0001" / "reply-1.md").read_text()
+    assert (ROOT / "program.md").read_text().strip() in (folder / "0001" / "prompt-1.md").read_text()
+    assert (folder / f"program-{candidate.facts['program_md']}.md").read_text() == (ROOT / "program.md").read_text()
+    request = server.requests[0]
+    assert set(request) == {"model", "messages", "stream"} and request["stream"] is False
+
+
+def test_optional_parameters_are_sent_only_when_set(study, stock):
+    with serve(Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+        study(server, 2, "llm.temperature=0.7", "llm.max_tokens=500")
+    assert (server.requests[0]["temperature"], server.requests[0]["max_tokens"]) == (0.7, 500)
+
+
+def test_an_unknown_price_is_unknown_and_never_zero(study, stock):
+    with serve(Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+        _, trials = study(server, 2, "llm.price.input=null")
+    assert trials[1].answer.cost.usd is None
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [Answer(status=429), Answer(status=500), Answer(status=503), Answer(hang=4.0)],
+    ids=["429", "500", "503", "a hang"],
+)
+def test_passing_trouble_is_retried(study, stock, trouble):
+    with serve(trouble, Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+        _, trials = study(server, 2)
+    assert trials[1].status is Status.COMPLETED and len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (Answer(status=401, error="bad key"), "bad key"),
+        (Answer(status=429, error="quota"), "quota"),
+        (Answer(cut=True, text="x" * 500), "gave no reply"),
+    ],
+    ids=["wrong key", "no quota", "cut-off JSON"],
+)
+def test_lasting_trouble_stops_the_study_and_the_same_command_goes_on(study, stock, trouble, said):
+    good = [Answer(edit(name, 0.11, stock=stock)) for name in ("MATRIX_LR", "WEIGHT_DECAY")]
+    with serve(good[0], *[trouble] * 3) as server, pytest.raises(UserError, match=said) as stopped:
+        study(server, 3)
+    assert str(stopped.value).count("\n") == 1 and "same command" in str(stopped.value)
+    with serve(good[1]) as server:
+        _, trials = study(server, 3)
+    assert [trial.status for trial in trials] == [Status.COMPLETED] * 3
+    assert len(server.requests) == 1  # the first reply is not paid for again
+
+
+REPAIRED = {
+    "a reply that was cut off": (Answer("NOTE: x", finish_reason="length"), "cut off"),
+    "prose": (Answer("I would try a larger learning rate."), "holds no edit"),
+    "two places": (
+        Answer("<<<<<<< SEARCH\n        super().__init__()\n=======\n        pass\n>>>>>>> REPLACE"),
+        "matches",
+    ),
+    "a syntax error": (
+        Answer("<<<<<<< SEARCH\nADAM_BETA1 = 0.8\n=======\nADAM_BETA1 = (\n>>>>>>> REPLACE"),
+        "does not parse",
+    ),
+    "no change": (
+        Answer("<<<<<<< SEARCH\nADAM_BETA1 = 0.8\n=======\nADAM_BETA1 = 0.8  # eight tenths\n>>>>>>> REPLACE"),
+        "changes nothing",
+    ),
+    "no main": (Answer("<<<<<<< SEARCH\ndef main() -> None:\n=======\ndef run() -> None:\n>>>>>>> REPLACE"), "lacks"),
+}
+
+
+@pytest.mark.parametrize("name", REPAIRED)
+def test_an_unusable_reply_is_sent_back_with_the_reason(study, stock, name):
+    answer, reason = REPAIRED[name]
+    with serve(answer, Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+        _, trials = study(server, 2)
+    assert trials[1].status is Status.COMPLETED and trials[1].candidate.cost.calls == 2
+    assert "Nothing was trained" in server.prompts[1] and reason in server.prompts[1]
+    assert trials[1].candidate.cost.tokens_in == 2000
+
+
+def test_what_stays_unusable_is_a_trial_with_reason_and_cost_and_no_device_time(study):
+    runner = SyntheticRunner()
+    with serve(Answer("NOTE: just talk\nno edit")) as server:
+        reason, trials = study(server, 30, "strategy.repairs=1", runner=runner)
+    assert len(runner.requests) == 1 and "5 unusable answers in a row" in reason
+    assert [trial.status for trial in trials[1:]] == [Status.UNUSABLE] * 5
+    assert "after 2 replies: the reply holds no edit" in trials[1].outcome.reason
+    assert trials[1].answer.cost.tokens_out == 200 and trials[1].answer.note == "just talk"
+    assert len(server.requests) == 10
+
+
+def test_the_program_of_an_earlier_trial_is_not_trained_again(study, stock):
+    answers = [Answer(edit("MATRIX_LR", value, stock=stock)) for value in (5.0, 6.0, 5.0, 7.0)]
+    with serve(*answers) as server:
+        _, trials = study(server, 4)
+    assert "program of trial 1 again" in server.prompts[3]
+    assert [source.constants(trial.candidate.source)["MATRIX_LR"] for trial in trials[1:]] == [5.0, 6.0, 7.0]
+
+
+WHOLE = "NOTE: whole\n```python\n{}```\n"
+
+
+@pytest.mark.parametrize("form", ["CRLF", "whole file", "fence in a fence", "non-ASCII"])
+def test_unusual_replies_are_understood(study, stock, form):
+    text = edit("MATRIX_LR", 0.1, stock=stock)
+    if form == "CRLF":
+        text = text.replace("\n", "\r\n")
+    elif form == "non-ASCII":
+        text = text.replace("an edit", "größere Schritte 日本")
+    else:
+        whole = source.set_constants(stock, {"MATRIX_LR": 0.1})
+        if form == "fence in a fence":
+            whole = whole.replace('"""Train a small GPT', '"""\n```python\nx = 1\n```\nTrain a small GPT', 1)
+        text = WHOLE.format(whole)
+    with serve(Answer(text)) as server:
+        _, trials = study(server, 2)
+    assert trials[1].status is Status.COMPLETED
+    assert source.constants(trials[1].candidate.source)["MATRIX_LR"] == 0.1
+
+
+def test_code_that_sets_seeds_is_trained_and_flagged_and_the_agent_is_told(study, stock):
+    seeded = stock.replace("    run = task.join()\n", "    run = task.join()\n    torch.manual_seed(137)\n")
+    with serve(Answer(WHOLE.format(seeded)), Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+        _, trials = study(server, 3)
+    assert trials[1].status is Status.COMPLETED and trials[1].candidate.facts["flags"] == "sets_seed"
+    assert "completed (flagged: sets_seed)" in server.prompts[1] and "confirmed under other seeds" in server.prompts[1]
+
+
+def test_program_md_may_change_while_a_study_runs(study, stock, tmp_path):
+    program = tmp_path / "steer.md"
+    program.write_text("Go left.")
+    answers = [Answer(edit(name, 0.11, stock=stock)) for name in ("MATRIX_LR", "WEIGHT_DECAY")]
+
+    class Steers(SyntheticRunner):
+        def run(self, request, observe):
+            if len(self.requests) == 1:
+                program.write_text("Go right.")
+            return super().run(request, observe)
+
+    with serve(*answers) as server:
+        _, trials = study(server, 3, f"strategy.program={program}", runner=Steers())
+    assert "Go left." in server.prompts[0] and "Go right." in server.prompts[1]
+    assert len({trial.candidate.facts["program_md"] for trial in trials[1:]}) == 2
+    with serve(Answer(status=500)) as server:  # resuming asks nobody
+        study(server, 3, f"strategy.program={program}")
+    assert not server.requests
+
+
+def test_a_replay_makes_the_same_study_without_a_server_until_it_diverges(study, configure, stock, tmp_path):
+    answers = [Answer(edit("MATRIX_LR", 0.1, stock=stock)), Answer("prose"), Answer(edit("WEIGHT_DECAY", 0.1, stock=stock))]
+    with serve(*answers) as server:
+        _, trials = study(server, 3)
+
+    def replay(record, runner, name):
+        config = configure("task=smoke", "strategy=agent", "llm=replay", f"llm.record={record}")
+        strategy = make_strategy(config, stock, None, tmp_path / name)
+        return run_study(tmp_path / name, strategy, runner, stock, 9)
+
+    reason, again = replay(tmp_path / "study", SyntheticRunner(), "again")
+    assert [trial.candidate.source for trial in again] == [trial.candidate.source for trial in trials]
+    assert "all recorded replies are served" in reason
+
+    record = tmp_path / "record"
+    shutil.copytree(tmp_path / "study", record)
+    shutil.rmtree(record / "attachments" / "0002")
+    other = json.loads((record / "attachments" / "0001" / "call-1.json").read_text())
+    other["ask"], other["reply"]["text"] = 1, edit("MATRIX_LR", 0.1, stock=stock)  # only fits where trial 1 was kept
+    (record / "attachments" / "0002").mkdir()
+    other["reply"]["text"] = (
+        other["reply"]["text"].replace("MATRIX_LR = 0.02", "MATRIX_LR = 0.1").replace("= 0.1  #", "= 0.3  #", 2)
+    )
+    (record / "attachments" / "0002" / "call-1.json").write_text(json.dumps(other))
+    with pytest.raises(UserError, match=r"diverges from .* at proposal 2"):
+        replay(record, SyntheticRunner(), "diverged")
+    with pytest.raises(UserError, match="no recorded replies"):
+        configured = configure("task=smoke", "strategy=agent", "llm=replay", f"llm.record={tmp_path / 'empty'}")
+        make_strategy(configured, stock, None, tmp_path)
+
+
+def history_of(count, stock):
+    trials = [Trial(0, Origin.STOCK, Candidate(stock), Outcome(Status.COMPLETED, 2.5, True))]
+    verdicts = {0: Verdict(True, "the stock")}
+    for number in range(1, count):
+        text = source.set_constants(stock, {"MATRIX_LR": 0.02 + number / 1e5})
+        candidate = Candidate(text, parent=max(0, number - 3), note=f"edit number {number} " + "words " * 15)
+        if number % 5 == 4:
+            outcome = Outcome(Status.CRASHED, reason="ValueError", log_tail="deep " * 2000 + "\nTraceback: the end")
+        else:
+            outcome = Outcome(Status.COMPLETED, 2.5 - number / 1e5, True)
+        trials.append(Trial(number, Origin.STRATEGY, candidate, outcome))
+        verdicts[number] = Verdict(number % 5 == 0, "reason " * 10)
+    return trials, verdicts
+
+
+def test_a_prompt_stays_bounded(configure, stock):
+    facts = TaskFacts("smoke", stock, "cpu", 1, 64, 512, "16,384 tokens", "weights 1 GB", ROOT)
+    sizes = {}
+    for count in (5, 50, 500, 1000):
+        trials, verdicts = history_of(count, stock)
+        incumbent = Program(0, stock, {0: 2.5})
+        messages = prompt.compose("Do well.", facts, NOISE, prompt.Memory(trials, verdicts, incumbent))
+        sizes[count] = sum(len(message["content"]) for message in messages)
+    assert sizes[1000] < 1.05 * sizes[50]
+    assert sizes[1000] < len(stock) + 16_000
+
+
+def test_a_prompt_says_what_an_agent_needs(stock):
+    facts = TaskFacts("smoke", stock, "cpu", 1, 64, 512, "16,384 tokens", "weights 1 GB", ROOT)
+    trials, verdicts = history_of(40, stock)
+    text = prompt.compose("Do well.", facts, NOISE, prompt.Memory(trials, verdicts, Program(35, stock, {0: 2.49})))[1][
+        "content"
+    ]
+    titles = [title.split(",")[0].split(" (")[0] for title in re.findall(r"^# (.*)$", text, re.MULTILINE)]
+    assert [title for title in titles if not title.startswith(("-", "fairtrial"))][:7] == [
+        "What the human wants",
+        "Task",
+        "Edits that were kept",
+        "Earlier trials",
+        "The last 20 trials",
+        "End of the last failed training's output",
+        "Current train.py",
+    ]
+    assert "Do well." in text and "standard deviation 0.0100" in text and stock.strip() in text
+    assert "Traceback" in text and " sd)" in text and "kept: reason" in text and "discarded: reason" in text
+    assert "+MATRIX_LR" in text and "20 trials: 16 completed, 4 crashed" in text
+
+
+def test_scoring_output_is_never_told(stock):
+    failed = Trial(
+        1,
+        Origin.STRATEGY,
+        Candidate(stock + "\n", parent=0),
+        Outcome(Status.DISQUALIFIED, reason="differs", log_tail="secret"),
+    )
+    trials, verdicts = history_of(1, stock)
+    memory = prompt.Memory([*trials, failed], verdicts, Program(0, stock, {0: 2.5}))
+    facts = TaskFacts("smoke", stock, "cpu", 1, 64, 512, "16,384 tokens", "weights 1 GB", ROOT)
+    assert "secret" not in prompt.compose("Do well.", facts, None, memory)[1]["content"]
+
+
+def scored(number, score, text, replicate=0):
+    return Trial(number, Origin.STRATEGY, Candidate(text, replicate), Outcome(Status.COMPLETED, score, True))
+
+
+SHORT, LONG = "A = 1\n", "A = 1\nB = 2\n"
+
+
+@pytest.mark.parametrize(
+    ("rule", "score", "text", "kept"),
+    [
+        (Greedy(), 2.4999, LONG, True),
+        (Greedy(), 2.5, LONG, False),
+        (Margin(NOISE, 2.0), 2.46, LONG, True),  # 2 sd of a difference are 0.028
+        (Margin(NOISE, 2.0), 2.48, LONG, False),  # within it the shorter program wins
+        (Margin(NOISE, 2.0), 2.51, SHORT, True),
+        (Margin(NOISE, 2.0), 2.54, SHORT, False),
+        (Margin(None, 2.0), 2.4999, LONG, True),
+    ],
+)
+def test_keep_rules(rule, score, text, kept):
+    incumbent = Program(0, "A = 1\nC = 3\n", {0: 2.5})
+    verdict, after = rule.judge(scored(1, score, text), incumbent)
+    assert verdict.kept == kept == (after is not incumbent) and verdict.reason
+    if isinstance(rule, Margin) and not isinstance(rule, Greedy):
+        assert ("control of 12 trials" if rule.noise else "noise floor unknown") in verdict.reason
+
+
+@pytest.mark.parametrize(("second", "kept"), [(2.41, True), (2.60, False)])
+def test_a_claim_is_replicated_before_it_is_kept(second, kept):
+    rule = Replicate(NOISE, 2.0)
+    incumbent = Program(0, LONG, {0: 2.5})
+    verdict, incumbent = rule.judge(scored(1, 2.42, SHORT + "D = 4\n"), incumbent)
+    assert not verdict.kept and rule.pending().source == LONG and rule.pending().replicate == 1
+    verdict, incumbent = rule.judge(scored(2, 2.5, LONG, 1), incumbent)
+    assert not verdict.kept and incumbent.scores == {0: 2.5, 1: 2.5} and rule.pending().source == SHORT + "D = 4\n"
+    verdict, after = rule.judge(scored(3, second, SHORT + "D = 4\n", 1), incumbent)
+    assert verdict.kept == kept and rule.pending() is None
+    assert after.trial == (1 if kept else 0)
+
+
+def test_a_claim_whose_replicate_fails_is_dropped():
+    rule = Replicate(None, 2.0)
+    rule.judge(scored(1, 2.4, SHORT), Program(0, LONG, {0: 2.5, 1: 2.5}))
+    assert rule.pending().replicate == 1
+    rule.failed()
+    assert rule.pending() is None
+
+
+class Unaudited(SyntheticRunner):
+    """Scores that were too far from the best to be challenged."""
+
+    def run(self, request, observe):
+        outcome = super().run(request, observe)
+        return outcome if request.is_stock else replace(outcome, audited=False)
+
+
+@pytest.mark.parametrize("keep", ["greedy", "margin", "replicate"])
+def test_nothing_unaudited_is_built_on(study, stock, keep):
+    answers = [Answer(edit(name, 0.11, stock=stock)) for name in ("MATRIX_LR", "WEIGHT_DECAY", "EMBEDDING_LR")]
+    with serve(*answers) as server:
+        _, trials = study(server, 4, f"strategy.keep={keep}", runner=Unaudited(), noise=NOISE)
+    assert [trial.candidate.parent for trial in trials[1:]] == [0, 0, 0]
+
+
+NAMES = ("MATRIX_LR", "WEIGHT_DECAY", "EMBEDDING_LR", "SCALAR_LR", "ADAM_BETA1", "WARMUP_RATIO", "FINAL_LR_FRAC")
+
+
+@pytest.mark.parametrize("keep", ["greedy", "margin", "replicate"])
+def test_every_rule_survives_failures_and_resumes(study, stock, keep):
+    answers = [Answer(edit(name, 0.11, stock=stock)) for name in NAMES]
+    with serve(*answers) as server:
+        settings = [f"strategy.keep={keep}"]
+        _, trials = study(server, 8, *settings, runner=FailsOn(fails=lambda number: number == 2), noise=NOISE)
+    assert [trial.status is Status.COMPLETED for trial in trials] == [True, True, False, *[True] * 5]
+    with serve(Answer(status=500)) as server:
+        _, again = study(server, 8, *settings, noise=NOISE)
+    assert again == trials and not server.requests
+
+
+class Improves(SyntheticRunner):
+    """Each new program is better than the last one, and a replicate as good as its first training."""
+
+    def run(self, request, observe):
+        outcome = super().run(request, observe)
+        programs = list(dict.fromkeys(seen.source for seen in self.requests))
+        return replace(outcome, val_bpb=2.5 - 0.1 * programs.index(request.source))
+
+
+class ImprovesButFailsOnce(Improves):
+    """The second of its training runs after the stock's is cut off."""
+
+    def run(self, request, observe):
+        outcome = super().run(request, observe)
+        failed = Outcome(Status.TIMED_OUT, reason="injected", train_seconds=0.5)
+        return failed if len(self.requests) == 3 else outcome
+
+
+def test_a_replicate_that_failed_does_not_stand_in_the_way_of_later_claims(study, stock, tmp_path):
+    """The stock's replicate 1 fails; the next claim is judged on another one."""
+    answers = [Answer(edit(name, 0.11, stock=stock)) for name in NAMES]
+    with serve(*answers) as server:
+        runner = ImprovesButFailsOnce()
+        _, trials = study(server, 6, "strategy.keep=replicate", runner=runner, noise=NOISE)
+    assert [(trial.candidate.replicate, str(trial.status)) for trial in trials] == [
+        (0, "completed"),
+        (0, "completed"),
+        (1, "timed_out"),
+        (0, "completed"),
+        (2, "completed"),
+        (2, "completed"),
+    ]
+    with Journal(tmp_path / "study", print) as journal:
+        verdict = journal.entries[5].verdict
+    assert verdict.kept and "against trial 0" in verdict.reason
+
+
+def test_a_confirmed_edit_is_told_as_the_edit_it_is(study, stock, tmp_path):
+    answers = [Answer(edit(name, 0.11, f"edit of {name}", stock)) for name in NAMES[:2]]
+    with serve(*answers) as server:
+        _, trials = study(server, 6, "strategy.keep=replicate", runner=Improves(), noise=NOISE)
+    assert [trial.candidate.replicate for trial in trials] == [0, 0, 1, 1, 0, 1]
+    kept = server.prompts[1].split("Edits that were kept")[1].split("\n# ")[0]
+    assert "Trial 1 (-0.1000 against 0): edit of MATRIX_LR" in kept and "+MATRIX_LR = 0.11" in kept
+
+
+def test_every_playbook_edit_does_what_it_says(configure):
+    stock = stock_of(configure("task=cpu")).text
+    entries = OmegaConf.to_container(OmegaConf.load(ROOT / "search" / "llm" / "playbook.yaml"))
+    assert len(entries) >= 24
+    kinds = []
+    for entry in entries:
+        try:
+            edited = edits.new_program(entry["edit"], stock)
+            kind = source.change(stock, edited).kind
+        except edits.EditError:
+            kind = "none"
+        assert (kind == "none") == (entry.get("fails") == "unusable"), entry["note"]
+        kinds.append(kind)
+    assert kinds.count("code") >= len(entries) / 2
+    assert {entry.get("fails") for entry in entries} >= {"unusable", "crashed", "diverged", "disqualified"}
+
+
+def test_a_recorded_reply_is_on_disk_before_it_is_read(tmp_path, stock, configure):
+    """Whatever happens to a reply afterwards, it is not paid for twice."""
+
+    class Client:
+        calls = 0
+
+        def complete(self, messages, ask, call):
+            from search.llm.reply import Reply
+
+            Client.calls += 1
+            return Reply("text", "stop", "model")
+
+    recorder = Recorder(Client(), tmp_path)
+    assert recorder.recorded(7, 0) is None
+    recorder.complete(7, [{"role": "user", "content": "hello"}], "Do well.", 3, 0)
+    assert recorder.recorded(7, 0).reply.text == "text" and Client.calls == 1
+
+
+def test_settings_that_make_no_sense_are_refused(configure, stock, tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    local = ["llm=local", "llm.model=m"]
+    for overrides, said in (
+        (["llm=openai", "llm.model=m"], "OPENAI_API_KEY"),
+        (["llm=local"], "llm.model"),
+        ([*local, "strategy.keep=hopeful"], "greedy, margin, replicate"),
+        ([*local, "strategy.repairs=-1"], "0 or more"),
+        ([*local, "strategy.program=nothing.md"], "strategy.program"),
+        (["llm=playbook", "llm.file=conf/config.yaml"], "llm.file"),
+        (["llm=replay"], "llm.record"),
+    ):
+        with pytest.raises(UserError, match=said):
+            make_strategy(configure("task=smoke", "strategy=agent", *overrides), stock, None, tmp_path)
+    for overrides, said in (
+        (["llm.retries=many"], "llm.retries=many: must be a whole number"),
+        (["llm.price.input=cheap"], "llm.price.input"),
+        (["study.usd=5"], "needs llm.price.input"),
+        (["+llm.colour=red"], "no such setting"),
+    ):
+        with pytest.raises(UserError, match=said):
+            configure("task=smoke", "strategy=agent", "llm=openai", "llm.model=m", *overrides)
+
+
+def test_dollars_end_a_study(study, stock, configure, tmp_path):
+    from search.config.schema import StudyConfig
+    from search.study.budget import Budget
+
+    history = [Trial(0, Origin.STOCK, Candidate(stock), Outcome(Status.COMPLETED, 2.5, True))]
+    budget = Budget(StudyConfig(usd=0.002))  # two replies cost 0.0022: cached tokens are free at llm=local
+    with serve(*[Answer(edit("MATRIX_LR", 0.02 + n / 100, stock=stock)) for n in range(1, 9)]) as server:
+        # Greedy: under other rules a trial may be a replicate, for which nobody is asked.
+        _, trials = study(server, 3, "strategy.keep=greedy", "llm.price.input=1.0", "llm.price.output=5.0")
+    assert budget.spent(history) is None and budget.spent(trials[:2]) is None
+    assert budget.spent(trials) is not None and "dollars are used" in budget.spent(trials)
+    unknown = replace(trials[1], answer=replace(trials[1].answer, cost=replace(trials[1].answer.cost, usd=None)))
+    assert "unknown" in budget.spent([unknown, *trials])  # better to stop than to spend without count

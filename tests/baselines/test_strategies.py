@@ -1,0 +1,142 @@
+"""Every strategy keeps its promises. A new YAML in conf/strategy or conf/sampler is found and held to them."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from search.config.places import CONF
+from search.config.schema import STRATEGY_KEYS, build
+from search.config.validate import load
+from search.runner.stock import stock_of
+from search.strategy import Candidate, Done
+from search.study import source
+from search.testing import PROMISES, Subject
+from search.testing.subject import task_config
+from search.testing.synthetic import FailsOn
+
+
+def choices(group):
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def variants(strategy):
+    """A strategy that samples is tried with each sampler; one that asks an LLM with the one that needs no key."""
+    text = (CONF / "strategy" / f"{strategy}.yaml").read_text()
+    if "${sampler" in text:
+        return [(f"strategy={strategy}", f"sampler={sampler}") for sampler in choices("sampler")]
+    return [(f"strategy={strategy}", "llm=playbook") if "${llm" in text else (f"strategy={strategy}",)]
+
+
+SAMPLERS = choices("sampler")
+CASES = [case for strategy in choices("strategy") for case in variants(strategy)]
+
+
+def from_yaml(overrides, task, seed):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = load(compose("config", overrides=["task=cpu", *overrides]))
+    settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}
+    return build(settings, task=task, seed=seed, noise_floor=None)
+
+
+def subject(case):
+    """The stock of a strategy that edits code has some."""
+    make = partial(from_yaml, case)
+    return Subject(make, stock_of(task_config()).text) if "llm=playbook" in case else Subject(make)
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(setting.partition("=")[2] for setting in case))
+def test_a_strategy_keeps_its_promise(case, promise, tmp_path):
+    promise(subject(case), tmp_path)
+
+
+class Careless:
+    """Breaks what its name says; the suite has to notice."""
+
+    def __init__(self, task, seed, broken):
+        self.stock, self.seed, self.broken = task.stock, seed, broken
+
+    def ask(self, history):
+        generator = random if self.broken == "shared generator" else random.Random(f"{self.seed} {len(history)}")
+        rate = 0.01 + 0.001 * len(history) + 1e-4 * generator.random()
+        if self.broken == "sets":
+            rate += 1e-4 * (hash("some text") % 1000)
+        if self.broken == "leaves files":
+            Path("left").write_text("here")
+        if self.broken == "gives up" and history[-1].score is None:
+            return Done("a trial failed")
+        text = self.stock if self.broken == "repeats" else source.set_constants(self.stock, {"MATRIX_LR": rate})
+        return Candidate(text, parent=0, params={"rate": (rate,)} if self.broken == "tuples" else {"rate": rate})
+
+    def tell(self, trial):
+        """Learns nothing."""
+
+
+def careless(broken, task, seed):
+    return Careless(task, seed, broken)
+
+
+BROKEN = {
+    "shared generator": "keeps_no_state_outside",
+    "leaves files": "keeps_no_state_outside",
+    "sets": "proposes_the_same_in_another_process",
+    "gives up": "survives_every_failure",
+    "repeats": "trains_the_stock_first_and_no_program_twice",
+    "tuples": "records_what_json_can_hold",
+}
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_an_honest_strategy_of_a_third_party_passes(promise, tmp_path):
+    promise(Subject(partial(careless, "nothing")), tmp_path)
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_promise_is_noticed(broken, tmp_path):
+    promise = next(promise for promise in PROMISES if promise.__name__ == BROKEN[broken])
+    with pytest.raises(AssertionError):
+        promise(Subject(partial(careless, broken)), tmp_path)
+
+
+def optuna(*overrides):
+    return Subject(partial(from_yaml, ("strategy=optuna", *overrides)))
+
+
+def test_the_samplers_differ(tmp_path):
+    answers = {name: [trial.answer for trial in optuna(f"sampler={name}").study(tmp_path / name)] for name in SAMPLERS}
+    assert len(set(map(repr, answers.values()))) == len(SAMPLERS)
+
+
+@pytest.mark.parametrize("failure", ["worst", "ignore"])
+def test_what_a_sampler_is_told_of_a_failure_is_a_setting(tmp_path, failure):
+    made = []
+
+    def make(task, seed):
+        made.append(from_yaml(("strategy=optuna", f"strategy.failure={failure}"), task, seed))
+        return made[0]
+
+    trials = Subject(make).study(tmp_path, runner=FailsOn(fails=lambda number: number == 3), trials=6)
+    told = [trial.value for trial in made[0].study.get_trials(deepcopy=False)[:6]]
+    scores = [trial.val_bpb for trial in trials]
+    assert told[:3] + told[4:] == scores[:3] + scores[4:]
+    assert told[3] == (max(scores[:3]) if failure == "worst" else None)
+
+
+def test_pairs_of_batch_sizes_always_fit_together(tmp_path):
+    length = task_config().task.sequence_length
+    for trial in optuna("sampler=random").study(tmp_path, trials=40):
+        values = source.constants(trial.candidate.source)
+        rows = values["TOTAL_BATCH_SIZE"] // length
+        assert values["TOTAL_BATCH_SIZE"] % length == 0
+        assert rows % min(rows, values["DEVICE_BATCH_SIZE"]) == 0
+
+
+def test_settings_of_a_strategy_never_hide_behind_reserved_names(configure):
+    for name in choices("strategy"):
+        config = configure(f"strategy={name}", "task=smoke")
+        assert not set(config.strategy_settings) & set(STRATEGY_KEYS)

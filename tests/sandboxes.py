@@ -1,0 +1,10 @@
+"""The sandboxes that work on this machine."""
+
+from __future__ import annotations
+
+from search.runner.process import sandbox
+from search.runner.process.sandbox import Bubblewrap, Landlock
+
+WORKING = [
+    box for box, works in ((Bubblewrap(), sandbox.bubblewrap_works()), (Landlock(), sandbox.landlock.version() > 0)) if works
+]

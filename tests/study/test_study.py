@@ -1,0 +1,329 @@
+"""The loop, its budget and its journal."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from baselines.seeds import Seeds
+from search.config.messages import UserError
+from search.data.tokens import prepare_data
+from search.runner.stock import stock_of
+from search.study.contract import Done, TaskFacts
+from search.study.identity import Opening, open_study
+from search.study.journal import FILE, Journal
+from search.study.noise_floor import control_noise
+from search.study.seeds import CONFIRMATION, confirmation_seed, training_seed
+from search.study.trial import Candidate, LossPoint, Origin, Outcome, Status, Trial, Unusable, Verdict
+from search.testing.synthetic import Dies, DiesAt, FailsOn, SyntheticRunner, run_study
+
+STOCK = "LR = 0.1\n"
+FACTS = TaskFacts("test", STOCK, "cpu", 1, 8, 300, "1 second", "none", Path("nowhere"))
+
+
+class Scripted:
+    """Answers from a list; hears what it is told."""
+
+    def __init__(self, answers: Sequence[Candidate | Unusable | Done], verdicts: dict[int, Verdict] | None = None) -> None:
+        self.answers = list(answers)
+        self.verdicts = verdicts or {}
+        self.told: list[Trial] = []
+
+    def ask(self, history: Sequence[Trial]) -> Candidate | Unusable | Done:
+        return self.answers[len(self.told) - 1]
+
+    def tell(self, trial: Trial) -> Verdict | None:
+        self.told.append(trial)
+        return self.verdicts.get(trial.number)
+
+
+def candidate(value: float, **fields) -> Candidate:
+    return Candidate(f"LR = {value}\n", parent=0, **fields)
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / FILE).read_text().splitlines()]
+
+
+def test_illegal_values_cannot_be_constructed():
+    for impossible in (
+        lambda: Outcome(Status.COMPLETED),
+        lambda: Outcome(Status.COMPLETED, val_bpb=float("nan")),
+        lambda: Outcome(Status.CRASHED, val_bpb=1.0, reason="x"),
+        lambda: Outcome(Status.CRASHED),
+        lambda: Candidate(STOCK, replicate=-1),
+        lambda: Candidate(STOCK, note="two\nlines"),
+        lambda: Trial(0, Origin.STOCK, Unusable("x"), Outcome(Status.CRASHED, reason="x")),
+    ):
+        with pytest.raises(ValueError):
+            impossible()
+
+
+def test_an_outcome_survives_its_record():
+    outcome = Outcome(Status.COMPLETED, 2.5, True, losses=(LossPoint(0.5, 10, 3.0),), seconds={"train": 1.0})
+    assert Outcome.from_record(json.loads(json.dumps(outcome.record()))) == outcome
+
+
+def test_seeds_are_paired_across_strategies_and_disjoint_from_confirmation():
+    training = {training_seed(search, replicate) for search in range(20) for replicate in range(50)}
+    confirmation = {confirmation_seed(0, repeat) for repeat in range(200)}
+    assert len(training) == 1000 and len(confirmation) == 200
+    assert max(training) < CONFIRMATION <= min(confirmation) and max(confirmation) < 2**31
+    assert training_seed(0, 0) != training_seed(0, 1) != training_seed(1, 0)
+
+
+def test_a_duplicate_costs_nothing_and_says_what_it_repeats(tmp_path):
+    answers = [candidate(0.2), Candidate("LR = 0.20  # the same\n"), candidate(0.2, replicate=1)]
+    runner, strategy = SyntheticRunner(), Scripted(answers)
+    _, trials = run_study(tmp_path, strategy, runner, STOCK, 4)
+    assert [trial.duplicate_of for trial in trials] == [None, None, 1, None]
+    assert trials[2].status is Status.UNUSABLE and "trial 1" in trials[2].outcome.reason
+    assert len(runner.requests) == 3
+    assert strategy.told == trials
+
+
+def test_unusable_answers_are_trials_and_several_in_a_row_end_the_study(tmp_path):
+    answers = [candidate(0.2), Unusable("prose"), candidate(0.3), Candidate("LR = (\n"), *[Unusable("prose again")] * 9]
+    runner = SyntheticRunner()
+    reason, trials = run_study(tmp_path, Scripted(answers), runner, STOCK, 50)
+    assert "5 unusable answers in a row" in reason and "prose again" in reason
+    statuses = [trial.status for trial in trials]
+    assert statuses.count(Status.UNUSABLE) == 6 and len(runner.requests) == 3
+    assert "does not parse" in trials[4].outcome.reason or "does not parse" in trials[3].outcome.reason
+
+
+def test_a_strategy_that_is_done_ends_the_study(tmp_path):
+    reason, trials = run_study(tmp_path, Scripted([candidate(0.2), Done("the list is empty")]), SyntheticRunner(), STOCK, 9)
+    assert "the list is empty" in reason and len(trials) == 2
+
+
+def test_verdicts_are_the_strategys_or_else_by_best_score(tmp_path):
+    verdicts = {2: Verdict(True, "I like it")}
+    run_study(tmp_path, Scripted([candidate(9.0), candidate(8.0), candidate(0.1001)], verdicts), SyntheticRunner(), STOCK, 4)
+    judged = {line["number"]: line["verdict"] for line in lines(tmp_path) if line["kind"] == "judged"}
+    assert judged[0]["kept"] and judged[0]["reason"] == "the first score"
+    assert not judged[1]["kept"]
+    assert judged[2] == {"kept": True, "reason": "I like it"}
+
+
+def test_anchors_are_the_stock_again_and_win_nothing(tmp_path):
+    strategy = Seeds(FACTS, 0, None)
+    runner = SyntheticRunner()
+    _, trials = run_study(tmp_path, strategy, runner, STOCK, 7, anchor_every=3)
+    assert [trial.origin for trial in trials] == [
+        Origin.STOCK, *[Origin.STRATEGY] * 2, Origin.ANCHOR, *[Origin.STRATEGY] * 3, Origin.ANCHOR, Origin.STRATEGY
+    ]  # fmt: skip
+    anchors = [request for request, trial in zip(runner.requests, trials, strict=True) if trial.origin is Origin.ANCHOR]
+    assert all(request.training_seed == training_seed(0, 0) for request in anchors)
+    assert all(trial.score is None for trial in trials if trial.origin is Origin.ANCHOR)
+
+
+def test_training_hours_end_a_study_and_failures_cost_what_they_used(tmp_path):
+    from search.config.schema import StudyConfig
+    from search.study.budget import Budget
+    from search.study.study import Study
+    from search.testing.synthetic import Nowhere, Silent
+
+    with Journal(tmp_path, print) as journal:
+        runner = FailsOn(fails=lambda number: number % 2 == 1)  # 1 s a success, 0.5 s a failure
+        budget = Budget(StudyConfig(train_hours=6.0 / 3600))
+        study = Study(Seeds(FACTS, 0, None), runner, journal, Nowhere(), Silent(), budget, STOCK, 0, 0.0)
+        reason = study.run()
+    assert "training hours" in reason and len(study.history) == 8
+
+
+def test_crashes_in_a_row_bring_an_anchor_and_two_failed_anchors_end_the_study(tmp_path):
+    answers = [candidate(value / 100) for value in range(20, 60)]
+
+    class Crashes(SyntheticRunner):
+        def run(self, request, observe):
+            outcome = super().run(request, observe)
+            return outcome if len(self.requests) == 1 else Outcome(Status.CRASHED, reason="driver fault")
+
+    with pytest.raises(UserError, match="failed twice in a row"):
+        run_study(tmp_path, Scripted(answers), Crashes(), STOCK, 40, anchor_every=30)
+    origins = [line["origin"] for line in lines(tmp_path) if line["kind"] == "started"]
+    assert origins == ["stock", "strategy", "strategy", "strategy", "anchor", "anchor"]
+    _, trials = run_study(tmp_path, Scripted(answers), SyntheticRunner(), STOCK, 8, anchor_every=30)
+    assert [trial.origin for trial in trials[6:]] == [Origin.ANCHOR, *[Origin.STRATEGY] * 4]
+
+
+def test_a_single_failed_anchor_is_tried_again_and_survived(tmp_path):
+    runner = FailsOn(fails=lambda number: number == 3)
+    _, trials = run_study(tmp_path, Seeds(FACTS, 0, None), runner, STOCK, 6, anchor_every=3)
+    anchors = [trial.status for trial in trials if trial.origin is Origin.ANCHOR]
+    assert anchors[0] is not Status.COMPLETED and anchors[1] is Status.COMPLETED
+
+
+def test_a_full_disk_in_a_trial_ends_in_a_message(tmp_path):
+    class FullDisk(SyntheticRunner):
+        def run(self, request, observe):
+            raise OSError(28, "No space left on device", "/somewhere/rows.bin")
+
+    with pytest.raises(UserError, match=r"/somewhere/rows.bin: cannot be written \(No space left"):
+        run_study(tmp_path, Seeds(FACTS, 0, None), FullDisk(), STOCK, 3)
+
+
+def test_a_stock_that_fails_ends_the_study_with_its_log(tmp_path):
+    with pytest.raises(UserError, match=r"stock itself ended crashed: injected .*0000\.train\.txt"):
+        run_study(tmp_path, Seeds(FACTS, 0, None), FailsOn(fails=lambda number: True), STOCK, 3)
+    assert [line["kind"] for line in lines(tmp_path)] == ["started", "finished", "judged"]
+
+
+def test_the_runner_learns_what_is_to_beat(tmp_path):
+    runner = SyntheticRunner()
+    _, trials = run_study(tmp_path, Scripted([candidate(9.0), candidate(8.0)]), runner, STOCK, 3)
+    assert [request.beat for request in runner.requests] == [None, trials[0].val_bpb, trials[0].val_bpb]
+    assert [request.is_stock for request in runner.requests] == [True, False, False]
+
+
+@pytest.mark.parametrize("keep", [1, 10, 40])
+def test_a_torn_last_line_is_dropped_and_its_trial_runs_again(tmp_path, keep):
+    whole = run_study(tmp_path / "whole", Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 4)[1]
+    run_study(tmp_path / "torn", Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 3)
+    journal = tmp_path / "torn" / FILE
+    text = journal.read_bytes()
+    last = text[: text.rindex(b'{"kind": "finished"')]
+    journal.write_bytes(last + text[len(last) : len(last) + keep])
+    said = []
+    Journal(tmp_path / "torn", said.append).__exit__(None, None, None)
+    assert "torn last line" in said[0]
+    runner = SyntheticRunner()
+    resumed = run_study(tmp_path / "torn", Seeds(FACTS, 0, None), runner, STOCK, 4)[1]
+    assert resumed == whole and len(runner.requests) == 2
+
+
+def test_a_death_between_finishing_and_judging_loses_nothing(tmp_path):
+    run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 3)
+    journal = tmp_path / FILE
+    text = journal.read_text().splitlines(keepends=True)
+    assert '"judged"' in text[-1]
+    journal.write_text("".join(text[:-1]))
+    runner = SyntheticRunner()
+    run_study(tmp_path, Seeds(FACTS, 0, None), runner, STOCK, 3)
+    assert journal.read_text().splitlines()[-1].count('"judged"') == 1 and not runner.requests
+
+
+def test_a_damaged_line_in_the_middle_is_refused(tmp_path):
+    run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 3)
+    journal = tmp_path / FILE
+    text = journal.read_text().splitlines(keepends=True)
+    text[2] = text[2][:20] + "\n"
+    journal.write_text("".join(text))
+    with pytest.raises(UserError, match="line 3 is damaged"):
+        Journal(tmp_path, print)
+
+
+def test_a_journal_has_one_writer(tmp_path):
+    with Journal(tmp_path, print), pytest.raises(UserError, match="being run by process"):
+        Journal(tmp_path, print)
+    Journal(tmp_path, print).__exit__(None, None, None)
+
+
+def test_an_interrupted_trial_is_noted_and_runs_again(tmp_path):
+    class Interrupted(SyntheticRunner):
+        def run(self, request, observe):
+            if len(self.requests) == 2:
+                raise KeyboardInterrupt
+            return super().run(request, observe)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(tmp_path, Seeds(FACTS, 0, None), Interrupted(), STOCK, 4)
+    assert lines(tmp_path)[-1]["kind"] == "interrupted"
+    _, trials = run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 4)
+    assert [trial.candidate.replicate for trial in trials] == [0, 1, 2, 3]
+
+
+FILL = """
+import resource, sys
+from pathlib import Path
+from search.config.messages import UserError
+from search.study.journal import Journal
+folder = Path(sys.argv[1])
+size = (folder / "journal.jsonl").stat().st_size
+with Journal(folder, print) as journal:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 30, size + 30))  # the disk takes 30 bytes more
+    try:
+        journal.append("ended", reason="a long reason, longer than what is left on the disk")
+    except UserError as error:
+        print("refused:", error)
+"""
+
+
+def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path):
+    run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 3)
+    before = (tmp_path / FILE).read_bytes()
+    done = subprocess.run([sys.executable, "-c", FILL, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "refused:" in done.stdout and "free space" in done.stdout
+    assert (tmp_path / FILE).read_bytes() == before
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+def test_a_strategy_that_answers_otherwise_on_resuming_is_found_out(tmp_path):
+    with pytest.raises(Dies):
+        run_study(tmp_path, Scripted([candidate(0.2), candidate(0.3)]), DiesAt(at=2), STOCK, 3)
+    with pytest.raises(UserError, match="something else than trial 1"):
+        run_study(tmp_path, Scripted([candidate(0.4), candidate(0.3)]), SyntheticRunner(), STOCK, 3)
+
+
+def begin(config, journal, prepared):
+    return open_study(config, Opening(stock_of(config), prepared.fingerprint, "none"), journal)
+
+
+@pytest.fixture
+def prepared(configure, machine):
+    return prepare_data(configure("task=smoke"), lambda text: None)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["task.audit_share=0.5"], "task.audit_share=0.1, and now it is 0.5"),
+        (["strategy=optuna"], "strategy._target_=baselines.seeds.Seeds, and now it is"),
+        (["study.anchor_every=3"], "study.anchor_every=10, and now it is 3"),
+        (["start={changed}"], "start=train.py, and now it is"),
+    ],
+)
+def test_a_study_goes_on_only_as_what_it_began_as(configure, prepared, tmp_path, change, said):
+    (tmp_path / "changed.py").write_text("# other\n" + (configure("task=smoke").start_file.read_text()))
+    change = [text.format(changed=tmp_path / "changed.py") for text in change]
+    with Journal(tmp_path, print) as journal:
+        begin(configure("task=smoke"), journal, prepared)
+        with pytest.raises(UserError) as refused:
+            begin(configure("task=smoke", *change), journal, prepared)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [["study.trials=99"], ["study.train_hours=2"], ["tracking.uri=http://elsewhere"], ["llm=playbook"], ["space=gpu"], []],
+)
+def test_a_budget_may_be_extended_and_the_record_moved(configure, prepared, tmp_path, change):
+    with Journal(tmp_path, print) as journal:
+        first = begin(configure("task=smoke"), journal, prepared)
+        assert begin(configure("task=smoke", *change), journal, prepared) == first
+        assert journal.lines[-1]["kind"] == "resumed"
+
+
+def test_the_noise_floor_is_the_controls_and_of_the_same_task_only(tmp_path):
+    for name, seed in (("seeds", 0), ("seeds", 1), ("rival", 0)):
+        folder = tmp_path / name / str(seed)
+        with Journal(folder, print) as journal:
+            strategy = {"role": "control" if name == "seeds" else "baseline"}
+            journal.append("study", task_fingerprint="this", stock="one", config={"strategy": strategy})
+        run_study_after_header(folder, seed)
+    floor = control_noise(tmp_path, "this", "one")
+    assert floor is not None and floor.trials == 8 and floor.sd > 0
+    assert control_noise(tmp_path, "another", "one") is None
+    assert control_noise(tmp_path, "this", "two") is None
+    assert control_noise(tmp_path / "nothing", "this", "one") is None
+
+
+def run_study_after_header(folder, seed):
+    return run_study(folder, Seeds(FACTS, seed, None), SyntheticRunner(), STOCK, 4, seed, anchor_every=2)
