@@ -20,7 +20,7 @@ def test_trials_that_were_slowed_down_are_counted_by_study():
         for number, row in enumerate(rows):
             row["telemetry"] = slow if header["strategy"] == "optuna-tpe" and number in (1, 2) else fine
     (_, rows), *_ = studies
-    rows[1].update(status="crashed", val_bpb=None, telemetry=slow)  # its speed is in no score
+    rows[1].update(status="crashed", val_bpb=None, score=None, telemetry=slow)  # its speed is in no score
     rows[2]["telemetry"] = {}
     confirmation[1][0]["telemetry"] = slow
     cautions = analyse(parse.experiment("simulated", studies, [confirmation])).cautions

@@ -164,7 +164,9 @@ def test_unequal_budgets_are_compared_at_the_common_number_where_that_is_confirm
         number = 0 if study.is_control else 1
         planned = experiment.confirmation.planned(study.identity)
         firsts[study.identity] = replace(planned, winner=number, arms={number: planned.arm}, screened=(number,))
-    rows = [replace(s, rows=(s.rows[0], replace(s.rows[1], val_bpb=1.0), *s.rows[2:])) for s in experiment.studies]
+    rows = [
+        replace(s, rows=(s.rows[0], replace(s.rows[1], val_bpb=1.0, score=1.0), *s.rows[2:])) for s in experiment.studies
+    ]
     table = replace(experiment.confirmation, plans=(replace(experiment.confirmation.plans[0], studies=firsts),))
     contrast = contrasts_of(replace(experiment, studies=tuple(rows), confirmation=table))[0]
     assert contrast.budget == "the first 2 trials of each" and contrast.missing == () and len(contrast.pairs) == 6

@@ -27,7 +27,13 @@ ROW = simulate_experiment(0, SMALL).control[0].rows[0]
 
 def run(log_tokens, score):
     tokens = round(1e8 * math.exp(log_tokens))
-    return replace(ROW, tokens=tokens, steps=tokens // 1000, val_bpb=float(score))
+    return trained(ROW, tokens, tokens // 1000, float(score))
+
+
+def trained(row, tokens, steps, score):
+    """The row with what its training run got through, and its score."""
+    wins = None if row.is_anchor else score
+    return replace(row, tokens=tokens, steps=steps, tokens_per_second=tokens / row.train_seconds, val_bpb=score, score=wins)
 
 
 def runs_of(random, groups, slope, pace=0.03, seed=0.01):
@@ -92,7 +98,7 @@ def moved(experiment, log_speed, score):
 
     def of(rows, place):
         return tuple(
-            replace(row, tokens=round(1e8 * math.exp(log)), steps=round(1e5 * math.exp(log)), val_bpb=score(log))
+            trained(row, round(1e8 * math.exp(log)), round(1e5 * math.exp(log)), score(log))
             if row.kind_from_stock == "none" and row.status == "completed"
             else row
             for i, row in enumerate(rows)
@@ -149,7 +155,7 @@ def test_no_score_and_no_claim_depends_on_tokens():
     experiment = simulate_experiment(0, World(RIVALS, studies=2, drift=0.1))
 
     def without_tokens(rows):
-        return tuple(replace(row, tokens=0, steps=0) for row in rows)
+        return tuple(replace(row, tokens=0, steps=0, tokens_per_second=None) for row in rows)
 
     blind = replace(
         experiment,

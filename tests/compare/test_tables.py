@@ -33,6 +33,7 @@ def study_of(scores, hours, anchors=(), usd=None) -> StudyTable:
             origin="anchor" if number in anchors else "strategy",
             status="crashed" if score is None else "completed",
             val_bpb=score,
+            score=None if number in anchors else score,
             train_seconds=3600 * hour,
             asked_llm=usd is not None,
             usd=usd,
@@ -79,9 +80,17 @@ def test_reliability_by_hand():
         replace(first, kept=True, doubts=("below_floor",)),
         replace(second, kind="code", kept=True),
         replace(
-            third, status="unusable", val_bpb=None, kind=None, kept=False, duplicate_of=1, seconds={}, finished=third.started
+            third,
+            status="unusable",
+            val_bpb=None,
+            score=None,
+            kind=None,
+            kept=False,
+            duplicate_of=1,
+            seconds={},
+            finished=third.started,
         ),
-        replace(fourth, status="out_of_memory", val_bpb=None, kind="both", kept=False, flags=("sets_seed",)),
+        replace(fourth, status="out_of_memory", val_bpb=None, score=None, kind="both", kept=False, flags=("sets_seed",)),
     )
     found = reliability_of(replace(experiment, studies=(replace(study, rows=rows),)), "agent-playbook")
     assert found.statuses == {"completed": 2, "unusable": 1, "out_of_memory": 1}
@@ -156,4 +165,4 @@ def test_planning_reads_the_measured_noise(published, capsys):
 
 def test_what_only_shows_or_compares_is_no_part_of_a_studys_identity():
     rooms = {path.name for path in (ROOT / "search").iterdir() if (path / "__init__.py").is_file()}
-    assert rooms - set(DECIDING) == {"compare", "config", "confirm", "console", "tracking"}
+    assert rooms - set(DECIDING) == {"compare", "config", "confirm", "console", "testing", "tracking"}

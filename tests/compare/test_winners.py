@@ -84,7 +84,7 @@ def test_winners_speeds_of_two_kinds_are_not_averaged():
 
 def test_a_confirmed_winner_whose_tokens_were_not_counted_has_no_speed():
     experiment = simulate_experiment(0, SMALL)
-    rows = tuple(replace(row, tokens=0) for row in experiment.confirmation.rows)
+    rows = tuple(replace(row, tokens=0, tokens_per_second=None) for row in experiment.confirmation.rows)
     experiment = replace(experiment, confirmation=replace(experiment.confirmation, rows=rows))
     assert winners_speeds(report(experiment))["agent-playbook/0"] == "unknown"
     assert "unknown" in shown(experiment)["agent-playbook"]

@@ -43,7 +43,7 @@ def test_only_completed_audited_reports_count():
     spoilt = (
         replace(first, audited=False),
         replace(second, stage="screening"),
-        replace(third, status="crashed", val_bpb=None),
+        replace(third, status="crashed", val_bpb=None, score=None),
     )
     assert not any(counts(row) for row in spoilt)
     found = confirmation_of(replace(table, rows=(*spoilt, *rest)))
@@ -66,7 +66,7 @@ def test_repeats_that_are_planned_must_be_run_before_anything_is_stated():
 def test_repeats_that_failed_are_asked_for_again():
     experiment = simulate_experiment(0, World(BETTER))
     table = experiment.confirmation
-    rows = (replace(table.rows[0], status="crashed", val_bpb=None), *table.rows[1:])
+    rows = (replace(table.rows[0], status="crashed", val_bpb=None, score=None), *table.rows[1:])
     contrast = contrasts_of(replace(experiment, confirmation=replace(table, rows=rows)))[1]
     assert [(entry.what, entry.command) for entry in contrast.missing] == [
         ("1 of 5 confirmation repeats", "python -m search.confirm experiment=simulated repeats=6")
@@ -76,7 +76,7 @@ def test_repeats_that_failed_are_asked_for_again():
 def test_a_better_trial_after_the_plan_is_said():
     experiment = simulate_experiment(0, World(SMALL, studies=1))
     study = experiment.studies[0]
-    rows = (*study.rows, replace(study.rows[-1], number=len(study.rows), val_bpb=1.0))
+    rows = (*study.rows, replace(study.rows[-1], number=len(study.rows), val_bpb=1.0, score=1.0))
     analysis = analyse(replace(experiment, studies=(replace(study, rows=rows), *experiment.studies[1:])))
     assert analysis.studies[0].confirmed.better_since == len(study.rows)
     assert any("has a better trial" in caution for caution in analysis.cautions)
