@@ -16,17 +16,17 @@ from itertools import islice
 from pathlib import Path
 from statistics import mean, stdev
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search.config.places import STUDIES
 from search.config.schema import Config, TaskConfig
 from search.config.validate import check_values
 from search.console.command_line import Command, run
-from search.data.tokens import Prepared, prepare_data
-from search.runner.stock import stock_of
-from search.runner.training import device_of
 from search.study.journal import Entry, Journal
 from search.study.trial import Outcome
+
+if TYPE_CHECKING:
+    from search.data.tokens import Prepared
 
 EXPERIMENT = "five-minutes"
 LOADER_SECONDS = 5.0
@@ -35,6 +35,8 @@ KERNELS = 15  # of the profile that are shown
 
 
 def main(config: Config) -> None:
+    from search.data.tokens import prepare_data
+
     prepared = prepare_data(config, print)
     print("## Trials\n")
     print("\n".join(trials_table(config)))
@@ -136,6 +138,8 @@ def step_lines(config: Config) -> Iterator[str]:
     import torch
     from torch.profiler import ProfilerActivity, profile
 
+    from search.runner.training import device_of
+
     task = config.task
     facts: dict[str, Any] = {}
     device = torch.device(device_of(task))
@@ -177,6 +181,8 @@ def step_lines(config: Config) -> Iterator[str]:
 
 def _stock(config: Config) -> dict[str, Any]:
     """The stock's names, as a program of its own has them."""
+    from search.runner.stock import stock_of
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.py"
         path.write_text(stock_of(config).text)

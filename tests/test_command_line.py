@@ -45,7 +45,7 @@ def settings(monkeypatch):
 
 
 def test_commands_are_found_by_looking():
-    assert commands() == ["compare", "confirm", "demo", "once", "plan", "prepare"]
+    assert commands() == ["bench", "compare", "confirm", "demo", "once", "plan", "prepare"]
     for name in ALL:
         assert command(name).name == name
 
