@@ -115,8 +115,7 @@ def test_a_control_and_a_confirmation_are_asked_for_where_there_is_none():
 def test_a_studys_own_words_are_kept_quoted_and_what_a_name_is_made_of_is_added():
     experiment = simulate_experiment(0, World(SMALL[:2], studies=1))
     words = ("strategy.margin=2.5", "data=files", 'data.corpus.folder="~/my texts"', "seed=7")
-    studies = [replace(study, overrides=words) for study in experiment.studies]
-    experiment = replace(experiment, studies=tuple(studies))
+    experiment = replace(experiment, studies=tuple(replace(study, overrides=words) for study in experiment.studies))
     rest = """data=files 'data.corpus.folder="~/my texts"'"""
     agent = experiment.of("agent-playbook")[0]
     assert remedies.studies(experiment, agent, [1, 2]) == (
@@ -124,7 +123,10 @@ def test_a_studys_own_words_are_kept_quoted_and_what_a_name_is_made_of_is_added(
     )
     assert remedies.longer(experiment, agent, [7], 50).endswith(f"{rest} seed=7 study.trials=50")
     assert remedies.control(experiment) == (f"python -m search strategy=seeds task=cpu experiment=simulated {rest} seed=0")
-    assert shlex.split(remedies.confirm(replace(experiment, name="1e3"), 5))[3:] == ["experiment='1e3'", "repeats=5"]
+    studies = tuple(replace(study, overrides=("task=cpu", "experiment='1e3'")) for study in experiment.studies)
+    assert remedies.control(replace(experiment, name="1e3", studies=studies)) == (
+        "python -m search strategy=seeds task=cpu experiment=1e3 seed=0"
+    )
 
 
 def test_more_contrasts_need_more_searches():

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from search.compare.read.tables import Experiment, StudyTable
-from search.config.overrides import as_text, changed, key_of
+from search.config.overrides import changed, key_of
 
 # What makes a control comparable: beside the strategy it is a study like the others. A trailing dot: all keys below.
 OF_A_CONTROL = ("task", "task.", "data", "data.", "start", "cache", "experiment", "tracking.", "study.anchor_every")
@@ -14,7 +14,7 @@ OF_A_CONTROL = ("task", "task.", "data", "data.", "start", "cache", "experiment"
 
 def confirm(experiment: Experiment, repeats: int) -> str:
     store = [word for word in experiment.studies[0].overrides if key_of(word) == "tracking.uri"]
-    return _command("search.confirm", as_text(f"experiment={experiment.name}"), f"repeats={repeats}", *store)
+    return _command("search.confirm", f"experiment={experiment.name}", f"repeats={repeats}", *store)
 
 
 def studies(experiment: Experiment, like: StudyTable, seeds: Iterable[int]) -> str:
@@ -37,9 +37,9 @@ def _studies(experiment: Experiment, strategy: str, words: Sequence[str], values
     """Those words with other values. What a study's name is made of is always among them: a default may change."""
     names = {"strategy": strategy, "task": experiment.task, "experiment": experiment.name}
     given = {key_of(word) for word in words}
-    named = [as_text(f"{key}={value}") for key, value in names.items() if key not in given]
+    named = [f"{key}={value}" for key, value in names.items() if key not in given]
     several = ["-m"] if "," in values["seed"] else []
-    return _command("search", *several, *named, *changed(words, values))
+    return _command("search", *several, *changed([*named, *words], {"experiment": experiment.name, **values}))
 
 
 def _of_a_control(key: str) -> bool:
