@@ -20,29 +20,20 @@ if TYPE_CHECKING:
 def main(config: ConfirmConfig) -> None:
     from rich.console import Console
 
-    from search.confirm.run import Wish, open_confirmation
+    from search.confirm.run import open_confirmation
     from search.console.conduct import conduct, finish, say_where
     from search.console.progress import PlainDisplay
 
-    wish = Wish(
-        config.experiment,
-        config.task,
-        config.repeats,
-        config.top,
-        config.cache,
-        config.sandbox,
-        config.tracking.uri,
-    )
     console = Console()
     plain = PlainDisplay(console)
-    with open_confirmation(wish, plain.say) as confirmation:
+    with open_confirmation(config, plain.say) as confirmation:
         journal, publisher = confirmation.journal, confirmation.publisher
         for stage in confirmation.stages():
             stopped = conduct(journal, publisher, console, stage.trials, stage.make, summary)
             if stopped:
                 break
         say_where(plain, publisher)
-        plain.say(f"compare: python -m search.compare experiment={wish.experiment}")
+        plain.say(f"compare: python -m search.compare experiment={config.experiment}")
     finish(stopped, publisher, confirmation.config.tracking.uri, journal.folder)
 
 

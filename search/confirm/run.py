@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from search.config.commands import ConfirmConfig
 from search.config.files import unwritable, write_whole
 from search.config.messages import UserError
 from search.config.places import STUDIES
@@ -34,19 +35,6 @@ PLANNED = "planned"  # the kind of a journal's line that holds a plan
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What the user asked for. `repeats`: None for the number that the first confirmation fixed."""
-
-    experiment: str
-    task: str | None
-    repeats: int | None
-    top: int
-    cache: str | None
-    sandbox: str | None
-    uri: str | None
-
-
-@dataclass(frozen=True)
 class Stage:
     """What is trained next. `trials`: how many the journal will then hold. `make`: as `console.conduct` takes it."""
 
@@ -55,15 +43,15 @@ class Stage:
 
 
 @contextmanager
-def open_confirmation(wish: Wish, say: Callable[[str], None]) -> Iterator[Confirmation]:
+def open_confirmation(asked: ConfirmConfig, say: Callable[[str], None]) -> Iterator[Confirmation]:
     """The confirmation that is asked for, with its journal and the studies' held open. Raises UserError."""
-    folder = _task_folder(wish)
+    folder = _task_folder(asked)
     with ExitStack() as stack:
         studies = _read_studies(folder, say, stack)
         check_comparable(studies)
         journal = stack.enter_context(Journal(folder / CONFIRMATION / "0", say))
         begun = studies[0].config if journal.header is None else restored(journal.header["config"])
-        config = _config(begun, wish)
+        config = _config(begun, asked)
         check_task(config.task)
         prepared = prepare_data(config, say, studies[0].header["task"]["text_and_tokenizer"])
         _check_text(studies[0], task_facts(config.task, prepared.fingerprint))
@@ -75,7 +63,7 @@ def open_confirmation(wish: Wish, say: Callable[[str], None]) -> Iterator[Confir
             if study.header["harness"] != harness_hash():
                 say(f"note: this version of fairtrial is not the one that ran {study.identity}")
         publisher = MlflowPublisher(config.tracking.uri, journal, say)
-        yield Confirmation(wish, config, journal, studies, runner, publisher, say)
+        yield Confirmation(asked, config, journal, studies, runner, publisher, say)
 
 
 class Confirmation:
@@ -83,7 +71,7 @@ class Confirmation:
 
     def __init__(
         self,
-        wish: Wish,
+        asked: ConfirmConfig,
         config: Config,
         journal: Journal,
         studies: Sequence[StudyRecord],
@@ -91,7 +79,7 @@ class Confirmation:
         publisher: MlflowPublisher,
         say: Callable[[str], None],
     ) -> None:
-        self.wish, self.config, self.journal, self.say = wish, config, journal, say
+        self.asked, self.config, self.journal, self.say = asked, config, journal, say
         self.runner, self.publisher = runner, publisher
         self.studies = studies
         self.arms = Arms()
@@ -104,11 +92,11 @@ class Confirmation:
 
     def stages(self) -> Iterator[Stage]:
         """What to train, one stage after the other; each is planned when the one before it is done."""
-        repeats = self._repeats(self.wish.repeats)
-        if self.wish.top > 1:
-            self._plan(screening(self.studies, self.arms, SCREENING_REPEATS, self.wish.top))
+        repeats = self._repeats(self.asked.repeats)
+        if self.asked.top > 1:
+            self._plan(screening(self.studies, self.arms, SCREENING_REPEATS, self.asked.top))
             yield self._stage()
-        self._plan(report(self.studies, self.arms, repeats, self.wish.top, self._screened()))
+        self._plan(report(self.studies, self.arms, repeats, self.asked.top, self._screened()))
         yield self._stage()
 
     def _repeats(self, wanted: int | None) -> int:
@@ -203,19 +191,19 @@ def _counts(trial: Trial) -> bool:
     return trial.status is Status.COMPLETED and trial.outcome.audited
 
 
-def _task_folder(wish: Wish) -> Path:
-    experiment = STUDIES / wish.experiment
+def _task_folder(asked: ConfirmConfig) -> Path:
+    experiment = STUDIES / asked.experiment
     tasks = sorted(path.name for path in experiment.iterdir() if path.is_dir()) if experiment.is_dir() else []
     if not tasks:
         raise UserError(
-            f"experiment={wish.experiment}: has no studies in {STUDIES}; run some first: "
-            f"python -m search -m strategy=seeds,optuna,agent experiment={wish.experiment}"
+            f"experiment={asked.experiment}: has no studies in {STUDIES}; run some first: "
+            f"python -m search -m strategy=seeds,optuna,agent experiment={asked.experiment}"
         )
-    if wish.task is None and len(tasks) > 1:
-        raise UserError(f"experiment={wish.experiment}: has several tasks; choose one: task={' or task='.join(tasks)}")
-    if wish.task is not None and wish.task not in tasks:
-        raise UserError(f"task={wish.task}: the experiment has no studies of it; choose task={' or task='.join(tasks)}")
-    return experiment / (wish.task or tasks[0])
+    if asked.task is None and len(tasks) > 1:
+        raise UserError(f"experiment={asked.experiment}: has several tasks; choose one: task={' or task='.join(tasks)}")
+    if asked.task is not None and asked.task not in tasks:
+        raise UserError(f"task={asked.task}: the experiment has no studies of it; choose task={' or task='.join(tasks)}")
+    return experiment / (asked.task or tasks[0])
 
 
 def _read_studies(folder: Path, say: Callable[[str], None], stack: ExitStack) -> list[StudyRecord]:
@@ -240,7 +228,7 @@ def _finished(journal: Journal) -> StudyRecord:
     return StudyRecord.read(journal, config)
 
 
-def _config(base: Config, wish: Wish) -> Config:
+def _config(base: Config, asked: ConfirmConfig) -> Config:
     """The studies' configuration, with a strategy that confirms."""
     return replace(
         base,
@@ -248,9 +236,9 @@ def _config(base: Config, wish: Wish) -> Config:
         start=STOCK,
         strategy={"_target_": f"{Repeats.__module__}.{Repeats.__qualname__}", "name": CONFIRMATION},
         study=StudyConfig(),
-        cache=wish.cache or base.cache,
-        sandbox=wish.sandbox or base.sandbox,
-        tracking=replace(base.tracking, uri=wish.uri or base.tracking.uri),
+        cache=asked.cache or base.cache,
+        sandbox=asked.sandbox or base.sandbox,
+        tracking=replace(base.tracking, uri=asked.tracking.uri or base.tracking.uri),
     )
 
 
