@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from search.config.places import STUDIES
 from search.config.schema import Config, TaskConfig
 from search.config.validate import check_values
-from search.console.command_line import Command, run
+from search.console.command import Command
+from search.console.command_line import run
 from search.study.journal import Entry, Journal
 from search.study.trial import Outcome
 

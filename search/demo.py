@@ -9,7 +9,8 @@ from search.config import messages
 from search.config.commands import DemoConfig, check_demo
 from search.config.messages import UserError
 from search.config.places import ROOT
-from search.console.command_line import Command, run
+from search.console.command import Command
+from search.console.command_line import run
 
 TASK = ("task=cpu", "task.budget.seconds=6")
 CONTROL_TRIALS = 8  # the least that a noise floor is stated from

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from search.config.schema import Config
 from search.config.validate import check_values
-from search.console.command_line import Command, run
+from search.console.command import Command
+from search.console.command_line import run
 
 
 def main(config: Config) -> None:

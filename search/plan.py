@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from search.config.commands import PlanConfig, check_plan
-from search.console.command_line import Command, run
+from search.console.command import Command
+from search.console.command_line import run
 
 
 def main(config: PlanConfig) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from search.config.commands import CompareConfig, check_compare
-from search.console.command_line import Command, run
+from search.console.command import Command
+from search.console.command_line import run
 
 
 def main(config: CompareConfig) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from search.config.commands import ConfirmConfig, check_confirm
-from search.console.command_line import Command, run
+from search.console.command import Command
+from search.console.command_line import run
 
 if TYPE_CHECKING:
     from rich.table import Table

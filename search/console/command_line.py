@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
 from search.config import messages
 from search.config.messages import UserError
 from search.config.places import CONF
+from search.console.command import Command
 from search.console.help import help_text
 
 T = TypeVar("T")
@@ -19,19 +19,6 @@ T = TypeVar("T")
 HELP = {"-h", "--help"}
 VERSION = "--version"
 INSTALL = "clone the repository and install from it with `pip install -e .`"
-
-
-@dataclass(frozen=True)
-class Command(Generic[T]):
-    """What a command is: `name` of its YAML in conf/, the typed `schema` of its keys, `check` of their values (raises
-    UserError), and `body`. `stopped`: what to say after Ctrl-C. `multirun`: whether several may be given at once."""
-
-    name: str
-    schema: type[T]
-    check: Callable[[T], None]
-    body: Callable[[T], None]
-    stopped: str
-    multirun: bool = False
 
 
 def run(command: Command[T], given: Sequence[str] | None = None) -> int:

@@ -21,7 +21,7 @@ from search.config.overrides import prepared
 from search.config.places import CONF, MLRUNS
 from search.config.schema import Config, typed
 from search.console import multirun
-from search.console.command_line import Command
+from search.console.command import Command
 from search.console.explain import explain
 
 T = TypeVar("T")
