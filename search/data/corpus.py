@@ -12,17 +12,17 @@ from typing import Protocol
 
 from search.config.messages import UserError
 from search.config.places import resolve
-from search.data.progress import Report
+from search.data.progress import Say
 
 SPLITS = ("train", "validation", "confirmation")
 
 
 class Corpus(Protocol):
-    def identity(self, report: Report) -> str:
+    def identity(self, say: Say) -> str:
         """Changes when the text may have changed; cheap, since it is asked at every start. Raises UserError."""
         ...
 
-    def fetch(self, tokens: Path, report: Report) -> None:
+    def fetch(self, tokens: Path, say: Say) -> None:
         """Bring here what `documents` needs, and is not here yet. Asked only where the text is not prepared: its token
         files will come into the folder `tokens`. Raises UserError."""
         ...
@@ -44,10 +44,10 @@ class FilesCorpus:
         self.patterns = list(patterns)
         self.held_out_percent = held_out_percent
 
-    def identity(self, report: Report) -> str:
+    def identity(self, say: Say) -> str:
         return _digest([str(self.held_out_percent), _listing(self.folder, self._paths())])
 
-    def fetch(self, tokens: Path, report: Report) -> None:
+    def fetch(self, tokens: Path, say: Say) -> None:
         """Nothing to bring: the folder is the user's."""
 
     def documents(self, split: str) -> Iterator[str]:
@@ -85,7 +85,7 @@ class PythonCorpus:
         self.packages = {"train": list(train), "validation": list(validation), "confirmation": list(confirmation)}
         self.exclude = list(exclude)
 
-    def identity(self, report: Report) -> str:
+    def identity(self, say: Say) -> str:
         """What the settings and the packages' versions make: installing a package again, or elsewhere, changes nothing."""
         owners = importlib.metadata.packages_distributions()
         lines = [f"exclude {self.exclude}"]
@@ -98,7 +98,7 @@ class PythonCorpus:
                 lines.append(f"{split} {name} {' '.join(versions)}")
         return _digest(lines)
 
-    def fetch(self, tokens: Path, report: Report) -> None:
+    def fetch(self, tokens: Path, say: Say) -> None:
         """Nothing to bring: it came with the installation."""
 
     def documents(self, split: str) -> Iterator[str]:

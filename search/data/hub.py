@@ -23,7 +23,7 @@ from huggingface_hub.utils._http import default_client_factory
 
 from search.config.files import sha256
 from search.config.messages import UserError
-from search.data.progress import Report
+from search.data.progress import Say
 from search.data.record import Known
 
 WAITS: tuple[float, ...] = (1, 2, 4, 8, 16)  # seconds before the next attempts
@@ -47,12 +47,12 @@ class _Incomplete(Exception):
 class Hub:
     """`repository`, `mirror`: see `Shards`. `remedy`: what a user can do who has no network."""
 
-    def __init__(self, repository: str, mirror: str | None, remedy: str, report: Report) -> None:
+    def __init__(self, repository: str, mirror: str | None, remedy: str, say: Say) -> None:
         self.repository, self.mirror = repository, mirror
         self.host = mirror or constants.ENDPOINT
         self._token = None if mirror is None else False  # the user's token for the hub is not for other hosts
         self._remedy = remedy
-        self._report = report
+        self._say = say
         self._stopping = threading.Event()
         set_client_factory(self._client)
 
@@ -81,7 +81,7 @@ class Hub:
             if sha256(path) == known.sha256:
                 return path
             path.unlink()
-            self._report(f"{name}: what arrived does not have the SHA-256 that the host told")
+            self._say(f"{name}: what arrived does not have the SHA-256 that the host told")
         raise UserError(f"{self._url(name)}: does not have the SHA-256 that the host tells, twice;\n{self._remedy}")
 
     def _download(self, name: str, folder: Path, arrived: Callable[[int], None]) -> Path:
@@ -119,7 +119,7 @@ class Hub:
         for wait in (0.0, *WAITS):
             if reason:
                 wait = max(wait, min(asked, LONGEST_WAIT))
-                self._report(f"{name}: {reason}; trying again in {wait:g} s")
+                self._say(f"{name}: {reason}; trying again in {wait:g} s")
             if self._stopping.wait(wait):
                 raise Stopped
             try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from search.config.messages import UserError
 from search.config.places import resolve
 from search.data.corpus import SPLITS
-from search.data.progress import Report
+from search.data.progress import Say
 from search.data.shards import Shards
 
 ROWS = 1024  # read at a time, as many as the field's shards group
@@ -48,13 +48,13 @@ class ParquetCorpus:
             raise UserError("data.corpus.train, validation, confirmation: a shard is named twice; name each in one split")
         self.shards = Shards(resolve(folder), repository, mirror)
 
-    def identity(self, report: Report) -> str:
-        contents = self.shards.contents(self._names, report)
+    def identity(self, say: Say) -> str:
+        contents = self.shards.contents(self._names, say)
         lines = [f"{split} {name} {contents[name]}" for split, names in self.splits.items() for name in names]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def fetch(self, tokens: Path, report: Report) -> None:
-        self.shards.fetch(self._names, tokens, report)
+    def fetch(self, tokens: Path, say: Say) -> None:
+        self.shards.fetch(self._names, tokens, say)
 
     def documents(self, split: str) -> Iterator[str]:
         import pyarrow.parquet

@@ -9,21 +9,21 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-Report = Callable[[str], None]  # shows one line; may be called from any thread
+Say = Callable[[str], None]  # shows one line; may be called from any thread
 REPORT_SECONDS = 10.0
 
 
 class Seldom:
     """Passes on a line of progress every REPORT_SECONDS at most. `lasted`: seconds since it was made."""
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
+    def __init__(self, say: Say) -> None:
+        self._say = say
         self._began = self._spoke = time.monotonic()
 
     def __call__(self, line: str) -> None:
         if time.monotonic() - self._spoke >= REPORT_SECONDS:
             self._spoke = time.monotonic()
-            self._report(line)
+            self._say(line)
 
     @property
     def lasted(self) -> float:
@@ -31,7 +31,7 @@ class Seldom:
 
 
 @contextmanager
-def exclusively(path: Path, report: Report) -> Iterator[None]:
+def exclusively(path: Path, say: Say) -> Iterator[None]:
     """Hold a lock file, and say so where another process holds it first. The kernel takes it back from a killed process.
 
     Raises OSError where the file cannot be made.
@@ -40,7 +40,7 @@ def exclusively(path: Path, report: Report) -> Iterator[None]:
     try:
         held = lock.acquire(blocking=False)
     except Timeout:
-        report(f"waiting for another process that prepares the same text ({path})")
+        say(f"waiting for another process that prepares the same text ({path})")
         held = lock.acquire()
     with held:
         yield

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from search.config.files import rename_durably
 from search.config.messages import UserError
 from search.config.schema import GB
-from search.data.progress import Report, Seldom, exclusively
+from search.data.progress import Say, Seldom, exclusively
 from search.data.record import Known, Record
 
 if TYPE_CHECKING:
@@ -48,29 +48,29 @@ class Shards:
     def path(self, name: str) -> Path:
         return self.folder / name
 
-    def contents(self, names: Sequence[str], report: Report) -> dict[str, str]:
+    def contents(self, names: Sequence[str], say: Say) -> dict[str, str]:
         """By name, what changes when the shard may have changed: the SHA-256 of what was fetched, else size and time of
         change. Asks the host about shards that have never been here. Raises UserError."""
         with self._folder_errors():
             if self._unknown(names):
-                with self._alone(report):
-                    self._ask(self._unknown(names), report)  # another process may have asked meanwhile
+                with self._alone(say):
+                    self._ask(self._unknown(names), say)  # another process may have asked meanwhile
             known = self._record.read()
             return {name: self._content(name, known.get(name)) for name in names}
 
-    def fetch(self, names: Sequence[str], tokens: Path, report: Report) -> None:
+    def fetch(self, names: Sequence[str], tokens: Path, say: Say) -> None:
         """Bring the missing shards, if there is room for them, and in the folder `tokens` for their token files. Two
         processes may call at once: one fetches. Raises UserError."""
         with self._folder_errors():
             if not self._missing(names):
                 self._check_space(names, 0, tokens)
                 return
-            with self._alone(report):
+            with self._alone(say):
                 shutil.rmtree(self._unfinished, ignore_errors=True)  # left by a process that was killed
                 missing = self._missing(names)  # another process may have fetched them meanwhile
-                hub, files = self._ask(missing, report)
+                hub, files = self._ask(missing, say)
                 self._check_space(names, sum(known.size for known in files.values()), tokens)
-                self._fetch(hub, files, report)
+                self._fetch(hub, files, say)
 
     def _content(self, name: str, known: Known | None) -> str:
         path = self.path(name)
@@ -97,11 +97,11 @@ class Shards:
                 "mend that (where shards are missing, it must be writable and have room), or set another data.corpus.folder="
             ) from error
 
-    def _alone(self, report: Report) -> AbstractContextManager[None]:
+    def _alone(self, say: Say) -> AbstractContextManager[None]:
         self.folder.mkdir(parents=True, exist_ok=True)
-        return exclusively(self.folder / "fetching.lock", report)
+        return exclusively(self.folder / "fetching.lock", say)
 
-    def _ask(self, names: Sequence[str], report: Report) -> tuple[Hub, dict[str, Known]]:
+    def _ask(self, names: Sequence[str], say: Say) -> tuple[Hub, dict[str, Known]]:
         """What the host says of these shards now, which joins what is known.
 
         Raises UserError where it once said something else: it would be fetched under the name of another text.
@@ -114,7 +114,7 @@ class Shards:
         with _network_settings():
             from search.data.hub import Hub
 
-            hub = Hub(self._repository, self._mirror, remedy, report)
+            hub = Hub(self._repository, self._mirror, remedy, say)
             files = {name: hub.look(name) for name in names}
         for name, file in files.items():
             if not known.setdefault(name, file).same_text(file):
@@ -141,12 +141,12 @@ class Shards:
                     f"free space, or set {key}= to a folder on another disk"
                 )
 
-    def _fetch(self, hub: Hub, files: dict[str, Known], report: Report) -> None:
+    def _fetch(self, hub: Hub, files: dict[str, Known], say: Say) -> None:
         if not files:
             return
         total, so_far = sum(known.size for known in files.values()), 0
-        report(f"fetching {len(files)} shards ({total / GB:.2f} GB) from {hub.host} into {self.folder}")
-        progress = Seldom(report)
+        say(f"fetching {len(files)} shards ({total / GB:.2f} GB) from {hub.host} into {self.folder}")
+        progress = Seldom(say)
 
         def arrived(count: int) -> None:
             nonlocal so_far
@@ -166,7 +166,7 @@ class Shards:
                 hub.stop()
                 pool.shutdown(cancel_futures=True)
                 shutil.rmtree(self._unfinished, ignore_errors=True)
-        report(f"fetched {len(files)} shards in {progress.lasted:.0f} s")
+        say(f"fetched {len(files)} shards in {progress.lasted:.0f} s")
 
     def _finish(self, name: str, fetched: Path) -> None:
         """Recorded before it gets its name: a process may be killed in between."""

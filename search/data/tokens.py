@@ -17,7 +17,7 @@ from search.config.messages import UserError
 from search.config.schema import Config, build
 from search.data.corpus import SPLITS, Corpus
 from search.data.encoding import encode
-from search.data.progress import Report, Seldom, exclusively
+from search.data.progress import Say, Seldom, exclusively
 from search.data.tokenizer import Tokenizer
 from search.task.loader import Documents
 
@@ -71,21 +71,21 @@ class Prepared:
         return None
 
 
-def prepare(name: str, corpus: Corpus, vocab_size: int, cache: Path, report: Report) -> Prepared:
+def prepare(name: str, corpus: Corpus, vocab_size: int, cache: Path, say: Say) -> Prepared:
     """The token files of a corpus; made on the first call, found on the later ones. Several processes may call at once.
 
-    `report` gets a line of progress now and then. Raises UserError where the text is missing or too short.
+    `say` gets a line of progress now and then. Raises UserError where the text is missing or too short.
     """
-    key = hashlib.sha256(f"{FORMAT} {vocab_size} {corpus.identity(report)}".encode()).hexdigest()[:KEY_LENGTH]
+    key = hashlib.sha256(f"{FORMAT} {vocab_size} {corpus.identity(say)}".encode()).hexdigest()[:KEY_LENGTH]
     folder = _folder(cache, name, vocab_size, key)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with exclusively(folder.with_name(f"{folder.name}.lock"), report):
+    with exclusively(folder.with_name(f"{folder.name}.lock"), say):
         if not folder.is_dir():
             unfinished = folder.with_name(f"{folder.name}.unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)  # first: it takes room that is asked for now
-            corpus.fetch(folder.parent, report)
+            corpus.fetch(folder.parent, say)
             unfinished.mkdir()
-            _write(name, corpus, vocab_size, unfinished, report)
+            _write(name, corpus, vocab_size, unfinished, say)
             os.sync()  # a power failure must not leave the name without the contents
             unfinished.rename(folder)
     return _whole(Prepared(folder))
@@ -95,7 +95,7 @@ def _folder(cache: Path, name: str, vocab_size: int, key: str) -> Path:
     return cache / "prepared" / f"{name}-{vocab_size}-{key}"
 
 
-def prepare_data(config: Config, report: Report, wanted: str | None = None) -> Prepared:
+def prepare_data(config: Config, say: Say, wanted: str | None = None) -> Prepared:
     """The token files of a study's task, made if they are missing. `wanted`: the fingerprint of the text that the study
     began with; while the cache has that text, the study goes on with it, whatever has become of where it came from.
 
@@ -104,9 +104,9 @@ def prepare_data(config: Config, report: Report, wanted: str | None = None) -> P
     try:
         begun = None if wanted is None else _prepared_as(config, wanted)
         if begun is not None:
-            report(f"text: what the study began with ({begun.folder})")
+            say(f"text: what the study began with ({begun.folder})")
             return _whole(begun)
-        return prepare(config.data.name, build(config.data.corpus), config.task.vocab_size, config.cache_folder, report)
+        return prepare(config.data.name, build(config.data.corpus), config.task.vocab_size, config.cache_folder, say)
     except OSError as error:
         raise UserError(f"cache={config.cache}: cannot be used ({error}); free space or set another cache=") from error
 
@@ -128,25 +128,25 @@ def _whole(prepared: Prepared) -> Prepared:
     return prepared
 
 
-def _write(name: str, corpus: Corpus, vocab_size: int, folder: Path, report: Report) -> None:
+def _write(name: str, corpus: Corpus, vocab_size: int, folder: Path, say: Say) -> None:
     """The tokenizer, the token files and the manifest of a corpus."""
-    report(f"preparing data={name}, once: learning {vocab_size} tokens")
+    say(f"preparing data={name}, once: learning {vocab_size} tokens")
     try:
-        tokenizer = Tokenizer.train(_tokenizer_text(corpus, report), vocab_size)
+        tokenizer = Tokenizer.train(_tokenizer_text(corpus, say), vocab_size)
     except ValueError as error:
         raise UserError(f"data={name}: {error}; use more text or a smaller task.vocab_size") from error
     tokenizer.save(folder / "tokenizer.json")
     splits = {}
     for split in SPLITS:
-        splits[split] = _encode(corpus.documents(split), tokenizer, folder, split, report)
-        report(f"preparing data={name}: {split} has {splits[split].tokens:,} tokens")
+        splits[split] = _encode(corpus.documents(split), tokenizer, folder, split, say)
+        say(f"preparing data={name}: {split} has {splits[split].tokens:,} tokens")
     hashes = {path.name: sha256(path) for path in sorted(folder.iterdir())}
     manifest = {"hashes": hashes, "splits": {split: asdict(facts) for split, facts in splits.items()}}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2))
 
 
-def _tokenizer_text(corpus: Corpus, report: Report) -> Iterator[str]:
-    progress = Seldom(report)
+def _tokenizer_text(corpus: Corpus, say: Say) -> Iterator[str]:
+    progress = Seldom(say)
     characters = 0
     for document in corpus.documents("train"):
         text = document[:TOKENIZER_DOCUMENT]
@@ -157,8 +157,8 @@ def _tokenizer_text(corpus: Corpus, report: Report) -> Iterator[str]:
         progress(f"learning tokens: {characters:,} characters so far, of {TOKENIZER_CHARACTERS:,} at most")
 
 
-def _encode(documents: Iterator[str], tokenizer: Tokenizer, folder: Path, split: str, report: Report) -> SplitFacts:
-    progress = Seldom(report)
+def _encode(documents: Iterator[str], tokenizer: Tokenizer, folder: Path, split: str, say: Say) -> SplitFacts:
+    progress = Seldom(say)
     lengths, tokens, size = [], 0, 0
     with (folder / f"{split}.tokens").open("wb") as file:
         for part in encode(documents, tokenizer):

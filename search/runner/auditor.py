@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.config.files import remove_tree, write_whole
-from search.config.schema import TaskConfig
+from search.config.schema import GB, TaskConfig
 from search.data.tokens import Prepared
 from search.runner import challenge
 from search.runner.device.leases import Device
@@ -71,7 +71,7 @@ class Auditor:
         """Score the weights that a training left. `work`: the trial's folder; what else training left in it is removed.
         Raises OSError where the disk fails."""
         score = Score()
-        limit = self.task.weights_gb * 2**30
+        limit = self.task.weights_gb * GB
         if weights.is_symlink() or not weights.is_file() or weights.stat().st_size > limit:
             score.fail(Status.DISQUALIFIED, f"no weights file of at most task.weights_gb={self.task.weights_gb:g} GB")
             return score

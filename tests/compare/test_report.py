@@ -419,6 +419,6 @@ def test_the_page_about_the_report_quotes_what_the_program_says():
 def test_the_page_about_planning_quotes_what_the_program_says():
     text = (ROOT / ".github" / "docs" / "planning.md").read_text()
     for repeats in (5, 10):
-        plan = planning.Plan(0.012, 0.004, (0.004, 0.008, 0.012, 0.024), repeats, planning.CONTRASTS)
+        plan = planning.Assumptions(0.012, 0.004, (0.004, 0.008, 0.012, 0.024), repeats, planning.CONTRASTS)
         rows = "\n".join(f"| {' | '.join(cells)} |" for cells in planning.table_rows(planning.table(plan)))
         assert rows in text

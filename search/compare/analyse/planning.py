@@ -18,7 +18,7 @@ CONTRASTS = 3  # of agent, Optuna and control
 
 
 @dataclass(frozen=True)
-class Plan:
+class Assumptions:
     """What to plan for. `sd`: of two training runs of one program. `between`: of the difference of two studies' true scores.
     `repeats`: of the confirmation, for the number of studies. `contrasts`: in the headline family."""
 
@@ -44,7 +44,7 @@ class Row:
     studies: int | None
 
 
-def plan_for(wanted: PlanConfig, analysis: Analysis | None) -> Plan:
+def plan_for(wanted: PlanConfig, analysis: Analysis | None) -> Assumptions:
     """What is wanted, completed by what is measured, where that is not given, and by what is usual. Raises UserError."""
     sd, between = wanted.sd, wanted.between
     if analysis is not None:
@@ -56,7 +56,7 @@ def plan_for(wanted: PlanConfig, analysis: Analysis | None) -> Plan:
         raise UserError(
             "sd: is not known; give sd=, or experiment= of an experiment with a control (python -m search strategy=seeds)"
         )
-    return Plan(
+    return Assumptions(
         sd=sd,
         between=between or 0.0,
         differences=wanted.differences or usual_differences(sd),
@@ -81,7 +81,7 @@ def grounds(wanted: PlanConfig, analysis: Analysis | None) -> Iterator[str]:
         yield f"between={between:.4g} from the confirmed studies"
 
 
-def promise(plan: Plan) -> str:
+def promise(plan: Assumptions) -> str:
     """What the numbers of the table stand for."""
     return (
         f"Control: until the stock's mean is known to half the difference. Repeats: a gain over the stock is shown with "
@@ -91,7 +91,7 @@ def promise(plan: Plan) -> str:
     )
 
 
-def table(plan: Plan) -> tuple[Row, ...]:
+def table(plan: Assumptions) -> tuple[Row, ...]:
     variances = power.Variances(between=plan.between**2, own=2 * plan.sd**2)
     return tuple(
         Row(

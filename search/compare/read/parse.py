@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from search.compare.read.tables import ConfirmationTable, Experiment, Plan, Planned, StudyTable, TrialRow
+from search.compare.read.tables import ConfirmationPlan, ConfirmationTable, Experiment, Planned, StudyTable, TrialRow
 from search.config.messages import UserError
 from search.study.identity import flat
 
@@ -92,9 +92,9 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _plan(plan: Json) -> Plan:
+def _plan(plan: Json) -> ConfirmationPlan:
     studies = {identity: _planned(study) for identity, study in plan["studies"].items()}
-    return Plan(plan["time"], plan["repeats"], plan["top"], dict(plan["arms"]), studies)
+    return ConfirmationPlan(plan["time"], plan["repeats"], plan["top"], dict(plan["arms"]), studies)
 
 
 def _planned(study: Json) -> Planned:

@@ -116,7 +116,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ConfirmationPlan:
     """A confirmation's plan; each after the first is a later style."""
 
     time: float
@@ -130,7 +130,7 @@ class Plan:
 class ConfirmationTable:
     """The experiment's confirmation: its plans, oldest first, and what was trained."""
 
-    plans: tuple[Plan, ...]
+    plans: tuple[ConfirmationPlan, ...]
     rows: tuple[TrialRow, ...]
 
     def planned(self, study: str) -> Planned | None:
