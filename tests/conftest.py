@@ -24,7 +24,13 @@ from search.data.tokens import Prepared, prepare_data
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
+SLOWEST = ("test_demo.py", "test_commands.py", "test_confirm.py", "test_truth.py")  # whole studies, and many of them
 COPIED = ("conf", "search", "baselines", "train.py", "program.md", "pyproject.toml")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, or one worker would wait for it at the end."""
+    items.sort(key=lambda item: item.path.name not in SLOWEST)
 
 
 @pytest.fixture(scope="session", autouse=True)
