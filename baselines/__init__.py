@@ -1,0 +1,1 @@
+"""What the agent is compared with: its rivals, one file each."""

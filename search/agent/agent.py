@@ -8,18 +8,15 @@ from typing import Any
 
 from search.agent import prompt
 from search.agent.keep_rules import RULES, Program
-from search.config.messages import UserError
 from search.config.places import resolve
 from search.config.schema import LLM_KEYS, build, settings_of
 from search.llm import edits
 from search.llm.prices import dollars
 from search.llm.record import Recorder
 from search.llm.reply import Call, Client, Exhausted, Reply
-from search.study import source
+from search.strategy import Candidate, Cost, Done, NoiseFloor, Status, TaskFacts, Trial, Unusable, UserError, Verdict, source
 from search.study.budget import known_total
-from search.study.contract import Done, NoiseFloor, TaskFacts
 from search.study.flags import flags
-from search.study.trial import Candidate, Cost, Status, Trial, Unusable, Verdict
 
 TRUNCATED = "length"  # the finish reason of a reply that ran out of room
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from statistics import mean
 from typing import Protocol
 
-from search.study.contract import NoiseFloor
-from search.study.trial import Candidate, Trial, Verdict
+from search.strategy import Candidate, NoiseFloor, Trial, Verdict
 
 
 @dataclass

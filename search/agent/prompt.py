@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search.agent.keep_rules import Program
-from search.study import source
-from search.study.contract import NoiseFloor, TaskFacts
-from search.study.trial import Origin, Status, Trial, Verdict
+from search.strategy import NoiseFloor, Origin, Status, TaskFacts, Trial, Verdict, source
 
 RECENT = 20  # trials told one by one; older ones are counted, and the best of them named
 OLDER_NAMED = 10

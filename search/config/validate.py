@@ -20,7 +20,6 @@ PLAIN_TYPES: dict[str, Any] = {  # as they are written in annotations
     **{kind.__name__: kind for kind in (int, float, str, bool)},
     **{f"{kind.__name__} | None": kind | None for kind in (int, float, str, bool)},
 }
-SANDBOXES = ("auto", "bubblewrap", "landlock", "none")
 PRICES = ("input", "cached", "output")
 FACTORY_ARGUMENTS = ("task", "seed", "noise_floor")  # what the harness gives every strategy
 POSITIVE = (  # of a task
@@ -61,7 +60,6 @@ def _check_names(config: Config) -> None:
     named = {"_target_", "name", "role"} <= config.strategy.keys()
     require(named, "strategy", "?", "its YAML needs _target_, name and role")
     require(config.strategy["role"] in ROLES, "strategy.role", config.strategy["role"], f"choose {', '.join(ROLES)}")
-    require(config.sandbox in SANDBOXES, "sandbox", config.sandbox, f"choose {', '.join(SANDBOXES)}")
     require(config.seed >= 0, "seed", config.seed, "must be 0 or more")
     require(config.start_file.is_file(), "start", config.start, "no such file; name a train.py")
 

@@ -1,5 +1,5 @@
-"""From a command line to an exit code: what a user got wrong is told in a line or two, without a traceback. Nothing heavy is
-imported before help is given."""
+"""Runs a command: its help, its version, its errors in a line or two, its exit code. Nothing heavy is imported before help
+is given."""
 
 from __future__ import annotations
 

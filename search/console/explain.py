@@ -1,4 +1,5 @@
-"""What a user got wrong, in a line or two: Hydra's and OmegaConf's own words are longer."""
+"""Rewords Hydra's and OmegaConf's errors in a line or two. Unknown keys are worded in config/keys, values in
+config/validate."""
 
 from __future__ import annotations
 

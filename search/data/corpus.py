@@ -1,4 +1,5 @@
-"""Where text comes from. A data set is a class like these (another one is in `parquet`) and a YAML file in conf/data."""
+"""Where text comes from: FilesCorpus (a folder) and PythonCorpus (installed packages, the CPU tasks' text). A data set is a
+class like these, or the one in `parquet`, and a YAML file in conf/data."""
 
 from __future__ import annotations
 

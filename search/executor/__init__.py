@@ -1,1 +1,1 @@
-"""Where trials run."""
+"""Where trials run: makes the runner that a study is given."""

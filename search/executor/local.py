@@ -1,4 +1,4 @@
-"""Runs a study's trials on this machine, one after the other."""
+"""Makes the runner that a study of this machine is given: trials run here, one after the other."""
 
 from __future__ import annotations
 

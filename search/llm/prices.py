@@ -1,4 +1,4 @@
-"""What replies cost."""
+"""Turns token counts into dollars. The prices stand in conf/llm, as `price`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The auditor: sums what the scorer claims, and checks it against a challenge. It never loads candidate code.
+"""The arithmetic of the score and of the challenge: sums claims, draws secret positions, compares answers. No process.
 
 A model that looks ahead, remembers rows, keeps state, or whose process lies, can claim any nats it likes. It cannot know
 the next token of a row that is cut at a secret position and goes on at random. So a second, fresh process is asked for its

@@ -4,11 +4,11 @@ untrusted, and believed no further than its shape."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from search.runner.device.telemetry import Telemetry
-from search.study.trial import LossPoint, Status, one_line
+from search.study.trial import LossPoint, Outcome, Status, one_line
 from search.task.protocol import FACT_NAME, MOST_FACTS, Message, ProtocolError
 
 MOST_LOSSES = 200  # points of the loss curve that are kept
@@ -53,17 +53,15 @@ class Training:
             self.reason = one_line(f"out of memory at {self.peak_memory_mb / 1024:.1f} GB: {said}")
 
     def facts(self) -> dict[str, Any]:
-        """What an outcome takes over, by the names of its fields."""
+        """What an outcome takes over: the fields of its own names."""
+        names = {item.name for item in fields(Outcome)}
         return {
+            **{name: value for name, value in vars(self).items() if name in names},
             "train_seconds": round(self.train_seconds, 3),
-            "tokens": self.tokens,
-            "steps": self.steps,
             "peak_memory_mb": round(self.peak_memory_mb, 1),
-            "dropped_share": self.dropped_share,
             "losses": tuple(self.losses),
             "log_tail": self.log[-LOG_TAIL:],
             "telemetry": self.telemetry.summary(),
-            "described": self.described,
         }
 
     def learn(self, message: Message) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import hashlib
 import json
 import operator
@@ -86,6 +87,7 @@ def marked(source: str, task: str) -> str:
     return source if source.startswith(f"{MARK}{task}\n") else f"{MARK}{task}\n{source}"
 
 
+@functools.lru_cache(maxsize=256)  # asked several times a trial, of texts that take 20 ms to parse
 def program_hash(source: str) -> str:
     """The same for two texts that differ in comments and formatting only. Raises SyntaxError."""
     return hashlib.sha256(ast.dump(ast.parse(source)).encode()).hexdigest()
@@ -152,6 +154,7 @@ def _value(node: ast.expr) -> Any:
     return combine(left, right)
 
 
+@functools.lru_cache(maxsize=256)
 def _without_values(source: str) -> str:
     """The syntax tree with every constant's value blanked out."""
     tree = ast.parse(source)

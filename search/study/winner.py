@@ -1,4 +1,4 @@
-"""The trial that a study stands for."""
+"""The winner, the trial that a study stands for: the best by `score`. `Trial.score` says which trials have one."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Everything MLflow, and nothing else knows MLflow."""
+"""Publishes studies to MLflow, and reaches it for whoever reads or writes there."""

@@ -18,6 +18,7 @@ from search.compare.__main__ import COMMAND
 from search.compare.analyse import planning
 from search.compare.analyse.analysis import analyse
 from search.compare.read import parse
+from search.compare.show.numbers import times
 from search.compare.show.pictures import canvas
 from search.compare.show.pictures.album import Album, album_of
 from search.compare.show.report import speed
@@ -27,7 +28,6 @@ from search.compare.show.report.glossary import TERMS
 from search.compare.show.report.html import page
 from search.compare.show.report.markdown import markdown
 from search.compare.show.report.terminal import summarise
-from search.compare.show.words import times
 from search.compare.truth.example import EXAMPLE, publish_simulated
 from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, records
 from search.config.places import ROOT

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from search.compare.analyse.analysis import analyse
-from search.compare.analyse.budget import equal_budget
 from search.compare.analyse.confirmed import scores_of
+from search.compare.analyse.equal_budget import equal_budget
 from search.compare.analyse.gains import evidence_of
 from search.compare.analyse.headline import headline
 from search.compare.read import parse

@@ -73,7 +73,11 @@ def test_impossible_values_are_refused_with_key_and_remedy(configure, overrides,
 
 @pytest.mark.parametrize(
     ("override", "said"),
-    [("task.device=tpu", "choose cpu, cuda, rocm, mps"), ("task.packing=loose", "choose consecutive or best_fit")],
+    [
+        ("task.device=tpu", "choose cpu, cuda, rocm, mps"),
+        ("task.packing=loose", "choose consecutive or best_fit"),
+        ("sandbox=paper", "choose auto, bubblewrap, landlock or none"),
+    ],
 )
 def test_a_task_that_no_runner_knows_is_refused_before_it_begins(configure, override, said):
     with pytest.raises(UserError, match=f"{override}: {said}"):

@@ -8,7 +8,7 @@ from search.compare.analyse import machine
 from search.compare.analyse.headline import holm
 from search.compare.analyse.results import ALPHA, ConfirmationFacts, Noise, Speed, StudyResult
 from search.compare.read.tables import Experiment
-from search.compare.show.words import Numbers, plural
+from search.compare.show.numbers import Numbers, plural
 
 SAME = (  # parts of a study's record that should be the same in all of them, and what it means where they are not
     ("machine", "ran on different machines, whose speed is part of a score"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from search.compare.analyse.results import Speed
 from search.compare.read.tables import Experiment, TrialRow
-from search.compare.show.words import plural, times
+from search.compare.show.numbers import plural, times
 from search.study.trial import Status
 
 APART = 0.02  # logarithm of the stock's speed against the control's; assumed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from search.compare.analyse.budget import ANY, CommonBudget, equal_budget
+from search.compare.analyse.equal_budget import ANY, CommonBudget, equal_budget
 from search.compare.analyse.gains import Evidence
 from search.compare.analyse.intervals import Combination
 from search.compare.read.tables import STOCK

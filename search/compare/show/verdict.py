@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from search.compare.analyse.results import ALPHA, FRESH_SEEDS, Contrast, Estimate, Noise, Speed, StrategyResult
 from search.compare.read.tables import Experiment
-from search.compare.show.words import Numbers, p_value, plural
+from search.compare.show.numbers import Numbers, p_value, plural
 
 
 def verdict_of(

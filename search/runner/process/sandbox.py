@@ -96,6 +96,8 @@ def choose(name: str, device: str) -> Sandbox:
     work."""
     if name == "none":
         return Unprotected()
+    if name not in ("auto", Bubblewrap.name, Landlock.name):
+        raise UserError(f"sandbox={name}: choose auto, {Bubblewrap.name}, {Landlock.name} or none")
     # Triton, which compiles for GPUs, renames files from one folder to another; the first version refuses all of that.
     enough = landlock.version() >= (1 if device == "cpu" else 2)
     working = [sandbox for sandbox, works in ((Bubblewrap(), bubblewrap_works()), (Landlock(), enough)) if works]

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from search.compare.analyse.results import Analysis, Contrast
+from search.compare.show.numbers import Numbers
 from search.compare.show.pictures.canvas import DARK, Picture, draw, legend_below
-from search.compare.show.words import Numbers
 from search.tracking.colours import Style
 
 PAIRED = (

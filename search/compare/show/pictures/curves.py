@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from search.compare.analyse.results import Analysis, MedianCurve, NullBand, StudyCurve
+from search.compare.show.numbers import Numbers, plural
 from search.compare.show.pictures.canvas import DARK, LIGHT, Picture, draw, legend_below
-from search.compare.show.words import Numbers, plural
 from search.tracking.colours import Style
 
 HEIGHT = 5.2

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from search.compare.analyse.noise import stock_runs
 from search.compare.analyse.results import Analysis, ControlNoise
 from search.compare.read.tables import Experiment, StudyTable
+from search.compare.show.numbers import Numbers, plural
 from search.compare.show.pictures.canvas import DARK, LIGHT, Picture, draw, legend_below
-from search.compare.show.words import Numbers, plural
 from search.study.trial import Status
 from search.tracking.colours import Style
 

@@ -12,8 +12,8 @@ from search.compare.analyse.noise import control_runs
 from search.compare.analyse.results import FRESH_SEEDS, Analysis, TokensSeen
 from search.compare.analyse.tokens import ONE_PERCENT_FEWER
 from search.compare.read.tables import Experiment
+from search.compare.show.numbers import Numbers, plural
 from search.compare.show.pictures.canvas import DARK, Picture, draw, legend_below
-from search.compare.show.words import Numbers, plural
 from search.tracking.colours import Style
 
 

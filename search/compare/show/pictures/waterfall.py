@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from search.compare.analyse.results import Analysis, Estimate, StrategyResult, StudyResult
+from search.compare.show.numbers import Numbers, plural
 from search.compare.show.pictures.canvas import DARK, TAKEN, Picture, draw, pale
-from search.compare.show.words import Numbers, plural
 from search.tracking.colours import Style
 
 TUNING, CODE = "#56B4E9", "#E69F00"  # of Okabe and Ito's

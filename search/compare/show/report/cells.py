@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from search.compare.analyse.results import Analysis, Estimate, Spread, StudyResult
 from search.compare.read.tables import Scalar
+from search.compare.show.numbers import Numbers
 from search.compare.show.report.blocks import short
-from search.compare.show.words import Numbers
 
 UNCONFIRMED = "unconfirmed"
 UNKNOWN = "unknown"

@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from search.compare.analyse.results import Analysis, ConfirmationFacts, Drift, Noise, Reliability
+from search.compare.show.numbers import plural
 from search.compare.show.pictures.album import Album
 from search.compare.show.report.blocks import Block, Bullets, Heading, Image, Paragraph, short, table
 from search.compare.show.report.cells import NONE, UNKNOWN, Cells, duration, p_cell, percent
-from search.compare.show.words import plural
 from search.study.identity import flat
 from search.study.trial import Status
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from search.compare.analyse.results import Analysis, Contrast, StrategyResult
 from search.compare.read.tables import Experiment
+from search.compare.show.numbers import plural
 from search.compare.show.pictures.album import Album
 from search.compare.show.pictures.contrasts import in_words
 from search.compare.show.report.blocks import Block, Bullets, Commands, Heading, Image, Lead, Paragraph, table
 from search.compare.show.report.cells import UNCONFIRMED, Cells, p_cell
-from search.compare.show.words import plural
 
 
 def question(experiment: Experiment, analysis: Analysis) -> Iterator[Block]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from search.compare.analyse.machine import CANNOT_BE_TOLD
 from search.compare.analyse.results import FRESH_SEEDS, Analysis, Speed, SpeedEffect, StockSpeed, StudySpeed, TokensSeen
+from search.compare.show.numbers import plural, times
 from search.compare.show.pictures.album import Album
 from search.compare.show.report.blocks import Block, Bullets, Heading, Image, Paragraph, table
 from search.compare.show.report.cells import UNKNOWN, Cells
-from search.compare.show.words import plural, times
 
 
 def machine(analysis: Analysis, album: Album) -> Iterator[Block]:

@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from search.compare.analyse.results import Analysis, Estimate, StrategyResult, WinnersSpeed
+from search.compare.show.numbers import Numbers, plural, times
 from search.compare.show.report.blocks import plain
 from search.compare.show.report.cells import UNCONFIRMED, UNKNOWN, Cells
 from search.compare.show.verdict import contrast_in_words, noise_by_speed, noise_floor
-from search.compare.show.words import Numbers, plural, times
 
 MOST = 4  # contrasts and commands that are shown; the report has all
 
