@@ -9,8 +9,8 @@ def make(task, seed):
 def test_mine_keeps(promise, tmp_path):
     promise(Subject(make), tmp_path)
 
-The studies are real ones, only the trainings are not. Their stock has the constants of `train.py` and no code; where your
-strategy edits code, give `Subject(make, stock=...)` a text that has some.
+The studies are real ones; only the training runs are made up. Their stock has the constants of `train.py` and no code;
+where your strategy edits code, give `Subject(make, stock=...)` a text that has some.
 """
 
 from search.testing.promises import PROMISES

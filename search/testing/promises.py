@@ -29,10 +29,10 @@ def trains_the_stock_first_and_no_program_twice(subject: Subject, folder: Path) 
 
 
 def obeys_its_seed_and_takes_zero_for_one(subject: Subject, folder: Path) -> None:
-    """The search seed decides what is trained: 0 like any other, and another seed gives other trainings."""
+    """The search seed decides what is trained: 0 like any other, and another seed gives other training runs."""
     first, again, other = (_trained(subject, folder / name, seed) for name, seed in (("a", 0), ("b", 0), ("c", 1)))
-    assert first == again, "the same seed, 0, gave other trainings"
-    assert first != other, "seeds 0 and 1 gave the same trainings"
+    assert first == again, "the same seed, 0, gave other training runs"
+    assert first != other, "seeds 0 and 1 gave the same training runs"
 
 
 def survives_every_failure(subject: Subject, folder: Path) -> None:

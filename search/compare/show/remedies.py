@@ -5,8 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
+from omegaconf import OmegaConf
+
 from search.compare.read.tables import Experiment, StudyTable
 from search.config.overrides import changed, key_of
+from search.config.places import CONF
+from search.study.noise_floor import CONTROL
 
 # What makes a control comparable: beside the strategy it is a study like the others. A trailing dot: all keys below.
 OF_A_CONTROL = ("task", "task.", "data", "data.", "start", "cache", "experiment", "tracking.", "study.anchor_every")
@@ -30,7 +34,13 @@ def longer(experiment: Experiment, like: StudyTable, seeds: Iterable[int], trial
 def control(experiment: Experiment) -> str:
     """A control, where there is none."""
     kept = [word for word in experiment.studies[0].overrides if _of_a_control(key_of(word))]
-    return _studies(experiment, "seeds", kept, {"seed": "0"})
+    return _studies(experiment, _control_strategy(), kept, {"seed": "0"})
+
+
+def _control_strategy() -> str:
+    """The strategy whose YAML says that it is the control."""
+    files = sorted((CONF / "strategy").glob("*.yaml"))
+    return next(path.stem for path in files if OmegaConf.select(OmegaConf.load(path), "role") == CONTROL)
 
 
 def _studies(experiment: Experiment, strategy: str, words: Sequence[str], values: dict[str, str]) -> str:
