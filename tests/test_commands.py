@@ -71,20 +71,20 @@ def wait_for(journal, kind, count, process):
 
 
 def test_a_study_killed_in_the_middle_goes_on_as_if_nothing_had_been(clone):
-    command = ["strategy=optuna", "task=smoke", "study.trials=4"]
+    command = ["strategy=optuna", "task=smoke", "study.trials=3"]
     whole = clone.run(*command, "experiment=whole")
     assert whole.returncode == 0, whole.stdout
     process = clone.popen(*command, "experiment=cut")
     journal = clone.study("cut/smoke/optuna-tpe/0") / FILE
-    wait_for(journal, "started", 3, process)
-    time.sleep(1.0)  # into the third trial
+    wait_for(journal, "started", 2, process)
+    time.sleep(1.0)  # into the second trial
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert journal.read_text().count('"finished"') == 2
+    assert journal.read_text().count('"finished"') == 1
     resumed = clone.run(*command, "experiment=cut")
     assert resumed.returncode == 0, resumed.stdout
     assert scores(journal.parent) == scores(clone.study("whole/smoke/optuna-tpe/0"))
-    assert len(scores(journal.parent)) == 4
+    assert len(scores(journal.parent)) == 3
     again = clone.run(*command, "experiment=cut")
     assert again.returncode == 0 and "nothing was trained" in again.stdout
     assert "mlflow server --backend-store-uri" in again.stdout and "searchFilter=" in again.stdout
@@ -127,12 +127,12 @@ def test_a_multirun_checks_all_before_the_first_and_survives_a_failure(clone):
     assert clone.run("strategy=optuna", "task=smoke", "seed=1", "study.trials=1", "experiment=many").returncode == 0
     text = clone.study("many/smoke/optuna-tpe/1") / FILE
     text.write_text(text.read_text().replace('"audit_share": 0.1', '"audit_share": 0.9'))
-    done = clone.run("-m", "strategy=seeds,optuna", "seed=0,1", "task=smoke", "study.trials=2", "experiment=many")
+    done = clone.run("-m", "strategy=seeds,optuna", "seed=0,1", "task=smoke", "study.trials=1", "experiment=many")
     assert done.returncode == 1 and "Traceback" not in done.stdout
     last = done.stdout.strip().splitlines()[-1]
     assert "strategy=optuna" in last and "seed=1" in last and "audit_share" in last
     for study in ("seeds/0", "seeds/1", "optuna-tpe/0"):
-        assert len(scores(clone.study(f"many/smoke/{study}"))) == 2
+        assert len(scores(clone.study(f"many/smoke/{study}"))) == 1
 
 
 def test_train_py_by_hand_scores_like_a_trial(clone):
@@ -160,13 +160,6 @@ def test_text_can_be_any_folder(clone, tmp_path):
     assert prepared.returncode == 0 and "bytes per token" in prepared.stdout, prepared.stdout
     done = clone.run(*settings, "study.trials=1", "strategy=seeds")
     assert done.returncode == 0, done.stdout
-
-
-def test_the_cpu_task_runs(clone):
-    tokens = ["task.budget.seconds=null", "task.budget.tokens=20480", "task.budget.cap_seconds=200"]
-    done = clone.run("task=cpu", *tokens, "task.startup_seconds=300", "strategy=optuna", "study.trials=2")
-    assert done.returncode == 0, done.stdout
-    assert len(scores(clone.study("autoresearch/cpu/optuna-tpe/0"))) == 2
 
 
 CANARY = "sk-canary-5d1f0c"
@@ -221,20 +214,12 @@ def test_an_agent_without_a_key_is_offered_three_ways(clone, monkeypatch):
         assert way in refused.stdout
 
 
-def test_the_playbook_killed_in_the_middle_goes_on(clone):
+def test_the_playbook_shows_the_whole_loop_and_says_what_it_is(clone):
     command = ["strategy=agent", "llm=playbook", "task=cpu", "task.budget.seconds=null", "task.budget.tokens=8192"]
     command += ["task.budget.cap_seconds=60", "study.trials=6"]
-    whole = clone.run(*command, "experiment=whole")
-    assert whole.returncode == 0 and "proves nothing about LLMs" in whole.stdout, whole.stdout
-    process = clone.popen(*command, "experiment=cut")
-    journal = clone.study("cut/cpu/agent-playbook/0") / FILE
-    wait_for(journal, "started", 4, process)
-    time.sleep(1.0)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    resumed = clone.run(*command, "experiment=cut")
-    assert resumed.returncode == 0, resumed.stdout
-    assert scores(journal.parent) == scores(clone.study("whole/cpu/agent-playbook/0"))
+    done = clone.run(*command)
+    assert done.returncode == 0 and "proves nothing about LLMs" in done.stdout, done.stdout
+    journal = clone.study("autoresearch/cpu/agent-playbook/0") / FILE
     outcomes = [json.loads(line)["outcome"] for line in journal.read_text().splitlines() if '"finished"' in line]
     assert [outcome["status"] for outcome in outcomes][3] == "disqualified"  # the model that looks ahead
     assert [outcome["status"] for outcome in outcomes][5] == "crashed"  # the tied head

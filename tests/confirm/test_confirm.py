@@ -123,16 +123,14 @@ def test_studies_that_cannot_be_compared_are_not_confirmed(finished):
 
 
 def test_a_confirmation_is_planned_trained_published_and_extended(clone):
-    studies = clone.run(
-        "-m", "strategy=seeds,optuna", "task=smoke", "study.trials=2", "experiment=e", "study.anchor_every=null"
-    )
+    studies = clone.run("strategy=optuna", "task=smoke", "study.trials=2", "experiment=e")
     assert studies.returncode == 0, studies.stdout
     first = clone.run("experiment=e", "repeats=1", module="search.confirm")
     assert first.returncode == 0 and "report: " in first.stdout and "hours" in first.stdout, first.stdout
     folder = clone.study("e/smoke/confirmation/0")
     assert "could not" not in first.stdout
     fewer = clone.run("experiment=e", "repeats=0", module="search.confirm")
-    assert fewer.returncode == 1 and "at least 1" in fewer.stdout
+    assert fewer.returncode == 1 and "repeats=0: must be a whole number above 0" in fewer.stdout
     more = clone.run("experiment=e", "repeats=2", module="search.confirm")
     assert more.returncode == 0, more.stdout
     lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
