@@ -174,7 +174,7 @@ WALLS = {
         ("thinks_for_too_long", "hoards_the_training_text", "hides_data_in_its_source"),
     ),
     "weights only": Wall(
-        changed_harness("scoring.py", "weights_only=True", "weights_only=False"),
+        changed_harness("scorer.py", "weights_only=True", "weights_only=False"),
         ("pickles_code", "pickles_a_module"),
         sandbox="none",
         warm=False,
