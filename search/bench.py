@@ -5,24 +5,23 @@ The loader runs on one core, on the task's own text. The step is the stock's, on
 
 from __future__ import annotations
 
-import os
 import runpy
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from statistics import mean, stdev
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from search.config.places import STUDIES
+from search.config.places import STUDIES, usable_cores
 from search.config.schema import Config, TaskConfig
 from search.config.validate import check_values
 from search.console.command import Command
 from search.console.command_line import run
+from search.runner.device.pinning import on_cores
 from search.study.journal import Entry, Journal
 from search.study.trial import Outcome
 
@@ -42,7 +41,7 @@ def main(config: Config) -> None:
     print("## Trials\n")
     print("\n".join(trials_table(config)))
     print("\n## Loader\n")
-    with one_core():
+    with on_cores([min(usable_cores())]):
         print(loader_line(config.task, prepared))
     print("\n## One step\n")
     print("\n".join(step_lines(config)))
@@ -86,6 +85,9 @@ def _facts(entries: Sequence[Entry]) -> dict[str, list[float | None]]:
         "audit: sd of B - A, nats": [outcome.audit_sd for outcome in outcomes],
         "audit: largest difference, nats": [outcome.audit_max for outcome in outcomes],
     }
+    if any(outcome.probe_before is not None for outcome in outcomes):
+        facts["probe before, GFLOP/s"] = [outcome.probe_before for outcome in outcomes]
+        facts["probe after, GFLOP/s"] = [outcome.probe_after for outcome in outcomes]
     for phase in dict.fromkeys(phase for outcome in outcomes for phase in outcome.seconds):
         facts[f"seconds: {phase}"] = [outcome.seconds.get(phase) for outcome in outcomes]
     for name in dict.fromkeys(name for outcome in outcomes for name in outcome.telemetry):
@@ -118,20 +120,6 @@ def loader_line(task: TaskConfig, prepared: Prepared) -> str:
         made += rows
     speed = made * task.sequence_length / (time.process_time() - began)
     return f"{task.packing}, one core: {speed / 1e6:.1f} million tokens per second; {packer.dropped_share:.1%} dropped"
-
-
-@contextmanager
-def one_core() -> Iterator[None]:
-    """Stay on one core, where the system can see to it."""
-    if sys.platform != "linux":
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def step_lines(config: Config) -> Iterator[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,11 @@ from search.config.places import CONF, ROOT
 from search.config.schema import Config
 from search.config.validate import load
 from search.data.tokens import Prepared, prepare_data
+from search.tracking import store
+from tests.sandboxes import WARM_BOX
+from tests.warm import Warm, warm_server
+
+os.environ["OMP_NUM_THREADS"] = "1"  # workers share the cores, and threads that wait for each other would spin on them
 
 # Shared machines stall now and then; that is no property of the code.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,20 +50,33 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["FAIRTRIAL_LEASES"] = str(shared / "leases")
 
 
+@pytest.fixture(scope="session")
+def warm(machine: None) -> Iterator[Warm]:
+    """Starts candidates' processes without their imports, for tests that are about something else."""
+    with warm_server(ROOT) as started:
+        yield started
+
+
 @dataclass
 class Clone:
-    """A copy of the repository, with its own mlruns/."""
+    """A copy of the repository, with its own mlruns/. `warm`: starts the processes of its candidates at once."""
 
     root: Path
+    warm: Warm | None = None
 
-    def popen(self, *arguments: str, module: str = "search") -> subprocess.Popen[str]:
+    def popen(self, *arguments: str, module: str = "search", cold: bool = False) -> subprocess.Popen[str]:
+        """A command. `cold`: its candidates start as a user's do."""
+        connection = None if cold or self.warm is None else self.warm.connection.fileno()
+        warmly = [] if connection is None else ["tests.warm_command", str(connection)]
+        path = str(self.root) if connection is None else f"{self.root}:{ROOT}"
         return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, "-m", *warmly, module, *arguments],
             cwd=self.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(self.root), "COLUMNS": "200"},
+            env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200"},
+            pass_fds=[] if connection is None else [connection],
         )
 
     def run(self, *arguments: str, module: str = "search", timeout: float = 240) -> subprocess.CompletedProcess[str]:
@@ -81,10 +100,30 @@ def clone(tmp_path: Path) -> Clone:
     for name in COPIED:
         path = ROOT / name
         if path.is_dir():
-            shutil.copytree(path, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(path, root / name, symlinks=True)  # with the compiled files, or each would be compiled again
         elif path.is_file():
             shutil.copy(path, root / name)
     return Clone(root)
+
+
+@pytest.fixture(scope="session")
+def mlflow_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's file as it begins: making one takes a second, and copying it none."""
+    folder = tmp_path_factory.mktemp("mlruns")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "MLRUNS", folder)
+        store.connect(f"{store.SQLITE}{folder}/mlflow.db")
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def quick_clone(clone: Clone, warm: Warm, mlflow_file: Path) -> Clone:
+    """The same, where candidates start at once: for promises that are not about how they start."""
+    config = clone.root / "conf" / "config.yaml"
+    config.write_text(re.sub(r"(?m)^sandbox: \w+", f"sandbox: {WARM_BOX}", config.read_text()))
+    (clone.root / "mlruns").mkdir()
+    shutil.copy(mlflow_file, clone.root / "mlruns" / "mlflow.db")
+    return replace(clone, warm=warm)
 
 
 @pytest.fixture(scope="session")

@@ -98,9 +98,12 @@ def test_what_is_wrong_is_said_in_one_line_by_every_command(settings, capsys, na
         ("confirm", "experiment=a/b", "use letters, digits"),
         ("confirm", "experiment=a repeats=many", "repeats=many: must be a whole number or null"),
         ("confirm", "experiment=a repeats=0", "repeats=0: must be a whole number above 0"),
+        ("confirm", "experiment=a stock_runs=1000", "stock_runs=1000: must be 100 or less"),
+        ("confirm", "experiment=a at=10", "at=10: must be whole numbers such as [10,30] or null"),
+        ("confirm", "experiment=a at=[0]", "at=[0]: must be whole numbers of trials above 0"),
         ("confirm", "experiment=a repeats=1,2", "repeats=1,2: takes one value"),
         ("compare", "tracking=x", "tracking=x: must be given by its keys"),
-        ("plan", "sd=1 difference=0.1,x", "difference=0.1,x: must be a number above 0, or several"),
+        ("plan", "sd=1 between=0.1,x", "between=0.1,x: must be 0 or more"),
         ("plan", "sd=nan", "sd=nan: must be a number above 0"),
         ("once", "task=null", "Could not find 'task/null'; choose one of cpu, gpu, smoke"),
         *((name, "-m experiment=a,b", "-m: several at once is for studies only") for name in commands()),
@@ -117,8 +120,8 @@ def test_where_no_study_is_composed_a_task_is_a_name(settings, name):
     assert settings(name, "experiment=a", "task=my-own").task == "my-own"
 
 
-def test_several_differences_are_one_value(settings):
-    assert settings("plan", "difference=0.01,0.02").differences == (0.01, 0.02)
+def test_several_numbers_are_one_value(settings):
+    assert settings("plan", "between=0.01,0.02").both_between == (0.01, 0.02)
 
 
 def test_the_exit_code_after_control_c(settings, capsys):
@@ -143,6 +146,7 @@ def test_the_exit_code_after_control_c(settings, capsys):
 def test_only_what_hydra_would_take_for_another_thing_is_quoted(word, expected):
     assert prepared([word], Config, sweeps=True) == [expected]
     assert as_text("a=1,2") == "a='1,2'"
+    assert as_text("contrasts=a>b") == "contrasts='a>b'"
 
 
 # ---- help ----
@@ -231,7 +235,7 @@ def fairtrial(line: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def test_the_console_script_gives_every_command():
-    assert "advantage" in fairtrial("plan sd=0.01 difference=0.01").stdout
+    assert "To show a difference" in fairtrial("plan sd=0.01 difference=0.01").stdout
     assert fairtrial("compare experimnt=a").stderr == "error: experimnt: no such key; did you mean experiment?\n"
     assert (
         fairtrial("strategy=agnet").stderr == "error: Could not find 'strategy/agnet'; choose one of agent, optuna, seeds\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -41,7 +42,8 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("arguments", "said"), ERRORS, ids=lambda value: value if isinstance(value, str) else "")
-def test_what_a_user_gets_wrong_is_told_in_two_lines(clone, arguments, said):
+def test_what_a_user_gets_wrong_is_told_in_two_lines(clone, monkeypatch, arguments, said):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # or it would wait between them
     done = clone.run(*arguments)
     assert done.returncode == 1
     told = [line for line in done.stdout.splitlines() if line.strip()]
@@ -70,47 +72,38 @@ def wait_for(journal, kind, count, process):
         time.sleep(0.05)
 
 
-def test_a_study_killed_in_the_middle_goes_on_as_if_nothing_had_been(clone):
+def test_a_study_killed_in_the_middle_goes_on_as_if_nothing_had_been(quick_clone):
     command = ["strategy=optuna", "task=smoke", "study.trials=3"]
-    whole = clone.run(*command, "experiment=whole")
+    whole = quick_clone.run(*command, "experiment=whole")
     assert whole.returncode == 0, whole.stdout
-    process = clone.popen(*command, "experiment=cut")
-    journal = clone.study("cut/smoke/optuna-tpe/0") / FILE
+    process = quick_clone.popen(*command, "experiment=cut", cold=True)
+    journal = quick_clone.study("cut/smoke/optuna-tpe/0") / FILE
     wait_for(journal, "started", 2, process)
     time.sleep(1.0)  # into the second trial
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert journal.read_text().count('"finished"') == 1
-    resumed = clone.run(*command, "experiment=cut")
+    resumed = quick_clone.run(*command, "experiment=cut")
     assert resumed.returncode == 0, resumed.stdout
-    assert scores(journal.parent) == scores(clone.study("whole/smoke/optuna-tpe/0"))
+    assert scores(journal.parent) == scores(quick_clone.study("whole/smoke/optuna-tpe/0"))
     assert len(scores(journal.parent)) == 3
-    again = clone.run(*command, "experiment=cut")
+    again = quick_clone.run(*command, "experiment=cut")
     assert again.returncode == 0 and "nothing was trained" in again.stdout
     assert "mlflow server --backend-store-uri" in again.stdout and "searchFilter=" in again.stdout
 
 
-def test_a_changed_stock_is_refused_on_resuming(clone):
-    command = ["strategy=seeds", "task=smoke", "study.trials=1"]
-    assert clone.run(*command).returncode == 0
-    train = clone.root / "train.py"
-    train.write_text(train.read_text().replace("MUON_MOMENTUM = 0.95", "MUON_MOMENTUM = 0.9"))
-    refused = clone.run(*command)
-    assert refused.returncode == 1 and "began with stock=" in refused.stdout and "experiment=" in refused.stdout
-
-
-def test_control_c_once_finishes_the_trial_and_twice_stops_now(clone):
+def test_control_c_once_finishes_the_trial_and_twice_stops_now(quick_clone):
     command = ["strategy=seeds", "task=smoke", "study.trials=50"]
-    journal = clone.study("autoresearch/smoke/seeds/0") / FILE
+    journal = quick_clone.study("autoresearch/smoke/seeds/0") / FILE
 
-    process = clone.popen(*command)
+    process = quick_clone.popen(*command)
     wait_for(journal, "started", 1, process)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130 and "stopping after the running trial" in output
     assert journal.read_text().count('"finished"') == 1
 
-    process = clone.popen(*command)
+    process = quick_clone.popen(*command)
     wait_for(journal, "started", 2, process)
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
@@ -120,46 +113,38 @@ def test_control_c_once_finishes_the_trial_and_twice_stops_now(clone):
     assert journal.read_text().count('"finished"') == 1 and '"interrupted"' in journal.read_text()
 
 
-def test_a_multirun_checks_all_before_the_first_and_survives_a_failure(clone):
-    refused = clone.run("-m", "strategy=seeds,optuna", "task=smoke", "space=smoke,gpu", "experiment=many")
+def test_a_multirun_checks_all_before_the_first_and_survives_a_failure(quick_clone):
+    refused = quick_clone.run("-m", "strategy=seeds,optuna", "task=smoke", "space=smoke,gpu", "experiment=many")
     assert refused.returncode == 1 and "nothing was started" in refused.stdout and "space.DEPTH" in refused.stdout
-    assert not clone.study("many").exists()
-    assert clone.run("strategy=optuna", "task=smoke", "seed=1", "study.trials=1", "experiment=many").returncode == 0
-    text = clone.study("many/smoke/optuna-tpe/1") / FILE
+    assert not quick_clone.study("many").exists()
+    command = ["strategy=optuna", "task=smoke", "study.trials=1", "experiment=many"]
+    assert quick_clone.run(*command).returncode == 0
+    text = quick_clone.study("many/smoke/optuna-tpe/0") / FILE
     text.write_text(text.read_text().replace('"audit_share": 0.1', '"audit_share": 0.9'))
-    done = clone.run("-m", "strategy=seeds,optuna", "seed=0,1", "task=smoke", "study.trials=1", "experiment=many")
+    done = quick_clone.run("-m", *command, "seed=0,1")
     assert done.returncode == 1 and "Traceback" not in done.stdout
     last = done.stdout.strip().splitlines()[-1]
-    assert "strategy=optuna" in last and "seed=1" in last and "audit_share" in last
-    for study in ("seeds/0", "seeds/1", "optuna-tpe/0"):
-        assert len(scores(clone.study(f"many/smoke/{study}"))) == 1
+    assert "seed=0" in last and "audit_share" in last
+    assert len(scores(quick_clone.study("many/smoke/optuna-tpe/1"))) == 1  # the study after the one that failed
 
 
-def test_train_py_by_hand_scores_like_a_trial(clone):
-    done = subprocess.run(
-        [sys.executable, "train.py", "task=smoke"],
-        cwd=clone.root,
-        env={**__import__("os").environ, "PYTHONPATH": str(clone.root)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    by_hand = float(re.search(r"^val_bpb (\S+)", done.stdout, re.M).group(1))
-    assert clone.run("strategy=seeds", "task=smoke", "study.trials=1").returncode == 0
-    assert scores(clone.study("autoresearch/smoke/seeds/0"))[0][2] == pytest.approx(by_hand, abs=1e-6)
-
-
-def test_text_can_be_any_folder(clone, tmp_path):
+def test_text_can_be_any_folder_and_train_py_by_hand_scores_like_a_trial(quick_clone, tmp_path):
     texts = tmp_path / "texts"
     texts.mkdir()
     for number, path in enumerate(sorted((ROOT / "search").rglob("*.py"))):
         (texts / f"{number}.txt").write_text(path.read_text() * 3)
     settings = ["task=smoke", "data=files", f"data.corpus.folder={texts}", "data.corpus.held_out_percent=20"]
-    prepared = clone.run(*settings, module="search.prepare")
+    prepared = quick_clone.run(*settings, module="search.prepare")
     assert prepared.returncode == 0 and "bytes per token" in prepared.stdout, prepared.stdout
-    done = clone.run(*settings, "study.trials=1", "strategy=seeds")
+    done = quick_clone.run(*settings, "study.trials=1", "strategy=seeds")
     assert done.returncode == 0, done.stdout
+
+    command = [sys.executable, "train.py", *settings]
+    environment = {**os.environ, "PYTHONPATH": str(quick_clone.root)}
+    done = subprocess.run(command, cwd=quick_clone.root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    by_hand = float(re.search(r"^val_bpb (\S+)", done.stdout, re.M).group(1))
+    assert scores(quick_clone.study("autoresearch/smoke/seeds/0"))[0][2] == pytest.approx(by_hand, abs=1e-6)
 
 
 CANARY = "sk-canary-5d1f0c"
@@ -170,7 +155,7 @@ def everything_written(root):
     return b"".join(path.read_bytes() for path in (root / "mlruns").rglob("*") if path.is_file())
 
 
-def test_the_agents_study_shows_its_work_and_never_its_key(clone, monkeypatch):
+def test_the_agents_study_shows_its_work_and_never_its_key(quick_clone, monkeypatch):
     monkeypatch.setenv("TEST_KEY", CANARY)
     agent = [
         "strategy=agent",
@@ -180,19 +165,21 @@ def test_the_agents_study_shows_its_work_and_never_its_key(clone, monkeypatch):
         "task=smoke",
         "llm.retries=0",
     ]
-    line = next(line for line in (clone.root / "train.py").read_text().splitlines() if line.startswith("MUON_MOMENTUM"))
+    line = next(
+        line for line in (quick_clone.root / "train.py").read_text().splitlines() if line.startswith("MUON_MOMENTUM")
+    )
     text = f"NOTE: calmer ({CANARY})\nHYPOTHESIS: less noise\n"
     text += f"<<<<<<< SEARCH\n{line}\n=======\nMUON_MOMENTUM = 0.9\n>>>>>>> REPLACE"
     with serve(Answer(text), Answer(status=401, error=f"Incorrect API key provided: {CANARY}")) as server:
-        done = clone.run(*agent, f"llm.base_url={server.url}", "study.trials=3")
+        done = quick_clone.run(*agent, f"llm.base_url={server.url}", "study.trials=3")
     assert server.keys[0] == f"Bearer {CANARY}"
     told = done.stdout[done.stdout.index("error: ") :].strip().splitlines()
     assert done.returncode == 1 and len(told) == 2 and "[key]" in told[0] and "same command" in told[1]
-    journal = clone.study("autoresearch/smoke/agent-org-model/0")
+    journal = quick_clone.study("autoresearch/smoke/agent-org-model/0")
     assert len(scores(journal)) == 2  # nothing lost
-    assert CANARY.encode() not in everything_written(clone.root) and CANARY not in done.stdout
+    assert CANARY.encode() not in everything_written(quick_clone.root) and CANARY not in done.stdout
 
-    client = MlflowClient(f"sqlite:///{clone.root}/mlruns/mlflow.db")
+    client = MlflowClient(f"sqlite:///{quick_clone.root}/mlruns/mlflow.db")
     experiment = client.get_experiment_by_name("autoresearch").experiment_id
     (study,) = client.search_runs([experiment], "tags.kind = 'study'")
     (trial,) = client.search_runs([experiment], "tags.`fairtrial.trial` = '1'")
@@ -214,12 +201,13 @@ def test_an_agent_without_a_key_is_offered_three_ways(clone, monkeypatch):
         assert way in refused.stdout
 
 
-def test_the_playbook_shows_the_whole_loop_and_says_what_it_is(clone):
+def test_the_playbook_shows_the_whole_loop_and_says_what_it_is(quick_clone):
     command = ["strategy=agent", "llm=playbook", "task=cpu", "task.budget.seconds=null", "task.budget.tokens=8192"]
-    command += ["task.budget.cap_seconds=60", "study.trials=6"]
-    done = clone.run(*command)
+    command += ["task.budget.cap_seconds=60", "task.scoring_rows=64", "study.trials=6"]
+    command += ["task.audit_gain_positions=32", "task.audit_uniform_positions=16"]
+    done = quick_clone.run(*command)
     assert done.returncode == 0 and "proves nothing about LLMs" in done.stdout, done.stdout
-    journal = clone.study("autoresearch/cpu/agent-playbook/0") / FILE
+    journal = quick_clone.study("autoresearch/cpu/agent-playbook/0") / FILE
     outcomes = [json.loads(line)["outcome"] for line in journal.read_text().splitlines() if '"finished"' in line]
     assert [outcome["status"] for outcome in outcomes][3] == "disqualified"  # the model that looks ahead
     assert [outcome["status"] for outcome in outcomes][5] == "crashed"  # the tied head

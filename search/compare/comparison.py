@@ -4,31 +4,42 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.config.commands import CompareConfig
+from search.config.commands import CompareConfig, Pair
 from search.config.files import unwritable, write_whole
+from search.config.messages import UserError
 from search.config.places import MLRUNS, resolve
 
 if TYPE_CHECKING:
-    from search.compare.analyse.results import Analysis
     from search.compare.read.tables import Experiment
-    from search.compare.show.pictures.album import Album
+    from search.compare.show.pictures.canvas import Picture
+    from search.compare.show.view import View
 
 REPORTS = MLRUNS / "reports"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that is said about an experiment. `view`: of its analysis."""
+
+    experiment: Experiment
+    view: View
+    verdict: tuple[str, ...]
+    cautions: tuple[str, ...]
 
 
 def compare(config: CompareConfig) -> None:
     """Print the comparison, write its report and publish it. Raises UserError."""
     from rich.console import Console
 
-    from search.compare.analyse.analysis import analyse
     from search.compare.publish import publish
     from search.compare.read.reader import read_experiment
-    from search.compare.show.pictures.album import album_of
-    from search.compare.show.report.terminal import summarise
+    from search.compare.show.pictures.album import pictures_of
+    from search.compare.show.terminal import summarise
     from search.tracking.colours import styles
     from search.tracking.links import directions
     from search.tracking.store import absolute
@@ -36,25 +47,39 @@ def compare(config: CompareConfig) -> None:
     console, uri = Console(highlight=False), config.tracking.uri
     with console.status("reading the studies"):
         experiment = read_experiment(uri, config.experiment, config.task)
-        analysis = analyse(experiment)
-    summarise(analysis, frozenset(study.strategy for study in experiment.control), console)
-    folder = _folder(config, analysis)
+        compared = comparison_of(experiment, config.pairs, config.delta)
+    summarise(compared.view, compared.verdict, compared.cautions, console)
+    folder = _folder(config, experiment)
+    colours = styles({study.strategy: (study.name, study.role) for study in experiment.studies})
     with console.status("drawing"):
-        files = write_report(folder, experiment, analysis, album_of(experiment, analysis))
+        files = write_report(folder, compared, pictures_of(experiment, compared.view, colours))
     print(f"report: {folder / 'report.html'}")
     with console.status("publishing"):
-        colours = styles({study.strategy: (study.name, study.role) for study in experiment.studies})
-        pages = publish(uri, analysis, colours, folder, files)
+        pages = publish(uri, compared, colours, folder, files)
     for line in directions(absolute(uri), *pages):
         print(line)
 
 
-def write_report(folder: Path, experiment: Experiment, analysis: Analysis, album: Album) -> list[Path]:
+def comparison_of(experiment: Experiment, named: Sequence[Pair] = (), delta: float | None = None) -> Comparison:
+    """`named`, `delta`: as `contrast_findings` takes them. Raises UserError for a strategy that is not there."""
+    from search.compare.analyse.analysis import analyse
+    from search.compare.show.cautions import cautions_of
+    from search.compare.show.verdict import verdict_of
+    from search.compare.show.view import View
+
+    for label in (label for pair in named for label in pair):
+        if label not in experiment.strategies:
+            raise UserError(f"contrasts: {label} is no strategy here; there are {', '.join(experiment.strategies)}")
+    view = View(analyse(experiment, named, delta))
+    return Comparison(experiment, view, verdict_of(view), cautions_of(experiment, view))
+
+
+def write_report(folder: Path, compared: Comparison, pictures: Sequence[Picture]) -> list[Path]:
     """Write report.html, report.md, report.json and the pictures; returns their paths. Raises UserError where the folder
     cannot be written."""
     written = []
     try:
-        for name, data in _files(experiment, analysis, album):
+        for name, data in files_of(compared, pictures):
             write_whole(folder / name, data)
             written.append(folder / name)
     except OSError as error:
@@ -62,24 +87,25 @@ def write_report(folder: Path, experiment: Experiment, analysis: Analysis, album
     return written
 
 
-def _files(experiment: Experiment, analysis: Analysis, album: Album) -> Iterator[tuple[str, bytes]]:
+def files_of(compared: Comparison, pictures: Sequence[Picture]) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the report's files."""
     from search.compare.analyse.analysis import to_json
-    from search.compare.show.report.contents import report_of
-    from search.compare.show.report.html import page
-    from search.compare.show.report.markdown import markdown, picture_file
+    from search.compare.show.report import html_of, markdown_of, picture_file
 
-    blocks = report_of(experiment, analysis, album)
-    yield "report.html", page(blocks).encode()
-    yield "report.md", markdown(blocks).encode()
-    yield "report.json", (json.dumps(to_json(analysis), indent=1, allow_nan=False) + "\n").encode()
-    for picture in album.pictures:
+    analysis = to_json(compared.view.analysis)
+    said = {"schema": analysis["schema"], "verdict": compared.verdict, "cautions": compared.cautions}
+    report = markdown_of(compared.experiment, compared.view, compared.verdict, compared.cautions, pictures)
+    yield "report.html", html_of(report, f"{compared.experiment.name}: fairtrial", pictures).encode()
+    yield "report.md", report.encode()
+    yield "report.json", (json.dumps({**said, **analysis}, indent=1, allow_nan=False) + "\n").encode()
+    for picture in pictures:
         yield picture_file(picture.name), picture.png
 
 
-def _folder(config: CompareConfig, analysis: Analysis) -> Path:
+def _folder(config: CompareConfig, experiment: Experiment) -> Path:
     if config.out is not None:
         return resolve(config.out)
-    return REPORTS / _folder_name(analysis.experiment) / _folder_name(analysis.task)
+    return REPORTS / _folder_name(experiment.name) / _folder_name(experiment.task)
 
 
 def _folder_name(name: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.compare.analyse.results import Analysis
-from search.compare.show.report.markdown import escaped
-from search.compare.show.report.opening import in_short
+from search.compare.analyse.analysis import Analysis
+from search.compare.comparison import Comparison
+from search.compare.show.text import markdown
 from search.tracking.colours import Style
 from search.tracking.links import artifact_page, studies_page
 from search.tracking.store import absolute, all_runs, connect, outages, unusable
@@ -26,10 +26,11 @@ LONGEST_DESCRIPTION = 4900  # letters of an experiment's tag that MLflow takes a
 
 
 def publish(
-    uri: str, analysis: Analysis, styles: Mapping[str, Style], folder: Path, files: Sequence[Path]
+    uri: str, compared: Comparison, styles: Mapping[str, Style], folder: Path, files: Sequence[Path]
 ) -> tuple[str, str]:
     """Log the report's files, which lie in `folder`; set the experiment's description and its studies' colours. Returns the
     pages of the studies' curves and of the report in MLflow's UI. Raises UserError where the store is out of reach."""
+    analysis = compared.view.analysis
     try:
         client = connect(absolute(uri))
         found = client.get_experiment_by_name(analysis.experiment)
@@ -39,7 +40,7 @@ def publish(
         for path in files:
             place = path.relative_to(folder).parent.as_posix()
             client.log_artifact(run, str(path), None if place == "." else place)
-        client.set_tag(run, DESCRIPTION, _verdict(analysis))
+        client.set_tag(run, DESCRIPTION, _verdict(compared))
         client.set_terminated(run)
         client.set_experiment_tag(experiment, DESCRIPTION, _description(client, experiment))
         _colour(client, experiment, analysis, styles)
@@ -59,11 +60,11 @@ def _run(client: MlflowClient, experiment: str, analysis: Analysis) -> str:
     return str(run.info.run_id)
 
 
-def _verdict(analysis: Analysis) -> str:
+def _verdict(compared: Comparison) -> str:
     """The first line is all that MLflow shows of an experiment's description until it is opened."""
-    short = in_short(analysis) or "Nothing is compared yet."
-    lines = "\n".join(f"- {escaped(sentence)}" for sentence in analysis.verdict)
-    return f"**Task {escaped(analysis.task)}: {escaped(short)}**\n\n{lines}\n\n{WHERE}"
+    first, *others = compared.verdict
+    lines = "\n".join(f"- {markdown(sentence)}" for sentence in others)
+    return f"**Task {markdown(compared.experiment.task)}: {markdown(first)}**\n\n{lines}\n\n{WHERE}"
 
 
 def _description(client: MlflowClient, experiment: str) -> str:

@@ -10,13 +10,27 @@ from omegaconf import MISSING
 from search.config.schema import TrackingConfig
 from search.config.validate import require, require_name
 
+Pair = tuple[str, str]  # labels of strategies
+# A confirmation numbers its training runs by what they are; these are far beyond what anybody can pay for.
+MOST_REPEATS = 10_000
+MOST_STOCK_RUNS = 100
+
 
 @dataclass
 class CompareConfig:
     experiment: str = MISSING
     task: str | None = None
     out: str | None = None
+    contrasts: str | None = None
+    delta: float | None = None
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The contrasts that are asked for: who is better, and than whom."""
+        parts = [] if self.contrasts is None else self.contrasts.split(",")
+        sides = [tuple(side.strip() for side in part.partition(">")[::2]) for part in parts]
+        return tuple((first, second) for first, second in sides)
 
 
 @dataclass
@@ -31,7 +45,10 @@ class ConfirmConfig:
     experiment: str = MISSING
     task: str | None = None
     repeats: int | None = None
-    top: int = MISSING
+    stock_runs: int | None = None
+    looks: int | None = None
+    at: list[int] | None = None
+    top: int | None = None
     cache: str | None = None
     sandbox: str | None = None
     tracking: OtherTrackingConfig = field(default_factory=OtherTrackingConfig)
@@ -41,18 +58,24 @@ class ConfirmConfig:
 class PlanConfig:
     experiment: str | None = None
     task: str | None = None
-    difference: str | None = None
+    hours: float | None = None
+    devices: int | None = None
+    difference: float | None = None
+    trials: int | None = None
     sd: float | None = None
-    between: float | None = None
+    paired: float | None = None
+    between: str | None = None
+    minutes: float | None = None
     power: float | None = None
-    repeats: int | None = None
-    contrasts: int | None = None
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
     @property
-    def differences(self) -> tuple[float, ...] | None:
-        """In bits per byte; NaN for what is no number. None where none are asked for."""
-        return None if self.difference is None else tuple(_number(part) for part in self.difference.split(","))
+    def both_between(self) -> tuple[float, float] | None:
+        """Of either strategy, in bits per byte; NaN for what is no number. None where nothing is given."""
+        if self.between is None:
+            return None
+        first, comma, second = str(self.between).partition(",")
+        return _number(first), _number(second if comma else first)
 
 
 @dataclass
@@ -61,26 +84,39 @@ class DemoConfig:
 
 
 def check_compare(config: CompareConfig) -> None:
-    """Names in an MLflow store may be anything, and the store says which are not there."""
+    """Raises UserError naming the key, the value and the remedy. Which names there are, the store says."""
+    pairs = config.pairs
+    each = all(first and second and first != second for first, second in pairs) and len(set(pairs)) == len(pairs)
+    shape = "must be pairs such as 'agent-x>optuna-tpe,agent-y>optuna-tpe', each once, in quotes for the shell"
+    require(each, "contrasts", config.contrasts, shape)
+    delta = config.delta is None or 0 < config.delta < math.inf
+    require(delta, "delta", config.delta, "must be a number above 0, in bits per byte")
 
 
 def check_confirm(config: ConfirmConfig) -> None:
     """Raises UserError naming the key, the value and the remedy."""
     require_name("experiment", config.experiment)
-    for key, value in (("repeats", config.repeats), ("top", config.top)):
+    for key in ("repeats", "stock_runs", "looks", "top"):
+        value = getattr(config, key)
         require(value is None or value >= 1, key, value, "must be a whole number above 0")
+    for key, value, most in (("repeats", config.repeats, MOST_REPEATS), ("stock_runs", config.stock_runs, MOST_STOCK_RUNS)):
+        require(value is None or value <= most, key, value, f"must be {most} or less")
+    require(all(budget >= 1 for budget in config.at or ()), "at", config.at, "must be whole numbers of trials above 0")
 
 
 def check_plan(config: PlanConfig) -> None:
     """Raises UserError naming the key, the value and the remedy."""
-    each = all(0 < difference < math.inf for difference in config.differences or ())
-    require(each, "difference", config.difference, "must be a number above 0, or several with commas between them")
-    require(config.sd is None or 0 < config.sd < math.inf, "sd", config.sd, "must be a number above 0")
-    between = config.between is None or 0 <= config.between < math.inf
-    require(between, "between", config.between, "must be 0 or more")
-    require(config.power is None or 0 < config.power < 1, "power", config.power, "must be above 0 and below 1")
-    for key, value in (("repeats", config.repeats), ("contrasts", config.contrasts)):
+    for key in ("hours", "difference", "sd", "minutes"):
+        value = getattr(config, key)
+        require(value is None or 0 < value < math.inf, key, value, "must be a number above 0")
+    for key in ("devices", "trials"):
+        value = getattr(config, key)
         require(value is None or value >= 1, key, value, "must be a whole number above 0")
+    each = all(0 <= value < math.inf for value in config.both_between or ())
+    require(each, "between", config.between, "must be 0 or more, or two such numbers with a comma between them")
+    for key in ("power", "paired"):
+        value = getattr(config, key)
+        require(value is None or 0 < value < 1, key, value, "must be above 0 and below 1")
 
 
 def check_demo(config: DemoConfig) -> None:

@@ -7,7 +7,14 @@ from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, get_args, get_type_hints
 
-WORDS: dict[Any, str] = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
+WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    list[int]: "whole numbers such as [10,30]",
+    NoneType: "null",
+}
 
 
 def known_keys(schema: type, prefix: str = "") -> dict[str, Any]:

@@ -10,13 +10,21 @@ KEPT = "\n\t"
 
 class UserError(Exception):
     """What a user can get wrong, in one or two lines that name the cause and the remedy. Shown without a traceback; the exit
-    code is 1."""
+    code is `code`."""
+
+    code = 1
 
 
-def failed(message: str) -> int:
+class NothingToDo(UserError):
+    """What is asked for would change nothing. A script that gives several commands may go on."""
+
+    code = 3
+
+
+def failed(error: UserError) -> int:
     """Print what a user got wrong. Returns the exit code."""
-    print(f"error: {printable(message)}", file=sys.stderr)
-    return 1
+    print(f"error: {printable(str(error))}", file=sys.stderr)
+    return error.code
 
 
 def interrupted(message: str) -> int:

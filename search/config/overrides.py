@@ -10,7 +10,9 @@ from search.config.messages import UserError
 from search.config.places import CONF
 from search.config.schema import Config
 
-PLAIN = re.compile(r"[^'\"\[\](){}$\\]*")  # holds nothing that has a meaning of its own in Hydra's grammar, but for commas
+PLAIN = re.compile(
+    r"[^'\"\[\](){}$\\]*"
+)  # holds nothing that has a meaning of its own in Hydra's grammar, but for commas and >
 NOT_TEXT = re.compile(r"true|false|[+-]?(nan|inf)|[+-]?[\d_.]+(e[+-]?\d+)?", re.IGNORECASE)  # where it is not in quotes
 
 
@@ -26,7 +28,7 @@ def as_text(word: str, sweeps: bool = False) -> str:
     if not equals or not PLAIN.fullmatch(value):
         return word
     pieces = value.split(",") if sweeps else [value]
-    quoted = (f"'{piece}'" if "," in piece or NOT_TEXT.fullmatch(piece) else piece for piece in pieces)
+    quoted = (f"'{piece}'" if {",", ">"} & set(piece) or NOT_TEXT.fullmatch(piece) else piece for piece in pieces)
     return f"{key}={','.join(quoted)}"
 
 

@@ -1,46 +1,20 @@
-"""What a confirmation trains: arms, each a program that is trained `repeats` times, and which study they speak for."""
+"""What a confirmation trains: arms, each a program, and which study they speak for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from search.config.messages import UserError
-from search.config.schema import Config
+from search.config.messages import NothingToDo, UserError
+from search.confirm.settings import Settings
+from search.confirm.studies import StudyRecord, text_of
 from search.study import source
-from search.study.journal import Journal
-from search.study.noise_floor import is_control
-from search.study.trial import Origin, Trial
-from search.study.winner import ranked
+from search.study.journal import Entry
 
 STOCK = "stock"  # the arm of that name
-
-
-@dataclass(frozen=True)
-class StudyRecord:
-    """A study as its journal tells it: its settings, the stock's text, and its scored trials, best first."""
-
-    identity: str
-    config: Config
-    header: Mapping[str, Any]
-    stock: str
-    ranked: tuple[Trial, ...]
-
-    @classmethod
-    def read(cls, journal: Journal, config: Config) -> StudyRecord:
-        assert journal.header is not None
-        trials = [entry.trial for entry in journal.entries]
-        stock = trials[0].candidate.source if trials and trials[0].candidate is not None else ""
-        return cls(journal.header["identity"], config, journal.header, stock, tuple(ranked(trials)))
-
-    @property
-    def label(self) -> str:
-        return f"{self.header['strategy']}, search seed {self.config.seed}"
-
-    @property
-    def is_control(self) -> bool:
-        return is_control(self.header)
+REPORT, SCREENING = "report", "screening"  # stages: what is reported, and what only chose among candidates
+SCREENING_REPEATS = 3
 
 
 @dataclass
@@ -59,62 +33,131 @@ class Arms:
             self.texts[self._names[digest]] = text
         return self._names[digest]
 
-    def hashes(self) -> dict[str, str]:
-        return {name: digest for digest, name in self._names.items()}
+    def hashes(self, names: Iterable[str]) -> dict[str, str]:
+        """The hashes of the named programs, in the order in which they came."""
+        wanted = set(names)
+        return {name: digest for digest, name in self._names.items() if name in wanted}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One stage: which arms are trained, how often, and what they say of each study. `stage`: screening or report."""
+    """One stage: which arms are trained, how often, and what they say of each study. `arms`: name -> the program's hash.
+    `studies`: by identity, as `report` and `screening` make them."""
 
     stage: str
-    repeats: int
-    top: int
-    arms: dict[str, str]  # name -> the program's hash
+    settings: Settings
+    arms: dict[str, str]
     studies: dict[str, dict[str, Any]]
 
+    @property
+    def repeats(self) -> int:
+        return SCREENING_REPEATS if self.stage == SCREENING else self.settings.repeats
+
     def record(self) -> dict[str, Any]:
-        return asdict(self)
+        """As JSON values, for the journal and for the comparison."""
+        return {"stage": self.stage, **asdict(self.settings), "arms": self.arms, "studies": self.studies}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Plan:
+        """Raises KeyError where another version wrote it."""
+        settings = Settings(**{item.name: record[item.name] for item in fields(Settings)})
+        return cls(record["stage"], settings, record["arms"], record["studies"])
+
+    def arms_of_seeds(self) -> dict[int, set[str]]:
+        """What is trained for each search seed. In the report the stock goes without saying."""
+        found: dict[int, set[str]] = {}
+        for study in self.studies.values():
+            arms = _screened(study) if self.stage == SCREENING else _reported(study)
+            if arms:
+                found.setdefault(study["search_seed"], set()).update(arms)
+        return found
 
 
-def screening(studies: Sequence[StudyRecord], arms: Arms, repeats: int, top: int) -> Plan:
-    """The best `top` trials of each study, to be told apart by seeds that report nothing."""
-    chosen: dict[str, dict[str, Any]] = {}
-    for study in studies:
-        candidates = _different(study.ranked)[:top]
-        chosen[study.identity] = {"screened": [_arm_of(trial, study, arms) for trial in candidates]}
-    names = {entry["arm"] for study in chosen.values() for entry in study["screened"]} - {STOCK}
-    return Plan("screening", repeats, top, {name: hashed for name, hashed in arms.hashes().items() if name in names}, chosen)
+def screening(studies: Sequence[StudyRecord], arms: Arms, settings: Settings) -> Plan:
+    """The best `top` programs of each study that has several, to be told apart by seeds that report nothing."""
+    chosen = {study.identity: _finalists(study, arms, settings.top) for study in studies}
+    planned = {
+        study.identity: {"search_seed": study.config.seed, "screened": chosen[study.identity]}
+        for study in studies
+        if len(chosen[study.identity]) > 1
+    }
+    names = {arm for study in planned.values() for arm in _screened(study)}
+    return Plan(SCREENING, settings, arms.hashes(names), planned)
 
 
-def report(studies: Sequence[StudyRecord], arms: Arms, repeats: int, top: int, best: Mapping[str, float]) -> Plan:
-    """The stock, each study's winner, and the winner's constants alone. `best`: mean scores of the screening by arm, empty
-    where there was none: the best search score then chooses."""
+def report(
+    studies: Sequence[StudyRecord], arms: Arms, settings: Settings, screened: Mapping[tuple[int, str], float]
+) -> Plan:
+    """The stock, each study's winner, the winner's constants alone, and the winners as of smaller budgets. `screened`: mean
+    scores of the screening by search seed and arm, empty where there was none: the study's own winner then stays."""
     arms.add(STOCK, studies[0].stock)
     planned: dict[str, dict[str, Any]] = {}
     for study in studies:
-        candidates = _different(study.ranked)[:top]
-        entries = [_arm_of(trial, study, arms) for trial in candidates]
-        at = min(range(len(entries)), key=lambda index: (best.get(entries[index]["arm"], float("inf")), index))
+        candidates, seed = study.finalists(settings.top), study.config.seed
+        named = [_named(entry, study, arms) for entry in candidates]
+        order = sorted(range(len(named)), key=lambda at: screened.get((seed, named[at]["arm"]), float("inf")))
         planned[study.identity] = {
-            "winner": entries[at],
-            **_constants(candidates[at], study, arms),
-            "screened": entries if top > 1 else [],
+            "search_seed": seed,
+            "winner": named[order[0]],
+            **_constants(candidates[order[0]], study, arms),
+            "screened": named if settings.top > 1 else [],
+            "at": _earlier(study, arms, settings.at),
         }
-    used = {STOCK} | {arm for study in planned.values() for arm in (study["winner"]["arm"], study["constants"]) if arm}
-    hashes = {name: digest for name, digest in arms.hashes().items() if name in used}
-    return Plan("report", repeats, top, hashes, planned)
+    names = {STOCK}.union(*(_reported(study) for study in planned.values()))
+    return Plan(REPORT, settings, arms.hashes(names), planned)
 
 
-def _arm_of(trial: Trial, study: StudyRecord, arms: Arms) -> dict[str, Any]:
-    assert trial.candidate is not None
-    return {"trial": trial.number, "arm": arms.add(f"{study.label}, trial {trial.number}", trial.candidate.source)}
+def check_budgets(studies: Sequence[StudyRecord], budgets: Sequence[int]) -> None:
+    """Raise UserError where no study goes beyond a budget, which would then bring no other winner."""
+    longest = max((study.trials for study in studies if not study.is_control), default=0)
+    for budget in budgets:
+        if budget >= longest:
+            raise UserError(
+                f"at={budget}: no study has more trials than that (the longest has {longest}, the control not counted), and "
+                "final winners are confirmed anyway.\nGive smaller budgets, or leave at= out"
+            )
 
 
-def _constants(winner: Trial, study: StudyRecord, arms: Arms) -> dict[str, Any]:
+def check_worthwhile(studies: Sequence[StudyRecord], settings: Settings) -> None:
+    """Raise NothingToDo where nothing but the stock would be trained."""
+    drafted = Arms()
+    drafted.add(STOCK, studies[0].stock)
+    screening(studies, drafted, settings)
+    report(studies, drafted, settings, {})
+    if set(drafted.texts) == {STOCK}:
+        raise NothingToDo(
+            "every winner is the stock itself: there is no gain to confirm, and the stock alone would be trained.\n"
+            "Give the studies more trials (study.trials=), or run other strategies in the same experiment="
+        )
+
+
+def _reported(study: Mapping[str, Any]) -> set[str]:
+    """The arms that speak for a study, but for the stock."""
+    arms = {study["winner"]["arm"], study["constants"], *(entry["arm"] for entry in study["at"].values())}
+    return {arm for arm in arms if arm not in (None, STOCK)}
+
+
+def _screened(study: Mapping[str, Any]) -> set[str]:
+    return {entry["arm"] for entry in study["screened"]}
+
+
+def _finalists(study: StudyRecord, arms: Arms, top: int) -> list[dict[str, Any]]:
+    return [_named(entry, study, arms) for entry in study.finalists(top)]
+
+
+def _named(entry: Entry, study: StudyRecord, arms: Arms) -> dict[str, Any]:
+    return {"trial": entry.number, "arm": arms.add(f"{study.label}, trial {entry.number}", text_of(entry))}
+
+
+def _earlier(study: StudyRecord, arms: Arms, budgets: Sequence[int]) -> dict[str, dict[str, Any]]:
+    """The winners as of budgets that the study exceeds."""
+    winners = {str(budget): study.at(budget) for budget in budgets if budget < study.trials}
+    return {budget: _named(winner, study, arms) for budget, winner in winners.items() if winner is not None}
+
+
+def _constants(winner: Entry, study: StudyRecord, arms: Arms) -> dict[str, Any]:
     """The arm of the winner's constants alone in the stock's code, and the constants that cannot be carried over."""
-    assert winner.candidate is not None
-    text = winner.candidate.source
+    text = text_of(winner)
     change = source.change(study.stock, text)
     moved = sorted(set(source.constants(study.stock)) ^ set(source.constants(text)))
     if change.kind in ("none", "constants"):
@@ -123,33 +166,3 @@ def _constants(winner: Trial, study: StudyRecord, arms: Arms) -> dict[str, Any]:
     alone = source.set_constants(study.stock, carried)
     name = f"{study.label}, trial {winner.number}, its constants alone"
     return {"constants": arms.add(name, alone), "left_in_code": moved}
-
-
-def _different(ranked: Sequence[Trial]) -> list[Trial]:
-    """The best trial of each program."""
-    found: dict[str, Trial] = {}
-    for trial in ranked:
-        assert trial.candidate is not None and trial.origin is not Origin.ANCHOR
-        found.setdefault(source.program_hash(trial.candidate.source), trial)
-    return list(found.values())
-
-
-def check_comparable(studies: Sequence[StudyRecord]) -> None:
-    """Raise UserError where the studies are of different tasks or stocks, or one has nothing to confirm."""
-    first = studies[0]
-    for study in studies:
-        for name in sorted({*first.header["task"], *study.header["task"]}):  # what is not set may be left out
-            before, after = first.header["task"].get(name), study.header["task"].get(name)
-            if before != after:
-                raise UserError(
-                    f"{study.identity}: its task has {name}={after}, that of {first.identity} {name}={before}: such scores "
-                    "are never compared.\nMove one of them to another experiment"
-                )
-        if study.header["stock"] != first.header["stock"]:
-            raise UserError(
-                f"{study.identity}: begins with another stock (start={study.config.start}, or GPUs of another size) than "
-                f"{first.identity}.\n"
-                "Move one of them to another experiment"
-            )
-        if not study.ranked:
-            raise UserError(f"{study.identity}: has no scored trial yet; let it run, or move its folder away")

@@ -39,7 +39,7 @@ def run(command: Command[T], given: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return messages.interrupted(command.stopped)
     except UserError as error:
-        return messages.failed(str(error))
+        return messages.failed(error)
 
 
 def require_conf() -> None:

@@ -60,7 +60,7 @@ def call(command: Command[T], arguments: Sequence[str]) -> int:
         if isinstance(error, OSError):  # Hydra's own folder, before any study begins
             raise unwritable(error.filename or MLRUNS, error) from error
         raise
-    return failed(str(problems[0])) if problems else 0
+    return failed(problems[0]) if problems else 0
 
 
 def overrides() -> list[str]:

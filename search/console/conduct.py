@@ -10,7 +10,7 @@ from rich.table import Table
 
 from search.config.messages import UserError
 from search.console.interrupt import Interrupts
-from search.console.progress import PlainDisplay, make_display
+from search.console.progress import Foresee, PlainDisplay, make_display
 from search.study.journal import Entry, Journal
 from search.study.study import STOPPED, Display, Study
 from search.study.trial import Origin
@@ -25,14 +25,18 @@ def conduct(
     trials: int | None,
     make: Callable[[Display, Callable[[], bool]], Study],
     summarise: Callable[[Sequence[Entry]], Table],
+    foresee: Foresee = lambda entries: None,
 ) -> bool:
     """Run a study to its end. Returns whether it was stopped on request.
 
-    `make`: from a display, and a function that says whether a stop is requested, to the study.
+    `make`: from a display, and a function that says whether a stop is requested, to the study. `foresee`: from the
+    finished trials to a line that says when all will be over, or None.
     """
     done = sum(entry.trial.origin is not Origin.ANCHOR for entry in journal.entries)
-    display = make_display(console, trials, done)
+    display = make_display(console, trials, done, foresee)
     publisher.report = display.say
+    if (end := foresee(journal.entries)) is not None:
+        display.say(end)
     try:
         with Interrupts(display.say) as interrupts:
             study = make(display, lambda: interrupts.requested)

@@ -19,7 +19,7 @@ def main() -> int:
         require_conf()
         module = _module()
     except UserError as error:
-        return messages.failed(str(error))
+        return messages.failed(error)
     runpy.run_module(module, run_name="__main__")
     return 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import mean, stdev
 
 from rich.console import Console
@@ -21,12 +21,16 @@ from search.study.winner import winner_of
 NOTE_WIDTH = 50  # characters of a trial's note beside its bar
 LINE_SECONDS = 30.0  # between two plain lines about one running trial
 
+Foresee = Callable[[Sequence[Entry]], str | None]
+
 
 class PlainDisplay:
     """A line per trial, and now and then one about the trial that runs. For logs and pipes."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, foresee: Foresee = lambda entries: None) -> None:
+        """`foresee`: see `make_display`."""
         self.console = console
+        self.foresee = foresee
         self._label = ""
         self._spoke = 0.0
 
@@ -48,8 +52,14 @@ class PlainDisplay:
             self._spoke = time.monotonic()
             self.say(f"{self._label}: {describe(progress)}")
 
-    def finished(self, entry: Entry, best: Trial | None, left: str) -> None:
-        self.say(f"{self._label}: {result(entry)} | best {_best(best)} | left: {left}")
+    def finished(self, entry: Entry, winner: Entry | None, left: str) -> None:
+        self.say(f"{self._label}: {result(entry)} | {_standing(winner, left)}")
+        self._say_end(entry)
+
+    def _say_end(self, entry: Entry) -> None:
+        """After the stock's first trial it is known how long one takes."""
+        if entry.trial.origin is Origin.STOCK and (end := self.foresee([entry])) is not None:
+            self.say(end)
 
     def close(self) -> None:
         """Nothing to take down."""
@@ -58,8 +68,8 @@ class PlainDisplay:
 class BarDisplay(PlainDisplay):
     """Above, a line per finished trial; below, a bar for the study and one for the running trial."""
 
-    def __init__(self, console: Console, trials: int | None, done: int) -> None:
-        super().__init__(console)
+    def __init__(self, console: Console, trials: int | None, done: int, foresee: Foresee = lambda entries: None) -> None:
+        super().__init__(console, foresee)
         self._bars = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -82,19 +92,23 @@ class BarDisplay(PlainDisplay):
     def progress(self, progress: TrialProgress) -> None:
         self._bars.update(self._trial, completed=progress.share, text=escape(describe(progress)))
 
-    def finished(self, entry: Entry, best: Trial | None, left: str) -> None:
+    def finished(self, entry: Entry, winner: Entry | None, left: str) -> None:
         self.say(f"{self._label}: {result(entry)}")
+        self._say_end(entry)
         if entry.trial.origin is not Origin.ANCHOR:
             self._bars.advance(self._study)
-        self._bars.update(self._study, text=escape(f"best {_best(best)} | left: {left}"))
+        self._bars.update(self._study, text=escape(_standing(winner, left)))
 
     def close(self) -> None:
         self._bars.stop()
 
 
-def make_display(console: Console, trials: int | None, done: int = 0) -> PlainDisplay:
-    """Bars where somebody watches, lines where not. `done`: how many of the `trials` are finished already."""
-    return BarDisplay(console, trials, done) if console.is_terminal else PlainDisplay(console)
+def make_display(
+    console: Console, trials: int | None, done: int = 0, foresee: Foresee = lambda entries: None
+) -> PlainDisplay:
+    """Bars where somebody watches, lines where not. `done`: how many of the `trials` are finished already. `foresee`: from
+    the finished trials to a line that says when all will be over, or None."""
+    return BarDisplay(console, trials, done, foresee) if console.is_terminal else PlainDisplay(console, foresee)
 
 
 def describe(progress: TrialProgress) -> str:
@@ -118,15 +132,15 @@ def result(entry: Entry) -> str:
 def summary(name: str, entries: Sequence[Entry]) -> Table:
     """The study in one short table."""
     history = [entry.trial for entry in entries]
-    best = winner_of(history)
+    winner = winner_of(entries)
     trials = [trial for trial in history if trial.origin is not Origin.ANCHOR]
     stock = trials[0].val_bpb if trials else None
     cells = {
         "trials": str(len(trials)),
         "completed": str(sum(trial.val_bpb is not None for trial in trials)),
         "stock val_bpb": "-" if stock is None else f"{stock:.4f}",
-        "best val_bpb": "-" if best is None else f"{best.val_bpb:.4f}",
-        "best trial": "-" if best is None else str(best.number),
+        "winner's val_bpb": "-" if winner is None else f"{winner.score:.4f}",
+        "winning trial": "-" if winner is None else str(winner.number),
         "training hours": f"{train_hours(history):.3f}",
     }
     again = [trial.val_bpb for trial in trials if trial.val_bpb is not None and _is_stock(trial, trials[0])]
@@ -146,5 +160,7 @@ def _is_stock(trial: Trial, stock: Trial) -> bool:
     return trial.candidate is not None and stock.candidate is not None and trial.candidate.source == stock.candidate.source
 
 
-def _best(best: Trial | None) -> str:
-    return "none yet" if best is None else f"{best.val_bpb:.4f} (trial {best.number})"
+def _standing(winner: Entry | None, left: str) -> str:
+    """A confirmation has no winner."""
+    won = "" if winner is None else f"winner {winner.score:.4f} (trial {winner.number}) | "
+    return f"{won}left: {left}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.table import Table
 from search.config.places import STUDIES
 from search.config.schema import Config, build
 from search.console.conduct import conduct, finish, say_where
+from search.console.expected_end import expected_end
 from search.console.progress import PlainDisplay, summary
 from search.data.tokens import prepare_data
 from search.executor.local import make_runner
@@ -96,7 +98,10 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
         def summarise(entries: Sequence[Entry]) -> Table:
             return summary(identity(config), entries)
 
-        stopped = conduct(journal, publisher, console, config.study.trials, make, summarise)
+        def foresee(entries: Sequence[Entry]) -> str | None:
+            return expected_end(config.study, config.task.budget, entries, datetime.now())
+
+        stopped = conduct(journal, publisher, console, config.study.trials, make, summarise, foresee)
         say_where(plain, publisher)
     finish(stopped, publisher, config.tracking.uri, folder)
 

@@ -16,6 +16,7 @@ from search.runner.auditor import Auditor, Score
 from search.runner.device import nvml
 from search.runner.device.gpus import VARIABLES
 from search.runner.device.leases import Device, available, device_of_units, lease, missing_compiler
+from search.runner.device.probe import Probes
 from search.runner.process.compile_cache import CompileCache
 from search.runner.process.frozen import frozen_files
 from search.runner.process.sandbox import Sandbox
@@ -112,19 +113,26 @@ class TrialRunner:
         folder.mkdir()
         (folder / SOURCE).write_text(request.source, encoding="utf-8")
         self.cache.copy_to(folder)
+        # Where a training may spend so many tokens, no score depends on the machine's speed.
+        probes = Probes(device.cores if self.task.budget.seconds is not None else ())
+        probes.take("probe_before")
         training = train(
             self.task, self.text, self.auditor.bos, request.training_seed, folder, device, self.sandbox, observe
         )
-        request.logs.parent.mkdir(parents=True, exist_ok=True)
-        request.logs.with_suffix(".train.txt").write_text(training.log, encoding="utf-8")
+        probes.take("probe_after")
+        self._write_logs(request, training, probes)
         if request.is_stock and training.failure is None:
             self.cache.keep(folder)
         if training.failure is not None:
             score = Score(training.failure, reason=training.reason)
         else:
             score = self.auditor.audit(work, device, request, folder / WEIGHTS, observe)
-        return self._outcome(training, score, device)
+        phases = {**probes.seconds, **training.seconds, **score.seconds}
+        seconds = {phase: round(spent, 3) for phase, spent in phases.items()}
+        return Outcome(**{**training.facts(), **vars(score), **probes.rates, "seconds": seconds, "device": device.name})
 
-    def _outcome(self, training: Training, score: Score, device: Device) -> Outcome:
-        seconds = {phase: round(spent, 3) for phase, spent in {**training.seconds, **score.seconds}.items()}
-        return Outcome(**{**training.facts(), **vars(score), "seconds": seconds, "device": device.name})
+    def _write_logs(self, request: TrialRequest, training: Training, probes: Probes) -> None:
+        request.logs.parent.mkdir(parents=True, exist_ok=True)
+        request.logs.with_suffix(".train.txt").write_text(training.log, encoding="utf-8")
+        if probes.failures:
+            request.logs.with_suffix(".probe.txt").write_text("\n".join(probes.failures) + "\n", encoding="utf-8")

@@ -38,6 +38,22 @@ class Entry:
     finished: float
     verdict: Verdict | None = None  # None where the harness died between finishing and judging
 
+    @property
+    def number(self) -> int:
+        return self.trial.number
+
+    @property
+    def origin(self) -> Origin:
+        return self.trial.origin
+
+    @property
+    def score(self) -> float | None:
+        return self.trial.score
+
+    @property
+    def kept(self) -> bool | None:
+        return None if self.verdict is None else self.verdict.kept
+
 
 class Journal:
     """Open for writing by exactly one process. Use as a context manager."""

@@ -17,7 +17,7 @@ from search.study.journal import Entry, Journal
 from search.study.request import Observer, Progress, TrialRequest
 from search.study.seeds import training_seed
 from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Unusable, Verdict
-from search.study.winner import winner_of
+from search.study.winner import ranked, winner_of
 
 MOST_UNUSABLE = 5  # unusable answers in a row, in one start, that end a study
 CRASHES_BEFORE_ANCHOR = 3  # in a row, that make the study try the stock again
@@ -38,7 +38,7 @@ class Display(Protocol):
     def asking(self, number: int) -> None: ...
     def started(self, number: int, origin: Origin, note: str) -> None: ...
     def progress(self, progress: Progress) -> None: ...
-    def finished(self, entry: Entry, best: Trial | None, left: str) -> None: ...
+    def finished(self, entry: Entry, winner: Entry | None, left: str) -> None: ...
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Study:
     stock_facts: dict[str, str] = field(default_factory=dict)  # what is on record of the stock's first training
     stop: Callable[[], bool] = lambda: False
     history: list[Trial] = field(default_factory=list)
-    best: Trial | None = None
+    best: Trial | None = None  # by score, kept or not: what would beat it must be audited
     _programs: dict[tuple[str, int], int] = field(default_factory=dict)  # (program, replicate) -> the trial that trained it
     _unusable: int = 0
 
@@ -137,7 +137,8 @@ class Study:
         self._unusable = self._unusable + 1 if trial.status is Status.UNUSABLE else 0
         self.journal.judge(self._take(trial))
         self.publisher.publish()
-        self.display.finished(self.journal.entries[-1], self.best, self.budget.left(self.history))
+        entries = self.journal.entries
+        self.display.finished(entries[-1], winner_of(entries), self.budget.left(self.history))
         if self._stock_is_broken():
             raise UserError(self._stock_failed(trial))
 
@@ -185,7 +186,7 @@ class Study:
         verdict = self._by_best_score(trial)
         if trial.origin is not Origin.ANCHOR:
             verdict = self.strategy.tell(trial) or verdict
-        self.best = winner_of([trial] if self.best is None else [self.best, trial])
+        self.best = next(iter(ranked([trial] if self.best is None else [self.best, trial])), None)
         return verdict
 
     @property

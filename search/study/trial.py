@@ -109,6 +109,8 @@ class Outcome:
     printed. `field_bpb`: validation by the field's count of bytes, to compare with published numbers and for nothing else.
     `audit_sd`, `audit_max`: how far the challenged answers were from the claims, in nats; None where none were challenged.
     `telemetry`: what the device did during training (see `search.runner.device.telemetry`).
+    `probe_before`, `probe_after`: how fast the device was around it, in GFLOP/s of the harness's own fixed work; None where
+    it was not measured.
     `described`: what the program says of itself, for information only.
     """
 
@@ -132,6 +134,8 @@ class Outcome:
     audit_max: float | None = None
     telemetry: dict[str, float] = field(default_factory=dict)
     described: dict[str, str | float] = field(default_factory=dict)
+    probe_before: float | None = None
+    probe_after: float | None = None
 
     def __post_init__(self) -> None:
         if self.status is Status.COMPLETED:

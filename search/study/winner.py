@@ -1,13 +1,25 @@
-"""The winner, the trial that a study stands for: the best by `score`. `Trial.score` says which trials have one."""
+"""The winner: the trial that a study stands for, and what a user would take home. This is its only definition.
+
+It is the last kept trial that has a score. The strategy keeps; where it does not judge, the study keeps what is better than
+everything before it, and so the winner is the best score. `Trial.score` says which trials have one: no anchor, no duplicate,
+nothing that failed or was not audited.
+
+A rule that trains a program again before it keeps it gives its verdict on the last of these training runs. That run is then
+the winner, and not the one that made the claim, which was chosen for its luck: the score of the run that confirmed it is the
+honest one to claim. It is of the same program.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Protocol, TypeVar
+
+from search.study.trial import Origin
 
 
 class Scored(Protocol):
-    """A trial, or a row of a table of trials. `score`: None where it cannot win."""
+    """A trial. `score`: None where it cannot win."""
 
     @property
     def number(self) -> int: ...
@@ -15,15 +27,37 @@ class Scored(Protocol):
     def score(self) -> float | None: ...
 
 
-T = TypeVar("T", bound=Scored)
+class Judged(Scored, Protocol):
+    """A trial with what was made of it: an entry of a journal, or a row of a table. `kept`: None before the verdict."""
+
+    @property
+    def origin(self) -> str: ...
+    @property
+    def kept(self) -> bool | None: ...
 
 
-def ranked(trials: Iterable[T]) -> list[T]:
+S = TypeVar("S", bound=Scored)
+J = TypeVar("J", bound=Judged)
+
+
+def ranked(trials: Iterable[S]) -> list[S]:
     """The trials that have a score, best first; of equals the first comes first."""
     found = [(trial.score, trial.number, trial) for trial in trials if trial.score is not None]
     return [trial for _, _, trial in sorted(found, key=lambda entry: entry[:2])]
 
 
-def winner_of(trials: Iterable[T]) -> T | None:
-    """The best trial by search score, the first of equals; None where none has a score."""
-    return next(iter(ranked(trials)), None)
+def winner_of(trials: Iterable[J]) -> J | None:
+    """The winner among trials that may come in any order; None where nothing that has a score is kept."""
+    kept = (trial for trial in trials if trial.kept and trial.score is not None)
+    return max(kept, key=lambda trial: trial.number, default=None)
+
+
+def winner_at(trials: Iterable[J], budget: int) -> J | None:
+    """The winner as of the first `budget` trials, anchors not counted. `trials`: in their order."""
+    return winner_of(islice((trial for trial in trials if trial.origin != Origin.ANCHOR), budget))
+
+
+def finalists(trials: Sequence[J]) -> list[J]:
+    """The winner first, then the other trials that have a score, best first; empty where there is no winner."""
+    winner = winner_of(trials)
+    return [] if winner is None else [winner, *(trial for trial in ranked(trials) if trial is not winner)]

@@ -85,7 +85,7 @@ class Silent:
     def progress(self, progress: Progress) -> None:
         pass
 
-    def finished(self, entry: Entry, best: Trial | None, left: str) -> None:
+    def finished(self, entry: Entry, winner: Entry | None, left: str) -> None:
         pass
 
 

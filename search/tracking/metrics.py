@@ -21,9 +21,11 @@ def metric(name: str, value: float, at: int, step: int) -> Metric:
 
 
 def outcome_metrics(entry: Entry) -> list[Metric]:
-    """A trial's numbers under their own names, and its loss curve over tokens."""
+    """A trial's numbers under their own names, and its loss curve over tokens. The probes are not for the first look, and
+    stand in a group that is folded away."""
     outcome, cost = entry.trial.outcome, entry.trial.answer.cost
     values = numbers({**vars(outcome), "tokens_per_second": outcome.tokens_per_second})
+    values = {name.replace("probe_", "probe/"): value for name, value in values.items()}
     if cost is not None:
         values |= numbers({f"llm_{name}": value for name, value in asdict(cost).items()})
     at = int(entry.finished * 1000)

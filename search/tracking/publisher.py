@@ -83,6 +83,7 @@ class MlflowPublisher:
         """End the study's run with MLflow's FINISHED, FAILED or KILLED."""
         self.publish()
         try:
+            self._publish_attachments()  # a plan that finds everything trained brings no trial
             self.client.set_terminated(self.parent, status=status)
         except outages() as error:
             self.behind = True
@@ -205,15 +206,19 @@ class MlflowPublisher:
         self.client.log_text(self.parent, "\n".join(rows) + "\n", "trials.jsonl")
         if entry.verdict is not None and entry.verdict.kept:
             self.client.log_text(self.parent, kept_chain(rows), "kept.md")
-        for path in sorted((self.journal.folder / ATTACHMENTS).glob("*.*")):  # such as the program.md that an agent read
-            self.client.log_artifact(self.parent, str(path))
-        if totals.winner is trial and trial.candidate is not None:
+        self._publish_attachments()
+        if totals.winner is entry and trial.candidate is not None:
             change = source.diff(self._stock(), trial.candidate.source, "stock/train.py", "winner/train.py")
             text, task = trial.candidate.source, self.header["config"]["task"]["name"]
             fitted = source.is_fitted(self._stock())  # an edit may have dropped the mark
             self.client.log_text(self.parent, source.marked(text, task) if fitted else text, "winner/train.py")
             self.client.log_text(self.parent, change or "no change\n", "winner/change_from_stock.diff.txt")
             self.client.set_tag(self.parent, "winner_trial", str(trial.number))
+
+    def _publish_attachments(self) -> None:
+        """What lies beside the journal, such as the program.md that an agent read."""
+        for path in sorted((self.journal.folder / ATTACHMENTS).glob("*.*")):
+            self.client.log_artifact(self.parent, str(path))
 
     def _log_params(self, run: str, params: Mapping[str, Any]) -> None:
         from mlflow.entities import Param

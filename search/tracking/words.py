@@ -19,8 +19,9 @@ EXPERIMENT_DESCRIPTION = (
 
 CONFIRMATION_DESCRIPTION = (
     "The stock, the studies' winners, and the winners' constants alone in the stock's code, trained again on seeds that no "
-    "search has used. `val_bpb`: validation, as the studies saw it; `confirmation_bpb`: text that no study has seen. Each "
-    "trial's tag `arm` says which program it repeats; `plans.json` says what was planned, and when."
+    "study has used. `val_bpb`: validation, as the studies saw it; `confirmation_bpb`: text that no study has seen. Each "
+    "trial's tag `arm` says which program it repeats; those of one `search_seed` and `repeat` are a block with one training "
+    "seed, in random order; `plans.json` says what was planned, and when."
 )
 
 
@@ -40,9 +41,9 @@ def study_description(header: Mapping[str, Any]) -> str:
     remark = f"**{llm['name']}: {llm['about']}.**\n\n" if llm.get("about") else ""
     return (
         f"{remark}**{header['strategy']}**, search seed {config['seed']}, on task {config['task']['name']}. "
-        "`best_val_bpb`: best score so far; `trial_val_bpb`: each trial; `anchor_val_bpb`: the stock again, for drift; "
-        "the step is the trial's number. Artifacts: the winner's `train.py` and its change from the stock, all trials as "
-        "`trials.jsonl`, the study's settings as `study.json`."
+        "`best_val_bpb`: score of the winner so far, the last trial that was kept; `trial_val_bpb`: each trial; "
+        "`anchor_val_bpb`: the stock again, for drift; the step is the trial's number. Artifacts: the winner's `train.py` "
+        "and its change from the stock, all trials as `trials.jsonl`, the study's settings as `study.json`."
     )
 
 

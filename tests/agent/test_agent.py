@@ -22,6 +22,7 @@ from search.study import source
 from search.study.contract import NoiseFloor, TaskFacts
 from search.study.journal import Journal
 from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
+from search.study.winner import ranked, winner_at, winner_of
 from search.testing.synthetic import FailsOn, SyntheticRunner, run_study
 from tests.servers.llm import Answer, serve
 
@@ -247,7 +248,7 @@ def history_of(count, stock):
     trials = [Trial(0, Origin.STOCK, Candidate(stock), Outcome(Status.COMPLETED, 2.5, True))]
     verdicts = {0: Verdict(True, "the stock")}
     for number in range(1, count):
-        text = source.set_constants(stock, {"MATRIX_LR": 0.02 + number / 1e5})
+        text = stock.replace("MATRIX_LR = 0.02", f"MATRIX_LR = {0.02 + number / 1e5}")
         candidate = Candidate(text, parent=max(0, number - 3), note=f"edit number {number} " + "words " * 15)
         if number % 5 == 4:
             outcome = Outcome(Status.CRASHED, reason="ValueError", log_tail="deep " * 2000 + "\nTraceback: the end")
@@ -427,6 +428,25 @@ def test_a_confirmed_edit_is_told_as_the_edit_it_is(study, stock, tmp_path):
     assert [trial.candidate.replicate for trial in trials] == [0, 0, 1, 1, 0, 1]
     kept = server.prompts[1].split("Edits that were kept")[1].split("\n# ")[0]
     assert "Trial 1 (-0.1000 against 0): edit of MATRIX_LR" in kept and "+MATRIX_LR = 0.11" in kept
+
+
+class LuckyAtFirst(Improves):
+    """The first claim does not come again, and the second one does."""
+
+    def run(self, request, observe):
+        outcome = super().run(request, observe)
+        return replace(outcome, val_bpb={2: 2.0, 4: 3.5}.get(len(self.requests), outcome.val_bpb))
+
+
+def test_a_study_stands_for_what_its_rule_kept_and_not_for_its_best_score(study, stock, tmp_path):
+    answers = [Answer(edit(name, 0.11, stock=stock)) for name in NAMES]
+    with serve(*answers) as server:
+        study(server, 6, "strategy.keep=replicate", runner=LuckyAtFirst(), noise=NOISE)
+    with Journal(tmp_path / "study", print) as journal:
+        entries = journal.entries
+    assert ranked(entries)[0].number == 1 and winner_at(entries, 5).number == 0
+    winner = winner_of(entries)
+    assert winner.number == 5 and winner.trial.candidate.source == entries[4].trial.candidate.source
 
 
 def test_every_playbook_edit_does_what_it_says(configure):

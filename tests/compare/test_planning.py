@@ -1,66 +1,72 @@
-"""Planning, against tables, closed forms and another library."""
+"""Planning in hours: against simulation, closed forms, and the command."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from scipy import stats
-from statsmodels.stats.power import TTestIndPower, TTestPower
 
 from search import plan
-from search.compare.analyse import power
+from search.compare.analyse import design
+from search.compare.analyse.design import GAIN, PROGRAMS, STRATEGIES, Assumptions, Design, best_within, cheapest, designs_of
+from search.compare.analyse.effects import permutation
+from search.config.places import ROOT
 from search.console import command_line
 
-
-@pytest.mark.parametrize(
-    ("difference", "sd", "chance", "repeats"),
-    [
-        (0.001, 0.0005, 0.8, 4),
-        (0.001, 0.0005, 0.9, 6),
-        (0.001, 0.001, 0.8, 14),
-        (0.001, 0.001, 0.9, 18),
-        (0.001, 0.002, 0.8, 51),
-    ],
-)
-def test_repeats_as_in_the_tables(difference, sd, chance, repeats):
-    assert power.repeats_against_stock(difference, sd, chance) == repeats
-    theirs = TTestIndPower().solve_power(difference / sd, alpha=0.05, power=chance, alternative="larger")
-    assert math.ceil(theirs) == repeats
+KNOWN = Assumptions(sd=0.001, paired=0.4, between=(0.003, 0.002), known=math.inf, minutes=5.5, trials=100)
+DESIGNS = designs_of(KNOWN)
 
 
-def test_power_of_many_searches_is_that_of_the_t_test():
-    theirs = TTestPower().power(0.5, 30, 0.05, alternative="larger")
-    assert power.sign_flip_power(0.5, 30, 0.05) == pytest.approx(theirs)
-    studies = power.studies_needed(power.Variances(between=1.0, own=0.0), 0.5, repeats=5)
-    assert studies == math.ceil(TTestPower().solve_power(0.5, alpha=0.05, power=0.8, alternative="larger"))
+def test_power_of_four_studies_is_that_of_the_test_itself():
+    random = np.random.default_rng(1)
+    shown = [
+        permutation(0.005 + 0.003 * random.standard_normal(4), 0.002 * random.standard_normal(4)) < 0.045 for _ in range(400)
+    ]
+    power = design.permutation_power(0.005, (0.003, 0.002), 0.0, (4, 4), 0.045)
+    assert stats.binomtest(sum(shown), 400, power).pvalue > 0.001
 
 
-def test_power_of_five_searches_is_that_all_agree():
-    """p can be 1/32, and next 2/32 which is above 0.05: all five differences must be positive."""
-    expected = stats.norm.cdf(1.0) ** 5
-    assert power.sign_flip_power(1.0, 5, 0.05) == pytest.approx(expected, abs=3 * math.sqrt(0.25 / power.DRAWS))
+def test_power_of_a_program_is_that_of_the_t_test():
+    """20 repeats, known noise: one-sided t of paired differences."""
+    found = design.power_of(Design(GAIN, (1, 0), 100, 20, 0.0, 0.0), 0.0005, KNOWN)
+    error = math.sqrt(0.001**2 * 0.6 * 2 / 20)
+    assert found == pytest.approx(design.t_power(0.0005 / error, 19, design.level(1, 1)))
 
 
-@pytest.mark.parametrize(("contrasts", "studies"), [(1, 5), (3, 6), (4, 7), (6, 7)])
-def test_fewest_searches_that_a_sign_flip_test_can_show(contrasts, studies):
-    assert power.fewest_studies(contrasts) == studies
-    assert 2.0**-studies <= 0.05 / contrasts < 2.0 ** -(studies - 1)
-    assert power.sign_flip_power(100.0, studies - 1, 0.05 / contrasts) == 0
+def test_what_is_planned_is_shown_though_the_noise_is_only_known_from_a_control_of_eight():
+    """Promised 80 %: between 75 and 85 %, over what eight trials say of the noise."""
+    random, delivered = np.random.default_rng(2), []
+    for _ in range(15):
+        measured = float(np.std(0.001 * random.standard_normal(8), ddof=1))
+        asked = replace(KNOWN, sd=measured, known=7.0)
+        (best,) = cheapest(0.0008, designs_of(asked, [GAIN]))
+        delivered.append(design.power_of(best, 0.0008, KNOWN))
+    assert 0.75 < np.mean(delivered) < 0.9
 
 
-def test_repeats_settle_only_what_is_not_spread_between_searches():
-    noisy, spread = power.Variances(between=0.0, own=1.0), power.Variances(between=1.0, own=0.0)
-    assert power.repeats_needed(noisy, 0.3, studies=8) > 5
-    assert power.repeats_needed(spread, 0.3, studies=8) is None
-    detectable = power.detectable(noisy, studies=20, repeats=5)
-    assert power.sign_flip_power(detectable / math.sqrt(1 / 5), 20, 0.05) == pytest.approx(0.8, abs=0.01)
+def test_more_hours_never_show_less():
+    seen: dict[str, float] = {}
+    for hours in (15, 20, 40, 80, 120, 160, 240):
+        for one in best_within(hours, DESIGNS, KNOWN):
+            assert one.hours <= hours and one.difference <= seen.get(one.question, math.inf)
+            seen[one.question] = one.difference
+    assert set(seen) == {GAIN, PROGRAMS, STRATEGIES}
 
 
-def test_control_trials_until_the_mean_is_known():
-    trials = power.control_trials(0.5, 1.0)
-    for count, wide in ((trials, False), (trials - 1, True)):
-        assert (stats.t.ppf(0.975, count - 1) / math.sqrt(count) > 0.5) == wide
+def test_studies_are_planned_shorter_where_hours_are_few():
+    found = {one.question: one for one in best_within(40, DESIGNS, KNOWN)}
+    assert found[STRATEGIES].studies == (4, 4) and 10 <= found[STRATEGIES].trials < 100 == found[GAIN].trials
+
+
+def test_the_cheapest_design_is_enough_and_a_cheaper_one_is_not():
+    for found in cheapest(0.005, DESIGNS):
+        assert found.difference <= 0.005
+        rivals = [one for one in DESIGNS if one.question == found.question and one.hours < found.hours]
+        assert all(one.difference > 0.005 for one in rivals)
+    assert not cheapest(1e-6, DESIGNS)
 
 
 # ---- the command ----
@@ -78,7 +84,8 @@ def run(line: str) -> int:
         ("sd=-1", "sd=-1.0: must be a number above 0"),
         ("sd", "sd: has no value"),
         ("power=1.5", "must be above 0 and below 1"),
-        ("repeats=2.5", "whole number"),
+        ("devices=2.5", "whole number"),
+        ("sd=0.01 between=0.1,x", "must be 0 or more"),
         ("difference=0.1", "sd: is not known"),
         ("experiment=nowhere tracking.uri=sqlite:////nowhere/mlflow.db", "there is no such file"),
     ],
@@ -88,7 +95,20 @@ def test_what_planning_cannot_use_is_named(argument, words, capsys):
     assert words in capsys.readouterr().err
 
 
-def test_planning_says_what_it_assumes(capsys):
-    assert run("sd=0.01 difference=0.01") == 0
+def test_planning_says_what_it_assumes_and_fits_80_columns(capsys):
+    assert run("sd=0.001 hours=100 devices=2") == 0
     said = capsys.readouterr().out
-    assert "between: unknown, taken as 0" in said and "14" in said
+    assert "between: unknown, taken as 0" in said and "on 2 devices" in " ".join(said.split())
+    assert max(map(len, said.splitlines())) <= 80
+
+
+def test_the_documented_example_is_what_the_command_prints(capsys):
+    page = (ROOT / ".github" / "docs" / "planning.md").read_text()
+    line = next(line for line in page.splitlines() if line.startswith("python -m search.plan sd="))
+    assert run(line.removeprefix("python -m search.plan ")) == 0
+    said = capsys.readouterr().out.splitlines()
+    table = page.partition("Held against")[2].splitlines()
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table if row.startswith("| is one")]
+    assert len(rows) == 3
+    for row in rows:
+        assert any(all(cell in line.split() for cell in " ".join(row[1:]).split()) for line in said), row

@@ -1,4 +1,4 @@
-"""What the comparison refuses, and what it asks for."""
+"""What the comparison refuses, what it asks for, and when it says that something is shown."""
 
 from __future__ import annotations
 
@@ -7,22 +7,32 @@ from dataclasses import replace
 
 import pytest
 
+from search.compare.analyse import minima, remedies
 from search.compare.analyse.analysis import analyse
-from search.compare.analyse.confirmed import scores_of
-from search.compare.analyse.equal_budget import equal_budget
-from search.compare.analyse.gains import evidence_of
-from search.compare.analyse.headline import headline
+from search.compare.analyse.budgets import budget_of
+from search.compare.analyse.finding import ALPHA, Name, Scope
+from search.compare.analyse.looks import RESERVE, level
 from search.compare.read import parse
-from search.compare.show import remedies
-from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, records, simulate_experiment
+from search.compare.truth import world as worlds
+from search.compare.truth.trainer import Noise
+from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, records, simulate
 from search.config.messages import UserError
 
-SMALL = (replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=4))
-BETTER = (replace(AGENT, trials=4, tuning=0.1, code=0.1), replace(OPTUNA, trials=4, tuning=0.03), SMALL[2])
+QUIET = Noise(sd=0.0003, again=0.0002)
+SHORT = (replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=8))
+BETTER = (
+    replace(SHORT[0], tuning=0.005, code=0.01, between=0.001),
+    replace(SHORT[1], tuning=0.003, between=0.001),
+    SHORT[2],
+)
 
 
-def contrasts_of(experiment):
-    return headline(evidence_of(experiment, None))
+def analysed(world: World, seed: int = 0, **asked):
+    return analyse(simulate(seed, world)[0], **asked)
+
+
+def claim(analysis):
+    return analysis.find(Scope.CLAIM, Name.ADVANTAGE, "agent-playbook")
 
 
 # ---- refusals ----
@@ -39,7 +49,7 @@ def changed(records_, number, **header):
     [
         (
             {"task_fingerprint": "other", "task": {"device": "cpu", "budget": {"seconds": 25.0}, "vocab_size": 1024}},
-            r"budget\.seconds: 30\.0 against 25\.0.*\n.*task=NAME",
+            r"budget\.seconds: 300\.0 against 25\.0.*\n.*task=NAME",
         ),
         ({"stock": "other"}, "different programs"),
         ({"identity": "simulated/cpu/agent-playbook/0"}, "is there twice"),
@@ -47,11 +57,11 @@ def changed(records_, number, **header):
 )
 def test_what_must_not_be_compared_is_refused(header, words):
     with pytest.raises(UserError, match=words):
-        parse.experiment("simulated", *changed(records(0, World(SMALL, studies=2)), 1, **header))
+        parse.experiment("simulated", *changed(records(0, World(SHORT, plans=((2, 2),))), 2, **header))
 
 
 def test_two_confirmations_and_no_study_are_refused():
-    studies, confirmation, _ = records(0, World(SMALL, studies=1))
+    studies, confirmation, _ = records(0, World(SHORT, plans=((1, 2),)))
     with pytest.raises(UserError, match="two confirmations"):
         parse.experiment("simulated", studies, [confirmation, confirmation])
     with pytest.raises(UserError, match="has no study"):
@@ -59,14 +69,14 @@ def test_two_confirmations_and_no_study_are_refused():
 
 
 def test_a_record_of_another_version_is_named():
-    studies, _, _ = records(0, World(SMALL, studies=1))
-    del studies[0][1][0]["tokens"]
+    studies, _, _ = records(0, World(SHORT, plans=((1, 2),)))
+    del studies[1][1][0]["tokens"]
     with pytest.raises(UserError, match=r"agent-playbook/0: its record lacks 'tokens'"):
         parse.experiment("simulated", studies, [])
 
 
 def test_a_confirmation_of_a_trial_that_is_not_published_is_named():
-    experiment = simulate_experiment(0, World(SMALL, studies=1))
+    experiment, _ = simulate(0, World(SHORT, plans=((1, 2),)))
     study = experiment.studies[0]
     with pytest.raises(UserError, match="whose score the study's table lacks"):
         analyse(replace(experiment, studies=(replace(study, rows=study.rows[:0]), *experiment.studies[1:])))
@@ -76,21 +86,21 @@ def test_a_confirmation_of_a_trial_that_is_not_published_is_named():
 
 
 def test_everything_that_is_missing_is_named_with_its_command(configure):
-    rivals = (replace(BETTER[0], label="agent-gpt-x"), BETTER[1], replace(CONTROL, trials=2))
-    contrast = contrasts_of(simulate_experiment(0, World(rivals, studies=3, repeats=3)))[0]
-    assert contrast.verdict == "not stated" and contrast.p is None
-    assert [missing.what for missing in contrast.missing] == [
+    rivals = (replace(BETTER[0], label="agent-gpt-x"), BETTER[1], replace(CONTROL, trials=6))
+    found = analysed(World(rivals, plans=((3, 2),))).find(Scope.CLAIM, Name.ADVANTAGE, "agent-gpt-x")
+    assert found.verdict == "not stated" and found.p is None
+    assert [missing.what for missing in found.missing] == [
         "2 of 8 control trials",
-        "3 of 6 studies of agent-gpt-x",
-        "3 of 6 studies of optuna-tpe",
-        "2 of 5 confirmation repeats",
+        "1 of 4 studies of agent-gpt-x",
+        "1 of 4 studies of optuna-tpe",
+        "1 of 3 repeats",
     ]
-    control, agent, optuna, confirm = (missing.command for missing in contrast.missing)
-    assert confirm == "python -m search.confirm experiment=simulated repeats=5"
+    control, agent, optuna, confirm = (missing.command for missing in found.missing)
+    assert confirm == "python -m search.confirm experiment=simulated repeats=3"
     for command, strategy, settings in (
-        (control, "seeds", {"study.trials=4", "seed=0"}),
-        (agent, "agent", {"study.trials=4", "seed=3,4,5", "-m", "llm.model=gpt-x"}),
-        (optuna, "optuna", {"study.trials=4", "seed=3,4,5", "-m", "sampler=tpe"}),
+        (control, "seeds", {"study.trials=8", "seed=0"}),
+        (agent, "agent", {"study.trials=4", "seed=3", "llm.model=gpt-x"}),
+        (optuna, "optuna", {"study.trials=4", "seed=3", "sampler=tpe"}),
     ):
         words = shlex.split(command)
         assert words[:3] == ["python", "-m", "search"] and settings <= set(words)
@@ -98,22 +108,40 @@ def test_everything_that_is_missing_is_named_with_its_command(configure):
         assert configure(*overrides).strategy["name"] == strategy
 
 
-def test_nothing_is_missing_at_the_minima():
-    contrast = contrasts_of(simulate_experiment(0, World(BETTER)))[0]
-    assert contrast.missing == () and contrast.verdict == "shown" and len(contrast.pairs) == 6
+def test_the_minima_are_enough_for_every_kind_of_claim():
+    analysis = analysed(World(BETTER, QUIET, plans=((4, 5),)))
+    assert not analysis.missing and claim(analysis).verdict == "shown"
+    for finding in analysis.findings:
+        assert finding.verdict != "not stated"
+
+
+@pytest.mark.parametrize("lacking", [World(BETTER, QUIET, plans=((4, 2),)), World(BETTER[:2], QUIET, plans=((4, 5),))])
+def test_nothing_at_all_is_shown_below_the_minima(lacking):
+    """Neither gains nor parts nor overfitting nor contrasts: one rule."""
+    analysis = analysed(lacking)
+    assert all(finding.verdict in ("not stated", "measured") for finding in analysis.findings if finding.scope != "machine")
+    assert analysis.missing
+
+
+def test_nothing_is_shown_in_the_middle_of_a_confirmation():
+    experiment, _ = simulate(0, World(BETTER, QUIET, plans=((4, 6),)))
+    rows = tuple(row for row in experiment.confirmation.rows if row.repeat < 5)
+    analysis = analyse(replace(experiment, confirmation=replace(experiment.confirmation, rows=rows)))
+    assert all(finding.verdict in ("not stated", "measured") for finding in analysis.findings if finding.scope != "machine")
+    assert {missing.command for missing in analysis.missing} == {"python -m search.confirm experiment=simulated repeats=6"}
 
 
 def test_a_control_and_a_confirmation_are_asked_for_where_there_is_none():
-    contrast = contrasts_of(simulate_experiment(0, World(SMALL[:2], confirmed=False)))[0]
-    assert [missing.command for missing in contrast.missing] == [
+    found = claim(analysed(World(SHORT[:2], confirmed=False)))
+    assert [missing.command for missing in found.missing] == [
         "python -m search strategy=seeds task=cpu experiment=simulated seed=0",
-        "python -m search.confirm experiment=simulated repeats=5",
+        "python -m search.confirm experiment=simulated repeats=3",
     ]
-    assert contrast.pairs == () and contrast.advantage is None
+    assert found.estimate is None
 
 
 def test_a_studys_own_words_are_kept_quoted_and_what_a_name_is_made_of_is_added():
-    experiment = simulate_experiment(0, World(SMALL[:2], studies=1))
+    experiment, _ = simulate(0, World(SHORT[:2], plans=((1, 2),)))
     words = ("strategy.margin=2.5", "data=files", 'data.corpus.folder="~/my texts"', "seed=7")
     experiment = replace(experiment, studies=tuple(replace(study, overrides=words) for study in experiment.studies))
     rest = """data=files 'data.corpus.folder="~/my texts"'"""
@@ -129,84 +157,131 @@ def test_a_studys_own_words_are_kept_quoted_and_what_a_name_is_made_of_is_added(
     )
 
 
-def test_more_contrasts_need_more_searches():
-    fourth = replace(OPTUNA, label="optuna-random", trials=4)
-    contrast = contrasts_of(simulate_experiment(0, World((*SMALL, fourth))))[0]
-    assert "1 of 7 studies of agent-playbook" in [missing.what for missing in contrast.missing]
+def test_new_studies_get_search_seeds_whose_blocks_are_there():
+    experiment, _ = simulate(0, World(BETTER, plans=((6, 3),)))
+    fewer = tuple(study for study in experiment.studies if study.name != "optuna" or study.search_seed > 2)
+    (missing,) = minima.studies(replace(experiment, studies=fewer), "optuna-tpe")
+    assert "seed=0" in missing.command
 
 
 def test_one_unconfirmed_winner_is_not_left_out_silently():
-    experiment = simulate_experiment(0, World(SMALL, studies=7))
+    experiment, _ = simulate(0, World(SHORT, plans=((5, 5),)))
     table = experiment.confirmation
-    left = {name: study for name, study in table.plans[0].studies.items() if not name.endswith("agent-playbook/6")}
+    left = {name: study for name, study in table.plans[0].studies.items() if not name.endswith("agent-playbook/4")}
     table = replace(table, plans=(replace(table.plans[0], studies=left),))
-    contrast = contrasts_of(replace(experiment, confirmation=table))[0]
-    assert contrast.verdict == "not stated"
-    assert [missing.what for missing in contrast.missing] == ["the confirmation of the winners of search seeds 6"]
+    found = claim(analyse(replace(experiment, confirmation=table)))
+    assert [missing.what for missing in found.missing] == ["the confirmation of the winners of agent-playbook"]
 
 
 # ---- budgets ----
 
 
 def test_unequal_budgets_are_compared_at_the_common_number_where_that_is_confirmed():
-    short = replace(BETTER[0], trials=2)
-    experiment = simulate_experiment(3, World((short, *BETTER[1:])))
-    studies = [study for study in experiment.studies if not study.is_control]
-    reported = set(scores_of(experiment.confirmation, []).confirmation)
-    found = equal_budget(experiment, studies, experiment.confirmation, reported)
-    early = all(experiment.confirmation.planned(s.identity).winner < 2 for s in experiment.of("optuna-tpe"))
-    assert not early and not found.equal and "2 to 4 trials" in found.words
-    contrast = contrasts_of(experiment)[0]
-    assert contrast.verdict == "not stated" and contrast.pairs == ()
-    assert contrast.missing[0].command.startswith("python -m search -m strategy=agent llm=playbook task=cpu")
-    assert "study.trials=4 seed=0,1,2,3,4,5" in contrast.missing[0].command
-
-    firsts = {}
-    for study in experiment.studies:  # now every winner is a trial that both budgets have
-        number = 0 if study.is_control else 1
-        planned = experiment.confirmation.planned(study.identity)
-        firsts[study.identity] = replace(planned, winner=number, arms={number: planned.arm}, screened=(number,))
-    rows = [
-        replace(s, rows=(s.rows[0], replace(s.rows[1], val_bpb=1.0, score=1.0), *s.rows[2:])) for s in experiment.studies
-    ]
-    table = replace(experiment.confirmation, plans=(replace(experiment.confirmation.plans[0], studies=firsts),))
-    contrast = contrasts_of(replace(experiment, studies=tuple(rows), confirmation=table))[0]
-    assert contrast.budget == "the first 2 trials of each" and contrast.missing == () and len(contrast.pairs) == 6
+    rivals = (replace(BETTER[0], trials=8, within=0.002), *BETTER[1:])
+    unequal = analysed(World(rivals, plans=((4, 3),)), seed=1)
+    found = claim(unequal)
+    assert found.verdict == "not stated"
+    assert found.missing[0].command == "python -m search.confirm experiment=simulated repeats=3 'at=[4]'"
+    common = claim(analysed(World(rivals, plans=((4, 3),), at=(4,)), seed=1))
+    assert not common.missing and "winners after 4 trials" in common.remarks[0]
 
 
 def test_equal_hours_are_equal_budgets():
-    experiment = simulate_experiment(0, World((replace(SMALL[0], trials=3), *SMALL[1:])))
+    experiment, _ = simulate(0, World((replace(SHORT[0], trials=3), *SHORT[1:])))
     for study in experiment.studies:
         study.header["config"]["study"] |= {"trials": None, "train_hours": 2.0}
-    assert contrasts_of(experiment)[0].budget == "2 training hours each"
+    searched = [study for study in experiment.studies if not study.is_control]
+    assert budget_of(experiment, searched, None).words == "2 training hours each"
 
 
-# ---- shared programs ----
+def test_winners_of_several_budgets_are_contrasted_at_each():
+    """Better after 4 trials by 0.01; the late trials of the tuner make up for it."""
+    analysis = analysed(World(BETTER, QUIET, plans=((4, 5),), at=(2,)))
+    assert analysis.find(Scope.STRATEGIES, Name.ADVANTAGE, "agent-playbook", at=2).verdict == "shown"
+    assert analysis.find(Scope.STRATEGY, Name.GAIN, "agent-playbook", at=2).studies == 4
 
 
-def test_searches_that_kept_the_stock_are_no_independent_evidence():
-    """All of Optuna's studies end with the stock: agent against Optuna is then agent against the stock."""
-    poor = replace(OPTUNA, trials=4, tuning=-0.5)
-    first, second, third = contrasts_of(simulate_experiment(0, World((BETTER[0], poor, SMALL[2]))))
-    assert first.method == second.method == "t, shared programs"
-    assert first.advantage == second.advantage and first.p == second.p
-    assert third.advantage.value == 0 and third.verdict == "not shown" and third.p == 1.0
+# ---- kinds of claim ----
+
+
+def test_two_programs_are_told_apart_from_one_study_each_and_strategies_are_not():
+    analysis = analysed(World(BETTER, QUIET, plans=((1, 5),)))
+    (found,) = analysis.of(Scope.PROGRAMS)
+    assert found.verdict == "shown"
+    assert (found.subject, found.against) == ("simulated/cpu/agent-playbook/0", "simulated/cpu/optuna-tpe/0")
+    assert claim(analysis).verdict == "not stated"
+
+
+def test_better_than_every_baseline_needs_every_baseline():
+    """Against one of two it is better, against the other not: the claim is not shown, and nothing is corrected."""
+    strong = replace(OPTUNA, label="optuna-gp", trials=4, tuning=0.015, between=0.001)
+    analysis = analysed(World((*BETTER, strong), QUIET, plans=((4, 5),)))
+    verdicts = {finding.against: finding for finding in analysis.of(Scope.STRATEGIES)}
+    assert verdicts["optuna-tpe"].verdict == "shown" and verdicts["optuna-gp"].verdict == "not shown"
+    assert claim(analysis).verdict == "not shown" and claim(analysis).p == verdicts["optuna-gp"].p
+    assert len(analysis.of(Scope.STRATEGIES)) == 2  # the baselines are no question of this experiment
+
+
+def test_a_family_that_a_user_names_is_corrected():
+    strong = replace(OPTUNA, label="optuna-gp", trials=4)
+    world = World((*BETTER, strong), QUIET, plans=((4, 5),))
+    named = [("agent-playbook", "optuna-tpe"), ("optuna-tpe", "optuna-gp"), ("agent-playbook", "optuna-gp")]
+    alone = analysed(world).of(Scope.STRATEGIES)[0]
+    family = analysed(world, named=named).of(Scope.STRATEGIES)
+    assert len(family) == 3 and all("3 contrasts (Holm)" in finding.remarks[-1] for finding in family)
+    assert family[0].p > alone.p and not analysed(world, named=named).of(Scope.CLAIM)
 
 
 def test_a_strategy_that_is_worse_is_shown_as_worse():
-    worse = replace(AGENT, trials=1, noise=0.1)
-    experiment = simulate_experiment(0, World((worse, replace(OPTUNA, trials=1, noise=0.1), SMALL[2])))
-    table = experiment.confirmation
-    planned = {
-        name: replace(study, arm=name) if "agent" in name else study for name, study in table.plans[0].studies.items()
-    }
-    stock = [row for row in table.rows if row.arm == "stock"]
-    bad = [
-        replace(row, arm=name, confirmation_bpb=row.confirmation_bpb + 0.1 + i / 1000)
-        for i, name in enumerate(name for name in planned if "agent" in name)
-        for row in stock
-    ]
-    table = replace(table, plans=(replace(table.plans[0], studies=planned),), rows=(*table.rows, *bad))
-    analysis = analyse(replace(experiment, confirmation=table))
-    assert analysis.headline[0].verdict == "reverse shown"
-    assert any("agent-playbook is worse than optuna-tpe: shown" in sentence for sentence in analysis.verdict)
+    worse = replace(BETTER[0], tuning=0.0, code=-0.005)
+    found = claim(analysed(World((worse, *BETTER[1:]), QUIET, plans=((5, 5),))))
+    assert found.verdict == "reverse shown" and found.estimate.high < 0
+
+
+def test_equals_are_equivalent_by_a_difference_that_a_user_names():
+    equals = (replace(SHORT[0], kinds=("constants",), tuning=0.003), replace(SHORT[1], tuning=0.003), SHORT[2])
+    analysis = analysed(World(equals, QUIET, plans=((5, 5),)), delta=0.002)
+    (found,) = analysis.of(Scope.STRATEGIES, Name.EQUIVALENCE)
+    assert found.verdict == "shown" and claim(analysis).verdict == "not shown"
+    (tiny,) = analysed(World(equals, QUIET, plans=((5, 5),)), delta=1e-6).of(Scope.STRATEGIES, Name.EQUIVALENCE)
+    assert tiny.verdict == "not shown"
+
+
+def test_a_program_that_both_found_is_no_difference_by_definition():
+    nothing = (replace(SHORT[0], unlucky=1.0), replace(SHORT[1], unlucky=1.0), SHORT[2])
+    experiment, _ = simulate(0, World(nothing, plans=((4, 3),)))
+    analysis = analyse(experiment)
+    assert claim(analysis) is not None and claim(analysis).verdict == "not shown" and claim(analysis).estimate.value == 0
+    assert all(finding.estimate.by_definition for finding in analysis.of(Scope.PROGRAM, Name.GAIN))
+
+
+# ---- looks ----
+
+
+def test_a_look_that_was_not_planned_is_counted_and_paid_for():
+    world = World(BETTER, QUIET, plans=((4, 5), (4, 10), (5, 10)))
+    experiments = list(worlds.looks(0, world))
+    found = [claim(analyse(experiment)) for experiment in experiments]
+    assert [(one.look.number, one.look.planned) for one in found] == [(1, 1), (2, 1), (3, 1)]
+    rest = ALPHA * RESERVE
+    assert [one.look.level for one in found] == [level(1, 1), rest / 2, rest / 4]
+    assert found[0].verdict == "shown" and found[1].verdict == "not stated"  # 1 of 70 ways is not rare enough then
+    assert "2 more studies of agent-playbook" in found[1].missing[0].what
+    program = analyse(experiments[2]).find(Scope.PROGRAM, Name.GAIN, "simulated/cpu/agent-playbook/0")
+    assert program.look.number == 2  # the studies that were added since are none of its business
+
+
+def test_planned_looks_share_what_one_look_has_alone():
+    world = World(BETTER, QUIET, plans=((4, 5), (4, 10)), looks=2)
+    found = [claim(analyse(experiment)) for experiment in worlds.looks(0, world)]
+    assert [one.look.level for one in found] == pytest.approx([level(1, 2), level(2, 2)])
+    assert found[0].look.level < 0.01 < found[1].look.level < level(1, 1)
+
+
+def test_a_plan_that_changes_nothing_of_a_winner_lets_its_share_be_spent():
+    """Two looks are planned, and the second adds studies: what one winner gains is looked at once, with all there is."""
+    world = World(BETTER, QUIET, plans=((4, 5), (5, 5)), looks=2)
+    first, second = (analyse(experiment) for experiment in worlds.looks(0, world))
+    gains = [one.find(Scope.PROGRAM, Name.GAIN, "simulated/cpu/agent-playbook/0") for one in (first, second)]
+    assert [gain.look.number for gain in gains] == [1, 1]
+    assert [gain.look.level for gain in gains] == pytest.approx([level(1, 2), level(1, 1)])

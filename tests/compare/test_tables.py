@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -11,21 +12,21 @@ from mlflow import MlflowClient
 from search import plan
 from search.compare.analyse.analysis import analyse, to_json
 from search.compare.analyse.curves import medians, study_curve
-from search.compare.analyse.reliability import reliability_of
+from search.compare.analyse.studies import reliability_of
 from search.compare.read.reader import read_experiment
 from search.compare.read.tables import StudyTable
-from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, records, simulate_experiment
+from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, records, simulate
 from search.config.messages import UserError
 from search.config.places import ROOT
 from search.console import command_line
 from search.study.identity import DECIDING
 from search.tracking import store
 
-SMALL = World((replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=4)), studies=2)
+SMALL = World((replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=4)), plans=((2, 2),))
 
 
 def study_of(scores, hours, anchors=(), usd=None) -> StudyTable:
-    study = simulate_experiment(0, SMALL).studies[0]
+    study = simulate(0, SMALL)[0].studies[0]
     rows = [
         replace(
             study.rows[1],
@@ -73,7 +74,7 @@ def test_medians_reach_as_far_as_all_searches_do():
 
 
 def test_reliability_by_hand():
-    experiment = simulate_experiment(0, SMALL)
+    experiment = simulate(0, SMALL)[0]
     study = experiment.of("agent-playbook")[0]
     first, second, third, fourth = study.rows
     rows = (
@@ -94,11 +95,11 @@ def test_reliability_by_hand():
     )
     found = reliability_of(replace(experiment, studies=(replace(study, rows=rows),)), "agent-playbook")
     assert found.statuses == {"completed": 2, "unusable": 1, "out_of_memory": 1}
-    assert (found.failed_share, found.unusable_share, found.out_of_memory_share, found.duplicates) == (0.5, 0.25, 0.25, 1)
-    assert (found.changes.code, found.changes.code_kept, found.changes.both, found.changes.both_kept) == (1, 1, 1, 0)
+    assert found.duplicates == 1 and found.role == "agent"
+    assert (found.tried, found.kept) == ({"code": 1, "both": 1}, {"code": 1})
     assert found.flags == {"sets_seed": 1, "below_floor": 1}
     assert found.llm_seconds == 12.0 and found.llm_usd == pytest.approx(0.03) and found.llm_calls == 3
-    assert found.other_seconds == pytest.approx(3 * 36 - 3 * 34.5)
+    assert found.seconds["train"] == pytest.approx(900) and found.hours == pytest.approx(3 * 330 / 3600)
     assert reliability_of(experiment, "optuna-tpe").llm_seconds is None
 
 
@@ -106,9 +107,10 @@ def test_reliability_by_hand():
 
 
 @pytest.fixture
-def published(tmp_path, monkeypatch):
+def published(tmp_path, monkeypatch, mlflow_file):
     """A database with simulated studies, of two tasks, and their confirmation."""
     monkeypatch.setattr(store, "MLRUNS", tmp_path)
+    shutil.copy(mlflow_file, tmp_path)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     client: MlflowClient = store.connect(uri)
     experiment = store.experiment_id(client, "simulated", uri)
@@ -131,8 +133,8 @@ def published(tmp_path, monkeypatch):
 def test_what_is_read_is_what_was_published(published):
     uri, _, _ = published
     experiment = read_experiment(uri, "simulated")
-    assert experiment == simulate_experiment(0, SMALL)
-    assert to_json(analyse(experiment)) == to_json(analyse(simulate_experiment(0, SMALL)))
+    assert experiment == simulate(0, SMALL)[0]
+    assert to_json(analyse(experiment)) == to_json(analyse(simulate(0, SMALL)[0]))
 
 
 def test_another_task_is_refused_or_left_out(published):
@@ -160,7 +162,7 @@ def test_an_unknown_experiment_is_named(published):
 
 def test_planning_reads_the_measured_noise(published, capsys):
     command_line.run(plan.COMMAND, ["experiment=simulated", f"tracking.uri={published[0]}", "difference=0.01"])
-    assert "from 8 control trials" in capsys.readouterr().out
+    assert "measured, to 3 degrees of freedom" in capsys.readouterr().out
 
 
 def test_what_only_shows_or_compares_is_no_part_of_a_studys_identity():

@@ -3,52 +3,52 @@ python -m search.compare.truth, or a larger number in FAIRTRIAL_TRUTH."""
 
 from __future__ import annotations
 
-import gc
 import os
+from dataclasses import replace
 
+import numpy as np
 import pytest
-from statsmodels.stats.multitest import multipletests
 
+from search.compare.analyse.analysis import analyse
+from search.compare.analyse.finding import Name, Scope
 from search.compare.truth import __main__ as truth
+from search.compare.truth.trainer import Noise
+from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, simulate
+from search.compare.truth.worlds import WITH_EFFECTS, WITHOUT_EFFECT
 
-COUNT = int(os.environ.get("FAIRTRIAL_TRUTH", "30"))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_collections():
-    """statsmodels collects garbage at each correction."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.mark.parametrize("name", truth.WITHOUT_EFFECT)
-def test_false_claims_are_as_rare_as_promised(name):
-    for rate in truth.false_claims(truth.WITHOUT_EFFECT[name], COUNT, seed=10_000):
-        assert rate.of > 0.5 * COUNT, rate  # or nothing was stated
-        assert rate.p >= truth.LEVEL, rate
+COUNT = int(os.environ.get("FAIRTRIAL_TRUTH", "20"))
+# What an earlier design of the experiment got wrong: drift, seeds that one strategy feels more, failures, looks.
+HARD = (
+    "1 % an hour slower",
+    "agent 2.5 x, tuner 0.6 x the noise",
+    "failures 50 %",
+    "stop when shown, none planned",
+    "shared CPU with a probe",
+)
 
 
-@pytest.mark.parametrize("name", truth.WITH_EFFECTS)
+@pytest.mark.parametrize("name", HARD if COUNT < truth.FULL else WITHOUT_EFFECT)
+def test_false_claims_are_as_rare_as_promised(name, capsys):
+    assert truth.false_claims(name, WITHOUT_EFFECT[name], COUNT) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["shared CPU with a probe", "1 % an hour slower"])
 def test_intervals_cover_and_estimates_are_unbiased(name):
-    results = truth.coverage(truth.WITH_EFFECTS[name], COUNT, seed=20_000)
-    rejected = multipletests([result.p for result in results], alpha=truth.LEVEL, method="holm")[0]
-    assert not rejected.any(), [str(result) for result, wrong in zip(results, rejected, strict=True) if wrong]
+    found = [one for seed in range(COUNT) for one in truth.covered(seed, WITH_EFFECTS[name])]
+    for what in {what for what, _, _ in found}:
+        mine = [(estimate, value) for name, estimate, value in found if name == what]
+        inside = sum(estimate.low <= value <= estimate.high for estimate, value in mine)
+        errors = np.array([estimate.value - value for estimate, value in mine])
+        assert inside >= 0.75 * len(mine), what  # 15 of 20: one in two thousand where it is 95 %
+        assert abs(errors.mean()) < 4 * errors.std() / np.sqrt(len(errors)), what
 
 
-def test_planned_repeats_show_the_gain():
-    for rate in truth.power_of_repeats(COUNT, seed=30_000):
-        assert rate.p >= truth.LEVEL, rate
-
-
-@pytest.mark.parametrize("advantage", truth.ADVANTAGES)
-def test_planned_searches_show_the_advantage(advantage):
-    for rate in truth.power_of_searches(COUNT, 40_000, advantage):
-        assert rate.p >= truth.LEVEL, rate
-
-
-def test_a_comparison_that_claims_too_much_would_fail(monkeypatch):
-    """The judge itself: claims at twice alpha are rejected, and a tool that never claims anything has no power."""
-    assert truth.Rate("claims", 100, 1_000, 0.05, "greater").p < truth.LEVEL
-    assert truth.Rate("power", 0, COUNT, 0.8, "less").p < truth.LEVEL
-    assert truth.Bias("luck", (0.1, 0.2, 0.3, 0.15, 0.25)).p < truth.LEVEL
+def test_blocks_in_one_fixed_order_would_be_seen():
+    """The judge itself: on a machine that gets slower, whoever always comes first seems better."""
+    rivals = (replace(AGENT, code=0.01), OPTUNA, CONTROL)
+    world = World(rivals, Noise(sd=0.0003, again=0.0002, drift=0.05))
+    biases = []
+    for one in (world, replace(world, ordered=True)):
+        found = [analyse(simulate(seed, one)[0]).find(Scope.STRATEGY, Name.GAIN, "agent-playbook") for seed in range(8)]
+        biases.append(float(np.mean([finding.estimate.value for finding in found])) - 0.01)
+    assert biases[1] < -0.0004 < -0.0002 < biases[0] < 0.0002

@@ -1,134 +1,155 @@
-"""What the comparison counts, and what it says where nothing is shown."""
+"""The verdict's sentences: their order, what they may claim, and the advice that they give."""
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import replace
 
-from search.compare.analyse.analysis import SCHEMA, analyse, to_json
-from search.compare.analyse.confirmed import confirmation_of, counts, looks_at
-from search.compare.analyse.gains import evidence_of
-from search.compare.analyse.headline import headline
-from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, simulate_experiment
+import pytest
 
-SMALL = (replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=4))
-BETTER = (replace(AGENT, trials=4, tuning=0.1, code=0.1), replace(OPTUNA, trials=4, tuning=0.03), SMALL[2])
-
-
-def contrasts_of(experiment):
-    return headline(evidence_of(experiment, None))
+from search.compare.analyse.finding import Estimate, Finding, Name, Scope, Verdict
+from search.compare.comparison import comparison_of
+from search.compare.read.reader import Experiment
+from search.compare.show.verdict import verdict_of
+from search.compare.show.view import View
+from tests.compare.experiments import told
 
 
-# ---- looks, failures, screening ----
+def said(name: str, **changes) -> str:
+    """The verdict where the analysis is changed."""
+    return "\n".join(verdict_of(View(replace(told(name).compared.view.analysis, **changes))))
 
 
-def test_later_looks_are_counted_and_paid_for():
-    analysis = analyse(simulate_experiment(0, World(BETTER, extensions=(7, 9))))
-    assert analysis.confirmation.looks == 3 and analysis.confirmation.planned == 5 and analysis.confirmation.repeats == 9
-    confirmed, contrast = analysis.studies[0].confirmed, analysis.headline[0]
-    assert confirmed.looks == contrast.looks == 3 and confirmed.repeats == 9
-    assert confirmed.p_as_planned > confirmed.gain.p
-    assert any("planned or extended 3 times" in caution for caution in analysis.cautions)
+def with_claim(**changes) -> str:
+    """The sentence about a claim that is changed."""
+    analysis = told("nothing").compared.view.analysis
+    findings = [replace(one, **changes) if one.scope is Scope.CLAIM else one for one in analysis.findings]
+    return next(line for line in said("nothing", findings=tuple(findings)).splitlines() if "every baseline" in line)
 
 
-def test_a_plan_below_the_minimum_is_no_look():
-    table = simulate_experiment(0, World(SMALL, studies=1, repeats=3, extensions=(5,))).confirmation
-    assert looks_at(table, set(table.plans[0].studies), 1) == 1
-
-
-def test_only_completed_audited_reports_count():
-    experiment = simulate_experiment(0, World(SMALL, studies=1))
-    table = experiment.confirmation
-    first, second, third, *rest = table.rows
-    spoilt = (
-        replace(first, audited=False),
-        replace(second, stage="screening"),
-        replace(third, status="crashed", val_bpb=None, score=None),
-    )
-    assert not any(counts(row) for row in spoilt)
-    found = confirmation_of(replace(table, rows=(*spoilt, *rest)))
-    assert {arm.name: len(arm.repeats) for arm in found.arms}[first.arm] == 4
-    assert [(failed.arm, failed.status) for failed in found.failed] == [(first.arm, "completed"), (third.arm, "crashed")]
-    assert found.failed[0].reason == "was not audited" and found.unfinished == 1
-
-
-def test_repeats_that_are_planned_must_be_run_before_anything_is_stated():
-    experiment = simulate_experiment(0, World(BETTER, repeats=8))
-    table = experiment.confirmation
-    half = replace(experiment, confirmation=replace(table, rows=tuple(row for row in table.rows if row.replicate < 6)))
-    assert analyse(experiment).studies[0].confirmed.shown and contrasts_of(experiment)[0].verdict == "shown"
-    analysis = analyse(half)
-    for missing in (analysis.studies[0].confirmed.missing, analysis.headline[0].missing):
-        assert [entry.command for entry in missing] == ["python -m search.confirm experiment=simulated repeats=8"]
-    assert not analysis.studies[0].confirmed.shown and analysis.headline[0].verdict == "not stated"
-
-
-def test_repeats_that_failed_are_asked_for_again():
-    experiment = simulate_experiment(0, World(BETTER))
-    table = experiment.confirmation
-    rows = (replace(table.rows[0], status="crashed", val_bpb=None, score=None), *table.rows[1:])
-    contrast = contrasts_of(replace(experiment, confirmation=replace(table, rows=rows)))[1]
-    assert [(entry.what, entry.command) for entry in contrast.missing] == [
-        ("1 of 5 confirmation repeats", "python -m search.confirm experiment=simulated repeats=6")
+def test_a_machine_that_moved_is_the_first_sentence_everywhere():
+    moving = told("moving")
+    first = moving.json["verdict"][0]
+    assert first.startswith("The machine moved: the unchanged program got 0.0")
+    assert "worse from the control to the confirmation" in first and "more than the noise floor of 0.0011" in first
+    assert "task.budget.tokens" in moving.json["verdict"][1]
+    assert f"**{first}**" in moving.markdown
+    lines = [
+        line for line in moving.terminal.splitlines() if line and not line.startswith(("agent", "optuna", "seeds", "─"))
     ]
+    assert lines[2].startswith("The machine moved")
+    assert "The machine moved" not in " ".join(told("nothing").json["verdict"])
 
 
-def test_a_better_trial_after_the_plan_is_said():
-    experiment = simulate_experiment(0, World(SMALL, studies=1))
-    study = experiment.studies[0]
-    rows = (*study.rows, replace(study.rows[-1], number=len(study.rows), val_bpb=1.0, score=1.0))
-    analysis = analyse(replace(experiment, studies=(replace(study, rows=rows), *experiment.studies[1:])))
-    assert analysis.studies[0].confirmed.better_since == len(study.rows)
-    assert any("has a better trial" in caution for caution in analysis.cautions)
+def test_speed_is_no_news_where_budgets_are_tokens():
+    facts = {"budget": {"tokens": 1000}}
+    machine = replace(told("moving").compared.view.analysis.machine, moves=())
+    assert "The machine moved: the machine's speed was not" in said("moving", machine=machine)
+    assert "The machine moved" not in said("moving", machine=machine, task_facts=facts)
+    assert "task.budget.tokens" not in said("moving", task_facts=facts)
 
 
-# ---- words ----
+def test_advice_is_given_only_where_it_can_help():
+    better, worse = Estimate(0.0012, 0.001, -0.001, 0.003), Estimate(-0.0012, 0.001, -0.003, 0.001)
+    open_ = with_claim(estimate=better, verdict=Verdict.NOT_SHOWN, p=0.2)
+    assert "not shown" in open_ and open_.endswith("python -m search.plan experiment=simulated difference=0.0012")
+    assert "search.plan" not in with_claim(estimate=worse, verdict=Verdict.NOT_SHOWN, p=0.8)
+    assert "search.plan" not in with_claim(estimate=better, verdict=Verdict.SHOWN, p=0.001)
+    reverse = with_claim(estimate=worse, verdict=Verdict.REVERSE, p=0.999, p_reverse=0.001)
+    assert "is worse than every baseline (optuna-tpe): shown" in reverse and "p = 0.0010" in reverse
 
 
-def test_without_a_confirmation_every_claim_is_unconfirmed():
-    analysis = analyse(simulate_experiment(0, World(BETTER, confirmed=False)))
-    claims = [sentence for sentence in analysis.verdict if "claims" in sentence]
-    assert len(claims) == 2 and all("unconfirmed" in sentence for sentence in claims)
-    assert all(study.confirmed is None for study in analysis.studies)
-    assert not any(word in sentence for sentence in analysis.verdict for word in ("shown.", "is better"))
+def test_two_programs_are_never_a_claim_about_strategies():
+    verdict = told("one study only").json["verdict"]
+    (programs,) = [one for one in verdict if one.startswith("As programs")]
+    assert re.search(r"trial \d+ of agent-playbook/0 is (better|worse) than trial \d+ of optuna-tpe/0: ", programs)
+    assert "this says nothing of their strategies" in programs
+    assert not any(one.startswith("As programs") for one in told("effects").json["verdict"])
 
 
-def test_what_is_not_shown_is_said_to_be_not_shown():
-    analysis = analyse(simulate_experiment(0, World()))
-    assert [contrast.verdict for contrast in analysis.headline] == ["not shown"] * 3
-    assert sum("not shown" in sentence for sentence in analysis.verdict) >= 3
-    assert any("would settle it" in sentence for sentence in analysis.verdict)
+def test_an_unplanned_look_is_said_with_its_price():
+    (late,) = [one for one in told("unplanned").json["verdict"] if "look" in one]
+    looks = [one.look for one in told("unplanned").compared.view.analysis.findings if one.look]
+    (level,) = {look.level for look in looks if look.number == 2}
+    assert (
+        late.startswith(f"Some of this is look 2 where 1 look was planned. It costs: there p must be below {level:.4f}")
+        and level < 0.01
+    )
 
 
-def test_without_a_control_the_noise_is_unknown():
-    analysis = analyse(simulate_experiment(0, World(SMALL[:2], studies=2)))
-    assert analysis.noise.control is None and analysis.noise.null_band is None
-    assert "noise floor is unknown" in analysis.verdict[0]
-    assert {study.stock_from for study in analysis.studies} == {"own stock"}
+def test_claims_after_fewer_trials_stand_beside_that_of_whole_studies():
+    verdict = told("effects").json["verdict"]
+    assert verdict[0].startswith(
+        "agent-playbook is better than every baseline (optuna-tpe): shown. Smallest advantage +0.00"
+    )
+    assert verdict[1].startswith("After 10 trials, agent-playbook is better than every baseline")
 
 
-def test_what_differs_between_studies_is_cautioned_of():
-    experiment = simulate_experiment(0, World(SMALL, studies=2))
-    experiment.studies[0].header["harness"] = "of another day"
-    experiment.studies[2].header["harness"] = experiment.studies[3].header["harness"] = "with Optuna's own module"
-    experiment.studies[0].header["machine"] = "another"
-    experiment.studies[0].header["sandbox"] = "none"
-    experiment.studies[0].header["config"]["strategy"]["llm"]["about"] = "a hand-picked list"
-    cautions = " ".join(analyse(replace(experiment, empty=("simulated/cpu/x/0",))).cautions)
-    assert "Studies of optuna" not in cautions
+def test_equivalence_is_told_where_a_difference_is_named():
+    verdict = comparison_of(told("nothing").experiment, delta=0.01).verdict
+    assert any(one.startswith("agent-playbook and optuna-tpe: neither is better by 0.01: shown, p ") for one in verdict)
+    assert not any("neither" in one for one in told("nothing").json["verdict"])
+
+
+def test_pairs_that_a_user_names_take_the_place_of_the_claim():
+    verdict = comparison_of(told("effects").experiment, [("optuna-tpe", "agent-playbook")]).verdict
+    assert verdict[0].startswith("optuna-tpe is worse than agent-playbook: shown. Advantage -0.00")
+    assert not any("every baseline" in one for one in verdict)
+
+
+def test_a_search_is_called_a_study_and_nothing_unconfirmed_is_shown():
+    for name in ("effects", "nothing", "unconfirmed", "moving"):
+        assert not re.search(r"\bsearch(es)?\b(?! seed|\.plan)", " ".join(told(name).json["verdict"]))
+    verdict = told("unconfirmed").json["verdict"]
+    assert sum("unconfirmed: how much of it is luck is not known" in one for one in verdict) == 2
+
+
+def changed(**headers) -> Experiment:
+    """An experiment whose first study's record differs."""
+    experiment = told("one study only").experiment
+    first, *others = experiment.studies
+    return replace(experiment, studies=(replace(first, header={**first.header, **headers}), *others), empty=("a/b/c/0",))
+
+
+@pytest.mark.parametrize(
+    ("headers", "said_"),
+    [
+        ({"machine": "another"}, "different machines"),
+        ({"environment": {}}, "versions of libraries"),
+        ({"sandbox": "none"}, "without a sandbox"),
+        ({"sandbox": "none"}, "in different sandboxes"),
+        ({}, "a/b/c/0 has no finished trial yet"),
+    ],
+)
+def test_what_differs_between_studies_is_cautioned_of(headers, said_):
+    assert said_ in " ".join(comparison_of(changed(**headers)).cautions)
+
+
+def test_devices_doubts_seeds_and_failures_are_cautioned_of():
+    experiment = told("one study only").experiment
+    study, *others = experiment.studies
+    number = told("one study only").compared.view.facts[study.identity].winner
+    rows = [
+        replace(
+            row,
+            device=f"H{100 * (row.number % 2 + 1)} id",
+            flags=("sets_seed",),
+            doubts=("fast",),
+            telemetry={"cpu_share": 0.5},
+        )
+        for row in study.rows
+    ]
+    cautions = " ".join(comparison_of(replace(experiment, studies=(replace(study, rows=tuple(rows)), *others))).cautions)
     for words in (
-        "Studies of agent ran under different versions",
-        "different machines",
-        "different sandboxes",
-        "without a sandbox",
-        "a hand-picked list",
-        "no finished trial",
+        "different models of device",
+        "sets a seed itself",
+        "stand out (fast)",
+        "less than 90 % of its cores' time",
     ):
         assert words in cautions
+    assert number is not None and "run" in " ".join(told("hostile").compared.cautions)
 
 
-def test_the_analysis_is_plain_json_and_repeats_itself():
-    experiment = simulate_experiment(0, World(failures=0.05))
-    text = json.dumps(to_json(analyse(experiment)), allow_nan=False)
-    assert text == json.dumps(to_json(analyse(experiment)), allow_nan=False)
-    assert json.loads(text)["schema"] == SCHEMA == 1
+def test_a_drift_that_the_verdict_begins_with_is_not_said_twice():
+    drift = Finding(Scope.MACHINE, Name.DRIFT, "the studies", estimate=Estimate(0.0002), verdict=Verdict.SHOWN)
+    assert drift.shown and sum("drifted in the confirmation" in one for one in told("moving").compared.cautions) == 0

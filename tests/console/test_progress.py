@@ -27,7 +27,7 @@ def shown(display_class, *arguments) -> str:
     display.progress(Progress("waiting"))
     display.progress(Progress("train", 0.5, 2.75, 10_000, 5.0))
     finished = entry(3)
-    display.finished(finished, finished.trial, "7 trials")
+    display.finished(finished, finished, "7 trials")
     display.close()
     return output.getvalue()
 
@@ -35,7 +35,7 @@ def shown(display_class, *arguments) -> str:
 def test_plain_lines_name_trial_score_and_budget():
     text = shown(PlainDisplay)
     assert "trial 3: waiting for a free device" in text
-    assert "val_bpb 2.5000, kept: 0.1 better | best 2.5000 (trial 3) | left: 7 trials" in text
+    assert "val_bpb 2.5000, kept: 0.1 better | winner 2.5000 (trial 3) | left: 7 trials" in text
 
 
 def test_bars_show_loss_and_speed():

@@ -193,8 +193,8 @@ def test_a_killed_or_stopped_download_leaves_no_part_that_counts_and_whole_shard
     process = start(folder, tmp_path / "cache", server.url, HF_HUB_DOWNLOAD_TIMEOUT="1")
     wait_until(lambda: server.bodies(FIRST) and len(whole(folder)) == len(NAMES) - 1)
     process.send_signal(how)
-    said, _ = process.communicate(timeout=120)
-    assert "KeyboardInterrupt" in said or how is signal.SIGKILL
+    process.communicate(timeout=120)
+    assert process.returncode != 0
     assert FIRST not in whole(folder)
     server.requests.clear()
     server.fail(FIRST)

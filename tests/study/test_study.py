@@ -300,6 +300,18 @@ def test_a_study_goes_on_only_as_what_it_began_as(configure, prepared, tmp_path,
     assert said in str(refused.value)
 
 
+def test_a_stock_that_was_changed_under_its_name_is_refused(configure, prepared, tmp_path):
+    start = tmp_path / "mine.py"
+    text = configure("task=smoke").start_file.read_text()
+    start.write_text(text)
+    config = configure("task=smoke", f"start={start}")
+    with Journal(tmp_path / "study", print) as journal:
+        begin(config, journal, prepared)
+        start.write_text(text.replace("MUON_MOMENTUM = 0.95", "MUON_MOMENTUM = 0.9"))
+        with pytest.raises(UserError, match=r"(?s)began with stock=.*experiment="):
+            begin(config, journal, prepared)
+
+
 @pytest.mark.parametrize(
     "change",
     [["study.trials=99"], ["study.train_hours=2"], ["tracking.uri=http://elsewhere"], ["llm=playbook"], ["space=gpu"], []],

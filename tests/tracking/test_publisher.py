@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 
 import pytest
@@ -24,9 +25,11 @@ from search.tracking.publisher import MlflowPublisher
 
 
 @pytest.fixture
-def publish(configure, machine, tmp_path, monkeypatch):
+def publish(configure, mlflow_file, tmp_path, monkeypatch):
     """Run a study of a few synthetic trials in a folder of its own, published to a database there."""
     monkeypatch.setattr(store, "MLRUNS", tmp_path / "mlruns")
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(mlflow_file, tmp_path / "mlruns" / "mlflow.db")
     uri = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
 
     def run(trials: int, *overrides: str, break_at: int | None = None, runner: SyntheticRunner | None = None):
@@ -124,6 +127,8 @@ class Measured(SyntheticRunner):
             audit_max=0.03,
             telemetry={"sm_clock_mhz": 1900.0, "throttled_share": 0.25},
             described={"attention": "flash", "flops_per_token": 98_950_000},
+            probe_before=100.0,
+            probe_after=90.0,
         )
 
 
@@ -134,12 +139,14 @@ def test_what_was_measured_beside_the_score_is_published(publish, tmp_path):
     assert metrics["field_bpb"] == pytest.approx(metrics["val_bpb"] - 0.01)
     assert (metrics["audit_sd"], metrics["audit_max"]) == (0.002, 0.03)
     assert (metrics["telemetry/sm_clock_mhz"], metrics["telemetry/throttled_share"]) == (1900.0, 0.25)
+    assert (metrics["probe/before"], metrics["probe/after"]) == (100.0, 90.0)
     assert metrics["described/flops_per_token"] == 98_950_000 and known.data.tags["described.attention"] == "flash"
 
     (parent,) = runs_of(publish.client, "study")
     rows = [json.loads(line) for line in artifact(publish.client, parent, "trials.jsonl", tmp_path).splitlines()]
     assert rows[0]["telemetry"] == {"sm_clock_mhz": 1900.0, "throttled_share": 0.25}
     assert (rows[0]["audit_sd"], rows[0]["audit_max"], rows[0]["device"]) == (0.002, 0.03, "NVIDIA H100 80GB HBM3 GPU-1")
+    assert (rows[0]["probe_before"], rows[0]["probe_after"]) == (100.0, 90.0)
     assert rows[0]["field_bpb"] == pytest.approx(rows[0]["val_bpb"] - 0.01)
 
 
@@ -174,6 +181,15 @@ def test_an_outage_is_made_up_for_by_the_next_start(publish, break_at):
     assert [run.data.tags["fairtrial.trial"] for run in trials] == ["0", "1", "2", "3"]
     parent = runs_of(publish.client, "study")[0].info.run_id
     assert [point.step for point in publish.client.get_metric_history(parent, "best_val_bpb")] == [0, 1, 2, 3]
+
+
+def test_what_lies_beside_a_journal_is_published_without_a_new_trial(publish, tmp_path):
+    publish(2)
+    plans = tmp_path / "study" / "seeds" / "attachments" / "plans.json"
+    plans.parent.mkdir()
+    plans.write_text("[]")
+    publish(2)
+    assert artifact(publish.client, runs_of(publish.client, "study")[0], "plans.json", tmp_path) == "[]"
 
 
 def test_a_deleted_experiment_is_named(publish):

@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import difflib
 import os
-import subprocess
-from types import SimpleNamespace
+from contextlib import nullcontext
 
 import pytest
 
-from search.config.places import ROOT
 from search.study.flags import flags
 from search.study.trial import Status
-from tests.sandboxes import WORKING
+from tests.sandboxes import WARM_BOX, WORKING
+from tests.warm import Warm
 from tests.zoo import CHEATS, HONEST, PLAIN, Program
 from tests.zoo.__main__ import PAGE, page
 from tests.zoo.keyring import own_keyring
 from tests.zoo.trials import Result, Zoo, make_zoo, server
 from tests.zoo.walls import WALLS, WITHOUT_A_SWITCH
-from tests.zoo.warm import Warm
 
 FULL = os.environ.get("FAIRTRIAL_ZOO") == "full"
 FEW_LINES = 30
 BOXES = [box.name for box in WORKING]
-WARM_BOX = "landlock" if "landlock" in BOXES else "none"  # bubblewrap has to start a program of its own
 own_keyring()  # or what a cheat leaves in it would outlive these tests
 
 # Walls that stand or fall with the sandbox; limits and system calls are the same in each.
@@ -69,13 +66,6 @@ def cases() -> list:
 
 
 @pytest.fixture(scope="module")
-def warm(machine):
-    started = Warm(ROOT)
-    yield started
-    started.close()
-
-
-@pytest.fixture(scope="module")
 def zoo(smoke, tmp_path_factory):
     with server() as ports:
         yield make_zoo(*smoke, ports, tmp_path_factory.mktemp("stock"))
@@ -87,10 +77,7 @@ def run(zoo: Zoo, warm: Warm, tmp_path, monkeypatch):
     monkeypatch.setenv("ZOO_API_KEY", "canary")
 
     def run_program(program: Program, box: str, cold: bool = FULL, **settings) -> Result:
-        with pytest.MonkeyPatch.context() as patch:
-            if not cold and box != "bubblewrap":
-                stand_in = SimpleNamespace(**{**vars(subprocess), "Popen": warm.popen})
-                patch.setattr("search.runner.process.candidate_process.subprocess", stand_in)
+        with nullcontext() if cold or box == "bubblewrap" else warm.serving():
             return zoo.run(program, box, tmp_path, **settings)
 
     return run_program

@@ -1,1 +1,1 @@
-"""The statistics of an experiment."""
+"""The statistics of an experiment: from its tables to a table of findings."""

@@ -2,33 +2,114 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from search.compare.analyse.cautions import cautions_of
-from search.compare.analyse.confirmed import confirmation_of
-from search.compare.analyse.curves import medians, study_curve
-from search.compare.analyse.gains import evidence_of, study_result
-from search.compare.analyse.headline import headline
-from search.compare.analyse.noise import noise_of
-from search.compare.analyse.reliability import reliability_of
-from search.compare.analyse.results import Analysis, Contrast, Missing
-from search.compare.analyse.speed import speed_of
-from search.compare.analyse.strategies import strategy_result
-from search.compare.read.tables import Experiment
-from search.compare.show.verdict import verdict_of
+from search.compare.analyse.blocks import blocks_of, counts
+from search.compare.analyse.contrasts import contrast_findings
+from search.compare.analyse.curves import MedianCurve, StudyCurve, medians, study_curve
+from search.compare.analyse.finding import Finding, Missing, Name, Scope
+from search.compare.analyse.machine import Move, held_back, machine_findings, moves, speed_shifts
+from search.compare.analyse.noise import Noise, noise_of
+from search.compare.analyse.probe import Effect
+from search.compare.analyse.programs import program_findings
+from search.compare.analyse.quantity import Evidence, measured_of
+from search.compare.analyse.strategies import strategy_findings
+from search.compare.analyse.studies import Reliability, StudyFacts, reliability_of, study_facts
+from search.compare.read.tables import REPORT, ConfirmationTable, Experiment
+from search.config.commands import Pair
 
-SCHEMA = 1  # of report.json
+SCHEMA = 2  # of report.json; .github/docs/report-json.md describes it
 
 
-def analyse(experiment: Experiment) -> Analysis:
-    """Pure: the same tables give the same analysis."""
-    noise, speed = noise_of(experiment), speed_of(experiment)
-    evidence = evidence_of(experiment, noise.null_band)
-    studies = tuple(study_result(study, evidence) for study in experiment.studies)
-    strategies = tuple(strategy_result(label, studies, evidence) for label in experiment.strategies)
-    contrasts = headline(evidence)
-    confirmation = None if experiment.confirmation is None else confirmation_of(experiment.confirmation)
+@dataclass(frozen=True)
+class FailedRepeat:
+    """A run of the confirmation without a score that counts."""
+
+    arm: str
+    search_seed: int
+    repeat: int
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ConfirmationFacts:
+    """`looks`: planned at the first confirmation; `look`: how often it was planned or extended by now. `runs`: trained for
+    the report, `planned_blocks`: search seeds times repeats. `probe`: what scores were adjusted by, if by anything."""
+
+    look: int
+    looks: int
+    repeats: int
+    top: int
+    stock_runs: int
+    at: tuple[int, ...]
+    runs: int
+    planned_blocks: int
+    failed: tuple[FailedRepeat, ...]
+    probe: Effect | None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """`moves`: shifts of the stock's score beyond the noise floor, the largest first. `speeds`: studies whose stock trained
+    at another speed than the control, as ratios. `held_back`: signs in the telemetry, with how many trials show them, of how
+    many that recorded it."""
+
+    moves: tuple[Move, ...]
+    speeds: tuple[tuple[str, float], ...]
+    held_back: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All that a report says. `findings`: the table that everything is a view of. `missing`: what claims lack, with
+    commands, each once."""
+
+    schema: int
+    experiment: str
+    task: str
+    task_facts: dict[str, Any]
+    task_fingerprint: str
+    noise: Noise
+    findings: tuple[Finding, ...]
+    machine: Machine
+    confirmation: ConfirmationFacts | None
+    studies: tuple[StudyFacts, ...]
+    strategies: tuple[Reliability, ...]
+    curves: tuple[StudyCurve, ...]
+    medians: tuple[MedianCurve, ...]
+    missing: tuple[Missing, ...]
+
+    def of(self, scope: Scope, name: Name | None = None, subject: str | None = None, at: int | None = None) -> list[Finding]:
+        """The findings of a kind, in their order."""
+        return [
+            finding
+            for finding in self.findings
+            if finding.scope is scope
+            and (name is None or finding.name is name)
+            and (subject is None or finding.subject == subject)
+            and finding.at == at
+        ]
+
+    def find(self, scope: Scope, name: Name, subject: str, at: int | None = None) -> Finding | None:
+        """The first of them."""
+        return next(iter(self.of(scope, name, subject, at)), None)
+
+
+def analyse(experiment: Experiment, named: Sequence[Pair] = (), delta: float | None = None) -> Analysis:
+    """Pure: the same tables give the same analysis. `named`, `delta`: as `contrast_findings` takes them."""
+    noise, table = noise_of(experiment), experiment.confirmation
+    evidence = Evidence(experiment, noise, None if table is None else blocks_of(table))
+    measured = measured_of(evidence)
+    machine = tuple(machine_findings(experiment))
+    findings = (
+        *contrast_findings(evidence, named, delta),
+        *strategy_findings(evidence, measured),
+        *program_findings(evidence, measured),
+        *machine,
+    )
     curves = tuple(study_curve(study) for study in experiment.studies)
     return Analysis(
         schema=SCHEMA,
@@ -37,17 +118,16 @@ def analyse(experiment: Experiment) -> Analysis:
         task_facts=experiment.task_facts,
         task_fingerprint=experiment.task_fingerprint,
         noise=noise,
-        speed=speed,
-        confirmation=confirmation,
-        studies=studies,
-        strategies=strategies,
-        headline=contrasts,
-        reliability=tuple(reliability_of(experiment, label) for label in experiment.strategies),
+        findings=findings,
+        machine=Machine(
+            tuple(moves(experiment, machine, noise)), tuple(speed_shifts(experiment)), tuple(held_back(experiment))
+        ),
+        confirmation=None if table is None or not table.plans else _facts(table, evidence),
+        studies=tuple(study_facts(study, evidence) for study in experiment.studies),
+        strategies=tuple(reliability_of(experiment, label) for label in experiment.strategies),
         curves=curves,
         medians=medians(curves),
-        missing=_missing(contrasts),
-        cautions=cautions_of(experiment, noise, speed, confirmation, studies),
-        verdict=verdict_of(experiment, noise, speed, strategies, contrasts),
+        missing=tuple(dict.fromkeys(missing for finding in findings for missing in finding.missing)),
     )
 
 
@@ -56,6 +136,21 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
     return asdict(analysis)
 
 
-def _missing(contrasts: tuple[Contrast, ...]) -> tuple[Missing, ...]:
-    """The notes of all contrasts, each once."""
-    return tuple(dict.fromkeys(missing for contrast in contrasts for missing in contrast.missing))
+def _facts(table: ConfirmationTable, evidence: Evidence) -> ConfirmationFacts:
+    last, rows = table.plans[-1], [row for row in table.rows if row.stage == REPORT]
+    return ConfirmationFacts(
+        look=len(table.plans),
+        looks=table.plans[0].looks,
+        repeats=last.repeats,
+        top=last.top,
+        stock_runs=last.stock_runs,
+        at=last.at,
+        runs=len(rows),
+        planned_blocks=last.repeats * len({planned.search_seed for planned in table.studies.values()}),
+        failed=tuple(
+            FailedRepeat(row.arm or "", row.search_seed or 0, row.repeat or 0, row.status, row.reason or "was not audited")
+            for row in rows
+            if not counts(row)
+        ),
+        probe=None if evidence.blocks is None else evidence.blocks.probe,
+    )

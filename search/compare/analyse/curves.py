@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from search.compare.analyse.reliability import dollars
-from search.compare.analyse.results import MedianCurve, StudyCurve
+from search.compare.analyse.studies import dollars
 from search.compare.read.tables import StudyTable
 
 POINTS = 200  # of a median's grid over hours or dollars
+
+
+@dataclass(frozen=True)
+class StudyCurve:
+    """Parallel tuples over the trials that count against the budget. `hours`, `usd`: used when the trial had ended (anchors
+    cost hours too; `usd` is None where it is unknown). `score`: None where a trial has none that may win. `best`: so far."""
+
+    study: str
+    strategy: str
+    search_seed: int
+    trial: tuple[int, ...]
+    hours: tuple[float, ...]
+    usd: tuple[float, ...] | None
+    score: tuple[float | None, ...]
+    best: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class MedianCurve:
+    """Median of best-so-far over the studies of one strategy, as far as all of them reach. `axis`: trials, hours or usd."""
+
+    strategy: str
+    axis: str
+    studies: int
+    x: tuple[float, ...]
+    best: tuple[float, ...]
 
 
 def study_curve(study: StudyTable) -> StudyCurve:

@@ -1,31 +1,18 @@
-"""Estimates with their intervals, from repeats of programs."""
+"""Estimates with their intervals."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, special, stats
 
-from search.compare.analyse.results import CONFIDENCE, Estimate, Spread
-
-Samples = Mapping[str, Sequence[float]]  # scores by program
+from search.compare.analyse.finding import CONFIDENCE, Estimate, Spread
 
 
-def mean_estimate(values: Sequence[float]) -> Estimate:
-    """The mean with its t interval, which two values or more have. Raises ValueError without a value."""
-    if not values:
-        raise ValueError("a mean needs a value")
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return Estimate(mean, None, None, None)
-    error = float(stats.sem(values))
-    return estimate(mean, error**2, len(values) - 1)
-
-
-def estimate(value: float, variance: float, degrees: float) -> Estimate:
+def t_interval(value: float, variance: float, degrees: float) -> Estimate:
     """A value with its t interval. `variance`: of the value itself, known to so many degrees of freedom."""
     error = math.sqrt(variance)
     reach = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees)) if error > 0 else 0.0
@@ -49,106 +36,53 @@ def pooled_spread(groups: Iterable[Sequence[float]]) -> Spread | None:
 
 
 @dataclass(frozen=True)
-class Combination:
-    """A constant plus weighted means of programs' scores: stock minus winner is {"stock": 1, "winner": -1}."""
-
-    weights: Mapping[str, float] = field(default_factory=dict)
-    constant: float = 0.0
-
-    def __add__(self, other: Combination) -> Combination:
-        names = {*self.weights, *other.weights}
-        weights = {name: self.weights.get(name, 0) + other.weights.get(name, 0) for name in names}
-        return Combination({name: weight for name, weight in weights.items() if weight}, self.constant + other.constant)
-
-    def __sub__(self, other: Combination) -> Combination:
-        negative = Combination({name: -weight for name, weight in other.weights.items()}, -other.constant)
-        return self + negative
-
-    def value(self, samples: Samples) -> float:
-        """Raises KeyError where a program has no score."""
-        return self.constant + sum(weight * float(np.mean(samples[name])) for name, weight in self.weights.items())
-
-    def estimate(self, samples: Samples) -> Estimate:
-        """With the interval of Welch and Satterthwaite: of two programs, it is Welch's. A combination without programs is
-        so by definition. Raises KeyError where a program has no score."""
-        value = self.value(samples)
-        if not self.weights:
-            return Estimate(value, 0.0, value, value, by_definition=True)
-        if any(len(samples[name]) < 2 for name in self.weights):
-            return Estimate(value, None, None, None)
-        return estimate(value, *_sum_of(self._parts(samples)))
-
-    def p_not_above_zero(self, samples: Samples) -> float | None:
-        """One-sided p of the hypothesis that it is at most 0. None where it has no spread to be held against."""
-        if not self.weights or any(len(samples[name]) < 2 for name in self.weights):
-            return None
-        return p_above_zero(self.value(samples), *_sum_of(self._parts(samples)))
-
-    def _parts(self, samples: Samples) -> list[_Part]:
-        return [_Part(w**2 * _variance_of_mean(samples[name]), len(samples[name]) - 1) for name, w in self.weights.items()]
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean over studies. `shared`: whether different studies used the same program's scores. `by_definition`: whether no
-    program's score is in it, and all studies have the same value."""
+class Variance:
+    """A variance, known to so many degrees of freedom."""
 
     value: float
-    variance: float | None
-    degrees: float | None
-    shared: bool
-    by_definition: bool = False
+    degrees: float
 
-    @property
-    def estimate(self) -> Estimate:
-        if self.by_definition:
-            return Estimate(self.value, 0.0, self.value, self.value, by_definition=True)
-        if self.variance is None or self.degrees is None:
-            return Estimate(self.value, None, None, None)
-        return estimate(self.value, self.variance, self.degrees)
+    def __add__(self, other: Variance) -> Variance:
+        """Of a sum of independent parts; degrees of freedom after Satterthwaite."""
+        total = self.value + other.value
+        below = self.value**2 / self.degrees + other.value**2 / other.degrees
+        return Variance(total, total**2 / below if below > 0 else self.degrees + other.degrees)
+
+    def over(self, count: float) -> Variance:
+        return Variance(self.value / count, self.degrees)
 
 
-def mean_over_studies(studies: Sequence[Combination], samples: Samples) -> Mean:
-    """The mean of one number per study, with what studies share counted once.
+def variance_of(values: Sequence[float] | np.ndarray) -> Variance | None:
+    """Of one of the values; None for fewer than two."""
+    return Variance(float(np.var(values, ddof=1)), len(values) - 1) if len(values) > 1 else None
 
-    Studies that ended with the same program (often the stock itself) have the same scores, and so the same error, which
-    the spread between them cannot show. For each such program the mean covariance between two studies, w_i w_j s^2 / K
-    averaged over all pairs, is added to the usual s^2 / n; degrees of freedom after Satterthwaite. Without shared programs
-    this is the paired t interval; where all studies of one side share one program it is Welch's, of studies against the
-    repeats of that program.
+
+def moderated(mine: Variance, others: Sequence[Variance]) -> Variance:
+    """A variance that is better known by comparable cases (`others`, itself among them): the larger of what all have in
+    common (pooled), and of its own drawn towards theirs, the more so the more they are alike (Smyth 2004, Stat Appl Genet
+    Mol Biol 3:3, with his estimates of the prior's variance and degrees of freedom).
+
+    The larger of both, since either alone claims too much: of 6 winners with 5 repeats, whose noise differs (log sd 0.5),
+    any is falsely shown at 5 % in 9.3 % with the pooled one, in 7.7 % with Smyth's, in 5.4 % with the larger.
     """
-    values = [study.value(samples) for study in studies]
-    count = len(values)
-    mean = float(np.mean(values))
-    pairs = count * (count - 1)
-    if len(set(values)) == 1 and not any(study.weights for study in studies):
-        return Mean(mean, 0.0, None, shared=False, by_definition=True)
-    names = sorted({name for study in studies for name in study.weights})
-    shared = [name for name in names if sum(name in study.weights for study in studies) > 1]
-    if count < 2 or any(len(samples[name]) < 2 for name in shared):
-        return Mean(mean, None, None, bool(shared))
-    parts = [_Part(float(np.var(values, ddof=1)) / count, count - 1)]
-    for name in shared:
-        weights = np.array([study.weights.get(name, 0.0) for study in studies])
-        both = float(weights.sum() ** 2 - (weights**2).sum()) / pairs
-        parts.append(_Part(both * _variance_of_mean(samples[name]), len(samples[name]) - 1))
-    if sum(part.variance for part in parts) <= parts[0].variance:  # shared errors that cancel are not taken credit for
-        parts = parts[:1]
-    return Mean(mean, *_sum_of(parts), bool(shared))
+    known = [other for other in others if other.value > 0]
+    if len(known) < 2 or mine.value == 0:
+        return mine
+    degrees = np.array([other.degrees for other in known])
+    values = np.array([other.value for other in known])
+    pooled = Variance(float(degrees @ values / degrees.sum()), float(degrees.sum()))
+    logs = np.log(values) - special.digamma(degrees / 2) + np.log(degrees / 2)
+    excess = float(np.var(logs, ddof=1) - np.mean(special.polygamma(1, degrees / 2)))
+    if excess <= 0:  # no more unlike than samples of one variance are
+        return pooled
+    prior = 2 * _inverse_trigamma(excess)
+    centre = math.exp(float(np.mean(logs)) + float(special.digamma(prior / 2)) - math.log(prior / 2))
+    own = (prior * centre + mine.degrees * mine.value) / (prior + mine.degrees)
+    return Variance(own, min(prior + mine.degrees, pooled.degrees)) if own > pooled.value else pooled
 
 
-@dataclass(frozen=True)
-class _Part:
-    variance: float
-    degrees: int
-
-
-def _variance_of_mean(values: Sequence[float]) -> float:
-    return float(np.var(values, ddof=1)) / len(values)
-
-
-def _sum_of(parts: Sequence[_Part]) -> tuple[float, float]:
-    """Variance of a sum of independent parts, and its degrees of freedom after Satterthwaite."""
-    variance = sum(part.variance for part in parts)
-    below = sum(part.variance**2 / part.degrees for part in parts)
-    return variance, variance**2 / below if below > 0 else float(sum(part.degrees for part in parts))
+def _inverse_trigamma(value: float) -> float:
+    """Such x that trigamma(x) is `value`, from a hundredth to a million."""
+    low, high = -2.0, 6.0
+    target = float(np.clip(value, special.polygamma(1, 10**high), special.polygamma(1, 10**low)))
+    return float(10 ** optimize.brentq(lambda x: float(special.polygamma(1, 10**x)) - target, low, high))

@@ -1,104 +1,181 @@
-"""What a reader should know of the machine before believing a comparison: where it was not as fast as in the control."""
+"""What the machine did: drift and shifts of the stock's score and speed, and signs of a machine that was held back."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from search.compare.analyse.results import Speed
-from search.compare.read.tables import Experiment, TrialRow
-from search.compare.show.numbers import plural, times
+import numpy as np
+from scipy import stats
+
+from search.compare.analyse.blocks import counts
+from search.compare.analyse.finding import ALPHA, Finding, Name, Scope, Verdict
+from search.compare.analyse.intervals import Variance, t_interval, variance_of
+from search.compare.analyse.noise import Noise, control_runs, score_of, stock_runs
+from search.compare.read.tables import REPORT, STOCK, Experiment, TrialRow
 from search.study.trial import Status
 
-APART = 0.02  # logarithm of the stock's speed against the control's; assumed
-NEARLY_ALL = 0.9  # of the completed trials; assumed
-MOST_NAMED = 3  # studies in one sentence
-CANNOT_BE_TOLD = "What speed does to the score cannot be told: too few runs of the stock, or all saw equally many tokens."
+STUDIES, CONFIRMATION = "the studies", "the confirmation"
+APART = 0.02  # logarithm of the stock's speed against the control's, beyond which it is said; assumed
+
+
+@dataclass(frozen=True)
+class Move:
+    """By how much the machine moved between two occasions, or over one: `bpb` is positive where the stock got worse."""
+
+    what: str
+    bpb: float
+
+
+def machine_findings(experiment: Experiment) -> Iterator[Finding]:
+    """Drift in studies and in the confirmation, and the stock's shift between control and confirmation."""
+    for subject, groups in ((STUDIES, _anchors(experiment)), (CONFIRMATION, _confirmed(experiment))):
+        drift = _drift(subject, groups)
+        if drift is not None:
+            yield drift
+    shift = _shift(experiment)
+    if shift is not None:
+        yield shift
+
+
+def moves(experiment: Experiment, findings: Sequence[Finding], noise: Noise) -> list[Move]:
+    """Where the machine shifted the stock's score by more than the noise floor, and that is shown: the largest first."""
+    if noise.sd is None:
+        return []
+    found = []
+    for finding in findings:
+        if finding.scope is not Scope.MACHINE or finding.estimate is None or finding.verdict is Verdict.NOT_SHOWN:
+            continue
+        value, what = finding.estimate.value, "from the control to the confirmation"
+        if finding.name is Name.DRIFT:
+            hours = _hours(_anchors(experiment) if finding.subject == STUDIES else _confirmed(experiment))
+            value, what = value * hours, f"over {hours:.1f} hours of {finding.subject}"
+        if abs(value) > noise.sd.sd:
+            found.append(Move(what, value))
+    return sorted(found, key=lambda move: -abs(move.bpb))
+
+
+def speed_shifts(experiment: Experiment) -> list[tuple[str, float]]:
+    """Studies (and the confirmation) whose stock trained at another speed than the control, as ratios of it."""
+    control = _log_speed(control_runs(experiment))
+    if control is None:
+        return []
+    occasions = [(study.identity, stock_runs(study)) for study in experiment.studies if not study.is_control]
+    occasions.append((CONFIRMATION, _stock_of_confirmation(experiment)))
+    speeds = [(name, speed - control) for name, runs in occasions if (speed := _log_speed(runs)) is not None]
+    return [(name, math.exp(apart)) for name, apart in speeds if abs(apart) > APART]
 
 
 @dataclass(frozen=True)
 class Sign:
-    """Signs of a machine that did not give a trial all it could. The bounds are assumed; a machine of one's own stays
-    inside. `everywhere`: said instead of where it was, if nearly all trials of all studies show it."""
+    """A sign of a machine that did not give a trial all it could, in its telemetry. The bounds are assumed."""
 
-    seen: Callable[[dict[str, float]], bool]
+    name: str
+    beyond: float
+    above: bool
     words: str
-    everywhere: str | None = None
 
 
 SIGNS = (
     Sign(
-        lambda telemetry: telemetry.get("throttled_share", 0.0) > 0.05,
+        "throttled_share",
+        0.05,
+        True,
         "on a GPU that was slowed down (by heat or a power limit) for more than 5 % of the time",
-        "nearly all of them, in every study. So it is on a card that always works at its power limit; it favours no study "
-        "as long as the machine's speed is steady",
     ),
-    Sign(
-        lambda telemetry: telemetry.get("cpu_share", 1.0) < 0.9,
-        "with less than 90 % of its cores' time (something else had the rest, or the program waited)",
-    ),
-    Sign(
-        lambda telemetry: telemetry.get("stolen_share", 0.0) > 0.02,
-        "while other machines on the same host took more than 2 % of its cores' time",
-    ),
+    Sign("cpu_share", 0.9, False, "with less than 90 % of its cores' time (something else had the rest, or it waited)"),
 )
 
 
-def remarks(experiment: Experiment, speed: Speed | None) -> Iterator[str]:
-    """Nothing where budgets are tokens, for speed is no part of a score there."""
-    if speed is None:
-        return
-    if not speed.tokens:
-        yield CANNOT_BE_TOLD
-    yield from _apart(speed)
-    yield from _models(experiment)
+def held_back(experiment: Experiment) -> Iterator[tuple[str, int, int]]:
+    """Of each sign: words, how many completed trials show it, and of how many that recorded it."""
+    rows = [row for study in experiment.studies for row in study.rows if row.status == Status.COMPLETED]
     for sign in SIGNS:
-        yield from _slowed(experiment, sign)
+        values = [row.telemetry[sign.name] for row in rows if sign.name in row.telemetry]
+        seen = sum(value > sign.beyond if sign.above else value < sign.beyond for value in values)
+        if seen:
+            yield sign.words, seen, len(values)
 
 
-def _apart(speed: Speed) -> Iterator[str]:
-    """Runs of the stock against those of the control, which claims are measured from."""
-    runs = [(study.study, study.stock) for study in speed.studies] + [("the confirmation", speed.confirmation)]
-    means = {name: stock.mean for name, stock in runs if stock is not None}
-    apart = [name for name, mean in means.items() if abs(math.log(mean)) > APART]
-    if apart:
-        apart.sort(key=lambda name: -abs(math.log(means[name])))
-        yield (
-            f"The machine trained the stock at a speed more than {100 * APART:g} % from the control's: "
-            f"{_list([f'{name} ({times(means[name])})' for name in apart])}. What that is worth: see the noise floor."
-        )
+Points = list[tuple[float, float]]  # hours since the epoch, and scores
 
 
-def _models(experiment: Experiment) -> Iterator[str]:
-    """The models of devices, whatever their number: cards of one model are taken for equal."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for name, rows in _groups(experiment):
-        for model in {row.model for row in rows if row.model is not None}:
-            found[model].append(name)
-    if len(found) > 1:
-        models = "; ".join(f"{model}: {_list(found[model], 1)}" for model in sorted(found))
-        yield f"Trials ran on different models of device, whose speed is part of a score ({models})."
+def _anchors(experiment: Experiment) -> list[Points]:
+    """Of each study, which has one training seed."""
+    return [[(row.started / 3600, score_of(row)) for row in stock_runs(study)] for study in experiment.studies]
 
 
-def _slowed(experiment: Experiment, sign: Sign) -> Iterator[str]:
-    completed = {name: [row for row in rows if row.status == Status.COMPLETED] for name, rows in _groups(experiment)}
-    found = {name: sum(sign.seen(row.telemetry) for row in rows) for name, rows in completed.items()}
-    most = sorted((name for name in found if found[name]), key=lambda name: -found[name])
-    if most:
-        everywhere = all(found[name] >= NEARLY_ALL * len(rows) for name, rows in completed.items())
-        where = sign.everywhere if everywhere and sign.everywhere else _list([f"{name} ({found[name]})" for name in most])
-        yield f"{plural(sum(found.values()), 'completed trial')} ran {sign.words}: {where}."
+def _stock_of_confirmation(experiment: Experiment) -> list[TrialRow]:
+    table = experiment.confirmation
+    rows = () if table is None else table.rows
+    return [row for row in rows if row.arm == STOCK and row.stage == REPORT and counts(row)]
 
 
-def _groups(experiment: Experiment) -> Iterator[tuple[str, Sequence[TrialRow]]]:
-    """The trials, by where they ran."""
-    yield from ((study.identity, study.rows) for study in experiment.studies)
-    if experiment.confirmation is not None:
-        yield "the confirmation", experiment.confirmation.rows
+def _confirmed(experiment: Experiment) -> list[Points]:
+    """The mean of each training seed's runs: seeds come in random order."""
+    rows = _stock_of_confirmation(experiment)
+    times = _by_seed(rows, [row.started / 3600 for row in rows])
+    scores = _by_seed(rows, [score_of(row) for row in rows])
+    return [list(zip(times, scores, strict=True))]
 
 
-def _list(names: Sequence[str], most: int = MOST_NAMED) -> str:
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+def _hours(groups: Sequence[Points]) -> float:
+    """The longest time that one of the groups covers."""
+    return max(max(group)[0] - min(group)[0] for group in groups if group)
+
+
+def _drift(subject: str, groups: Sequence[Points]) -> Finding | None:
+    """One slope of scores against time for all groups, each against its own mean; None where too little is known."""
+    known = [group for group in groups if len(group) > 1]
+    degrees = sum(len(group) - 1 for group in known) - 1
+    hours = np.concatenate([_deviations([time for time, _ in group]) for group in known] or [np.zeros(0)])
+    worse = np.concatenate([_deviations([score for _, score in group]) for group in known] or [np.zeros(0)])
+    if degrees < 1 or not np.any(hours) or not np.any(worse):
+        return None
+    slope = float(hours @ worse / (hours @ hours))
+    variance = float(np.sum((worse - slope * hours) ** 2)) / degrees / float(hours @ hours)
+    return _tested(Name.DRIFT, subject, slope, Variance(variance, degrees), sum(len(group) for group in known))
+
+
+def _shift(experiment: Experiment) -> Finding | None:
+    before = [score_of(row) for row in control_runs(experiment)]
+    rows = _stock_of_confirmation(experiment)
+    after = _by_seed(rows, [score_of(row) for row in rows])
+    first, second = variance_of(before), variance_of(after)
+    if first is None or second is None:
+        return None
+    variance = first.over(len(before)) + second.over(len(after))
+    return _tested(Name.SHIFT, CONFIRMATION, float(np.mean(after) - np.mean(before)), variance, len(after))
+
+
+def _tested(name: Name, subject: str, value: float, variance: Variance, runs: int) -> Finding:
+    p = 2 * float(stats.t.sf(abs(value) / math.sqrt(variance.value), variance.degrees)) if variance.value > 0 else 1.0
+    return Finding(
+        scope=Scope.MACHINE,
+        name=name,
+        subject=subject,
+        estimate=t_interval(value, variance.value, variance.degrees),
+        p=p,
+        verdict=Verdict.SHOWN if p < ALPHA else Verdict.NOT_SHOWN,
+        method="t, two-sided",
+        repeats=runs,
+    )
+
+
+def _by_seed(rows: Sequence[TrialRow], values: Sequence[float]) -> list[float]:
+    """The mean value of each training seed's runs."""
+    found: dict[int, list[float]] = defaultdict(list)
+    for row, value in zip(rows, values, strict=True):
+        found[row.training_seed].append(value)
+    return [float(np.mean(mine)) for mine in found.values()]
+
+
+def _log_speed(rows: Sequence[TrialRow]) -> float | None:
+    speeds = [math.log(row.tokens_per_second) for row in rows if row.tokens_per_second]
+    return float(np.mean(speeds)) if speeds else None
+
+
+def _deviations(values: Sequence[float]) -> np.ndarray:
+    return np.asarray(values, dtype=float) - np.mean(values)

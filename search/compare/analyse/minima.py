@@ -1,57 +1,81 @@
-"""What must be there before a contrast is stated, and the commands that add it."""
+"""What must be there before anything is stated, the same for every kind of claim; and the commands that add it."""
 
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Iterable, Iterator
 
-from search.compare.analyse import power
-from search.compare.analyse.confirmed import FEWEST_REPEATS
-from search.compare.analyse.noise import FEWEST_CONTROL
-from search.compare.analyse.results import Missing
-from search.compare.read.tables import Experiment
-from search.compare.show import remedies
+from search.compare.analyse import remedies
+from search.compare.analyse.blocks import Key
+from search.compare.analyse.finding import Look, Missing
+from search.compare.read.tables import REPORT, STOCK, ConfirmationTable, Experiment, Planned, StudyTable
 
-FEWEST_STUDIES = 6  # per strategy: with three contrasts, the first number that Holm's correction leaves a chance
-
-
-def fewest_studies(family: int) -> int:
-    """With more contrasts, more studies: a sign-flip test of n pairs has no p below 1 / 2^n."""
-    return max(FEWEST_STUDIES, power.fewest_studies(family))
+CONTROL = 8  # scores of the control, below which its spread says little
+PROGRAM_REPEATS = 5  # blocks of a program, for a claim about it
+STUDIES = 4  # of a strategy, for a claim about strategies: of 70 ways to part 4 and 4, three have a p below 0.05
+STUDY_REPEATS = 3  # blocks of each of these studies
 
 
-def control(experiment: Experiment, scores: int) -> list[Missing]:
-    """Trials of the control."""
-    if scores >= FEWEST_CONTROL:
-        return []
-    what = f"{FEWEST_CONTROL - scores} of {FEWEST_CONTROL} control trials"
+def control(experiment: Experiment, scores: int) -> Iterator[Missing]:
+    if scores >= CONTROL:
+        return
+    what = f"{CONTROL - scores} of {CONTROL} control trials"
     if not experiment.control:
-        return [Missing(what, remedies.control(experiment))]
+        yield Missing(what, remedies.control(experiment))
+        return
     study = experiment.control[0]
-    trials = len(study.trials) + FEWEST_CONTROL - scores
-    return [Missing(what, remedies.longer(experiment, study, [study.search_seed], trials))]
+    trials = len(study.trials) + CONTROL - scores
+    yield Missing(what, remedies.longer(experiment, study, [study.search_seed], trials))
 
 
-def studies(experiment: Experiment, first: str, second: str, family: int) -> list[Missing]:
-    """Search seeds that both strategies need; those come first that one of them has already."""
-    compared = [label for label in (first, second) if not experiment.of(label)[0].is_control]
-    have = {label: {study.search_seed for study in experiment.of(label)} for label in compared}
-    both = set.intersection(*have.values())
-    fewest = fewest_studies(family)
-    started = sorted(set.union(*have.values()) - both)
-    fresh = (seed for seed in itertools.count() if seed not in both and seed not in started)
-    wanted = list(itertools.islice(itertools.chain(started, fresh), max(0, fewest - len(both))))
-    found = []
-    for label, seeds in have.items():
-        lacking = sorted(set(wanted) - seeds)
-        if lacking:
-            what = f"{len(lacking)} of {fewest} studies of {label}"
-            found.append(Missing(what, remedies.studies(experiment, experiment.of(label)[0], lacking)))
-    return found
+def studies(experiment: Experiment, strategy: str) -> Iterator[Missing]:
+    """Search seeds that a strategy needs; those come first that others have, for their blocks are there."""
+    mine = {study.search_seed for study in experiment.of(strategy)}
+    if len(mine) >= STUDIES:
+        return
+    others = sorted({study.search_seed for study in experiment.studies if not study.is_control} - mine)
+    fresh = (seed for seed in itertools.count() if seed not in mine and seed not in others)
+    wanted = list(itertools.islice(itertools.chain(others, fresh), STUDIES - len(mine)))
+    what = f"{len(wanted)} of {STUDIES} studies of {strategy}"
+    yield Missing(what, remedies.studies(experiment, experiment.of(strategy)[0], sorted(wanted)))
 
 
-def confirmation(experiment: Experiment, seeds: tuple[int, ...]) -> Missing:
-    """The winners that have none. `seeds`: their search seeds, where some winners are confirmed."""
+def enough_ways(experiment: Experiment, pair: tuple[str, str], look: Look) -> Iterator[Missing]:
+    """More studies, where there are so few ways to part them that no difference could be shown at this look."""
+    counts = [len(experiment.of(label)) for label in pair]
+    more = 0
+    while look.level and 1 / math.comb(sum(counts) + 2 * more, counts[0] + more) >= look.level:
+        more += 1
+    for label in pair if more else ():
+        studies = experiment.of(label)
+        fresh = (seed for seed in itertools.count() if seed not in {study.search_seed for study in studies})
+        what = f"{more} more studies of {label}, for with {counts[0]} and {counts[1]} nothing can be shown at this look"
+        yield Missing(what, remedies.studies(experiment, studies[0], list(itertools.islice(fresh, more))))
+
+
+def repeats(experiment: Experiment, wanted: Iterable[StudyTable], have: int, fewest: int) -> Iterator[Missing]:
+    """Of studies' confirmations. `have`: the fewest blocks that one of them has. What is planned must be run as well: to
+    look before would be a look of its own."""
     table = experiment.confirmation
-    repeats = max(FEWEST_REPEATS, table.plans[-1].repeats) if table is not None and table.plans else FEWEST_REPEATS
-    which = f" of search seeds {', '.join(str(seed) for seed in seeds)}" if table is not None else ""
-    return Missing(f"the confirmation of the winners{which}", remedies.confirm(experiment, repeats))
+    planned = 0 if table is None else table.repeats
+    known = {} if table is None else table.studies
+    unplanned = [study for study in wanted if study.identity not in known]
+    if table is None or unplanned:
+        names = {study.strategy for study in unplanned}
+        which = f" of {' and '.join(sorted(names))}" if table is not None else ""
+        yield Missing(f"the confirmation of the winners{which}", remedies.confirm(experiment, max(fewest, planned)))
+    elif any(unfinished(table, known[study.identity]) for study in wanted):
+        yield Missing("repeats of the confirmation that are planned", remedies.confirm(experiment, planned))
+    elif have < fewest:
+        yield Missing(f"{fewest - have} of {fewest} repeats", remedies.confirm(experiment, planned + fewest - have))
+
+
+def unfinished(table: ConfirmationTable, planned: Planned) -> int:
+    """How many blocks of a study lack an arm that is planned in them. A failed run is no lack."""
+    arms = {planned.winner.name, *(arm.name for arm in planned.at.values()), planned.constants or STOCK}
+    run: dict[Key, set[str]] = {}
+    for row in table.rows:
+        if row.stage == REPORT and row.search_seed == planned.search_seed and row.arm is not None:
+            run.setdefault((planned.search_seed, row.repeat or 0), set()).add(row.arm)
+    return sum(bool(arms - {STOCK} - run.get((planned.search_seed, repeat), set())) for repeat in range(table.repeats))

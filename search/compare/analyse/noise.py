@@ -1,38 +1,79 @@
-"""How much two training runs of the same program differ, and why."""
+"""How much two training runs of the same program differ: the noise floor, and what luck alone reaches."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from search.compare.analyse.intervals import estimate, mean_estimate, pooled_spread
-from search.compare.analyse.null import null_band
-from search.compare.analyse.results import ControlNoise, ControlStudy, Drift, Estimate, Noise, SameSeed
+from search.compare.analyse.finding import Estimate, Spread
+from search.compare.analyse.intervals import pooled_spread, t_interval, variance_of
 from search.compare.read.tables import Experiment, StudyTable, TrialRow
 from search.study.trial import Origin, Status
 
-FEWEST_CONTROL = 8  # scores of the control below which no contrast is stated
+QUANTILES = (0.05, 0.5, 0.95)
+POSTERIOR = 4_000  # draws of the mean and standard deviation behind the band: its quantiles are then known to 0.02 sd
+
+
+@dataclass(frozen=True)
+class LuckBand:
+    """The best of n new draws of the unchanged stock, for n = 1, 2, ...: quantiles at 5, 50 and 95 %.
+
+    A prediction: the uncertainty of the control's own mean and standard deviation is in it. It ends where it would be
+    extrapolation: at as many draws as the control has.
+    """
+
+    low: tuple[float, ...]
+    median: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def at(self, draws: int) -> tuple[float, float] | None:
+        """Its ends (5 and 95 %) for so many draws; None beyond the band."""
+        return (self.low[draws - 1], self.high[draws - 1]) if 0 < draws <= len(self.low) else None
+
+
+@dataclass(frozen=True)
+class Noise:
+    """`trials`, `mean`, `sd`: of the control, the stock under fresh training seeds; `failures`: its trials without a score.
+    `within`, `across`: standard deviation of the stock when it is trained again with the same training seed, within a study
+    and between studies, which run at other times or on other machines. `hours`: variance by which scores of the studies' own
+    stock differ from the control's beyond its noise: the machine of other hours."""
+
+    trials: int
+    failures: int
+    mean: Estimate | None
+    sd: Spread | None
+    within: Spread | None
+    across: Spread | None
+    hours: float
+    band: LuckBand | None
 
 
 def noise_of(experiment: Experiment) -> Noise:
-    control = control_noise(experiment.control)
     scores = control_scores(experiment)
-    longest = max(len(scores), *(sum(row.score is not None for row in study.trials) for study in experiment.studies))
-    remarks = []
-    if control is None:
-        remarks.append("There is no control with a score: the noise floor and the null band are unknown.")
-    elif control.trials < FEWEST_CONTROL:
-        remarks.append(f"The control has {control.trials} scores; fewer than {FEWEST_CONTROL} say little of a spread.")
     return Noise(
-        control=control,
-        same_seed=same_seed(experiment.studies),
-        drift=tuple(found for study in experiment.studies if (found := drift(study)) is not None),
-        null_band=null_band(scores, longest) if len(scores) > 1 else None,
-        remarks=tuple(remarks),
+        trials=len(scores),
+        failures=sum(len(study.trials) for study in experiment.control) - len(scores),
+        mean=mean_of(scores),
+        sd=pooled_spread([scores]),
+        within=pooled_spread([[score_of(row) for row in stock_runs(study)] for study in experiment.studies]),
+        across=pooled_spread([[score_of(row) for row in rows] for rows in same_seed(experiment.studies).values()]),
+        hours=_hours(experiment, scores),
+        band=luck_band(scores),
     )
+
+
+def _hours(experiment: Experiment, control: Sequence[float]) -> float:
+    own = [stock_runs(study) for study in experiment.studies if not study.is_control]
+    means = [np.mean([score_of(row) for row in rows]) for rows in own if rows]
+    noise = variance_of(control)
+    if noise is None or not means:
+        return 0.0
+    apart = float(np.mean((np.array(means) - np.mean(control)) ** 2))
+    return max(0.0, apart - noise.value * (1 + 1 / len(control)))
 
 
 def control_runs(experiment: Experiment) -> list[TrialRow]:
@@ -41,47 +82,7 @@ def control_runs(experiment: Experiment) -> list[TrialRow]:
 
 
 def control_scores(experiment: Experiment) -> list[float]:
-    """The scores of `control_runs`."""
-    return [_score(row) for row in control_runs(experiment)]
-
-
-def control_noise(studies: Sequence[StudyTable]) -> ControlNoise | None:
-    """None where the control has no score."""
-    scores = [score for study in studies for score in _scores(study.trials)]
-    if not scores:
-        return None
-    return ControlNoise(
-        trials=len(scores),
-        failures=sum(len(study.trials) for study in studies) - len(scores),
-        mean=mean_estimate(scores),
-        sd=pooled_spread([scores]),
-        studies=tuple(_control_study(study) for study in studies),
-    )
-
-
-def same_seed(studies: Sequence[StudyTable]) -> SameSeed:
-    """From the stock and its anchors, which share a training seed within a study and between studies of one search seed."""
-    by_seed: dict[int, list[float]] = defaultdict(list)
-    for study in studies:
-        for row in stock_runs(study):
-            by_seed[row.training_seed].append(_score(row))
-    within = [[_score(row) for row in stock_runs(study)] for study in studies]
-    return SameSeed(pooled_spread(within), pooled_spread(by_seed.values()))
-
-
-def drift(study: StudyTable) -> Drift | None:
-    """Slope of the stock's score against time; None where it was not trained twice, at different times."""
-    runs = stock_runs(study)
-    hours = [(row.started - runs[0].started) / 3600 for row in runs]
-    if len(runs) < 2 or max(hours) == 0:
-        return None
-    scores = [_score(row) for row in runs]
-    line = stats.linregress(hours, scores)
-    if len(runs) == 2:
-        slope, p = Estimate(float(line.slope), None, None, None), None
-    else:
-        slope, p = estimate(line.slope, line.stderr**2, len(runs) - 2), float(line.pvalue)
-    return Drift(study.identity, len(runs), max(hours), slope, p)
+    return [score_of(row) for row in control_runs(experiment)]
 
 
 def stock_runs(study: StudyTable) -> list[TrialRow]:
@@ -90,16 +91,43 @@ def stock_runs(study: StudyTable) -> list[TrialRow]:
     return [row for row in rows if row.status == Status.COMPLETED]
 
 
-def _control_study(study: StudyTable) -> ControlStudy:
-    scores = _scores(study.trials)
-    mean = float(np.mean(scores)) if scores else None
-    return ControlStudy(study.identity, len(scores), mean, float(np.std(scores, ddof=1)) if len(scores) > 1 else None)
+def same_seed(studies: Sequence[StudyTable]) -> dict[int, list[TrialRow]]:
+    """The stock's runs by training seed, which studies of one search seed share."""
+    found: dict[int, list[TrialRow]] = defaultdict(list)
+    for study in studies:
+        for row in stock_runs(study):
+            found[row.training_seed].append(row)
+    return found
 
 
-def _scores(rows: Iterable[TrialRow]) -> list[float]:
-    return [_score(row) for row in rows if row.status == Status.COMPLETED]
-
-
-def _score(row: TrialRow) -> float:
+def score_of(row: TrialRow) -> float:
     assert row.val_bpb is not None  # completed
     return row.val_bpb
+
+
+def mean_of(values: Sequence[float]) -> Estimate | None:
+    """With its t interval, which two values or more have; None without a value."""
+    if not values:
+        return None
+    mean, variance = float(np.mean(values)), variance_of(values)
+    if variance is None:
+        return Estimate(mean)
+    return t_interval(mean, variance.value / len(values), variance.degrees)
+
+
+def luck_band(scores: Sequence[float]) -> LuckBand | None:
+    """From the control's scores, taken as normal draws, with Jeffreys' prior of their mean and standard deviation. None for
+    fewer than two."""
+    count = len(scores)
+    if count < 2:
+        return None
+    random = np.random.default_rng(0)
+    sd = np.std(scores, ddof=1) * np.sqrt((count - 1) / random.chisquare(count - 1, POSTERIOR))
+    mean = np.mean(scores) + sd / np.sqrt(count) * random.standard_normal(POSTERIOR)
+    share = random.random(POSTERIOR)
+    ends = []
+    for draws in range(1, count + 1):
+        best = mean + sd * stats.norm.ppf(1 - (1 - share) ** (1 / draws))
+        ends.append(np.quantile(best, QUANTILES))
+    low, median, high = (tuple(map(float, quantile)) for quantile in np.transpose(ends))
+    return LuckBand(low, median, high)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from search.compare.read.tables import ConfirmationPlan, ConfirmationTable, Experiment, Planned, StudyTable, TrialRow
+from search.compare.read.tables import Arm, ConfirmationPlan, ConfirmationTable, Experiment, Planned, StudyTable, TrialRow
 from search.config.messages import UserError
 from search.study.identity import flat
 
@@ -50,6 +50,9 @@ def trial_row(row: Json) -> TrialRow:
         constants_before=row["constants_before"] or {},
         arm=row["facts"].get("arm"),
         stage=row["facts"].get("stage"),
+        search_seed=_whole(row["facts"].get("search_seed")),
+        repeat=_whole(row["facts"].get("repeat")),
+        visit=_whole(row["facts"].get("visit")),
         asked_llm=row["cost"] is not None,
         usd=cost["usd"],
         llm_seconds=cost["seconds"],
@@ -84,7 +87,8 @@ def experiment(
     )
 
 
-_MADE = ("constants", "constants_before", "arm", "stage", "asked_llm", "usd", "llm_seconds", "llm_calls")
+_BLOCK = ("arm", "stage", "search_seed", "repeat", "visit")
+_MADE = (*_BLOCK, "constants", "constants_before", "asked_llm", "usd", "llm_seconds", "llm_calls")
 _COPIED = tuple(item.name for item in fields(TrialRow) if item.name not in _MADE)
 
 
@@ -92,22 +96,31 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _whole(fact: str | None) -> int | None:
+    return None if fact is None else int(fact)
+
+
 def _plan(plan: Json) -> ConfirmationPlan:
-    studies = {identity: _planned(study) for identity, study in plan["studies"].items()}
-    return ConfirmationPlan(plan["time"], plan["repeats"], plan["top"], dict(plan["arms"]), studies)
+    return ConfirmationPlan(
+        **{name: plan[name] for name in ("time", "repeats", "top", "looks", "stock_runs")},
+        at=tuple(plan["at"]),
+        studies={identity: _planned(study) for identity, study in plan["studies"].items()},
+    )
 
 
 def _planned(study: Json) -> Planned:
-    winner = study["winner"]
-    arms = {entry["trial"]: entry["arm"] for entry in study["screened"]}
     return Planned(
-        winner=winner["trial"],
-        arm=winner["arm"],
+        search_seed=study["search_seed"],
+        winner=_arm(study["winner"]),
         constants=study["constants"],
         left_in_code=tuple(study["left_in_code"]),
-        arms={**arms, winner["trial"]: winner["arm"]},
-        screened=tuple(arms),
+        screened=tuple(_arm(entry) for entry in study["screened"]),
+        at={int(trials): _arm(entry) for trials, entry in study["at"].items()},
     )
+
+
+def _arm(entry: Json) -> Arm:
+    return Arm(entry["trial"], entry["arm"])
 
 
 def _other_version(header: Json, error: KeyError) -> UserError:

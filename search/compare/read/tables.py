@@ -16,8 +16,11 @@ REPORT = "report"  # the stage whose repeats count; "screening" only chose among
 
 @dataclass(frozen=True, slots=True)
 class TrialRow:
-    """One trial, as `search.tracking.trial_row.row` wrote it. `score`: the val_bpb, where it may
-    win. `confirmation_bpb`, `arm` and `stage` are None in a study.
+    """One trial, as `search.tracking.trial_row.row` wrote it. `score`: the val_bpb, where it may win. `probe_before`,
+    `probe_after`: the machine's speed at a fixed piece of work, where it was measured.
+
+    Only in a confirmation: `confirmation_bpb`, `arm`, `stage`, and the block that it belongs to: `search_seed` and `repeat`;
+    `visit` counts the times at which a block's runs were trained side by side, `run` the stock's runs in a block.
 
     `constants`: name -> value where it differs from the stock; `constants_before`: the stock's values of these. `kind`: of
     the change against the parent, `kind_from_stock`: against the stock. `asked_llm`: whether there is a cost on record.
@@ -48,6 +51,9 @@ class TrialRow:
     doubts: tuple[str, ...]
     arm: str | None
     stage: str | None
+    search_seed: int | None
+    repeat: int | None
+    visit: int | None
     asked_llm: bool
     usd: float | None
     llm_seconds: float
@@ -61,6 +67,8 @@ class TrialRow:
     steps: int
     device: str
     telemetry: dict[str, float]
+    probe_before: float | None
+    probe_after: float | None
 
     @property
     def is_anchor(self) -> bool:
@@ -98,31 +106,46 @@ class StudyTable:
 
     @property
     def winner(self) -> TrialRow | None:
-        """The best trial by search score; the first of equals."""
+        """What the strategy last kept, as `search.study.winner` defines it."""
         return winner_of(self.trials)
+
+    def winner_at(self, trials: int) -> TrialRow | None:
+        """The winner as of the first so many trials."""
+        return winner_of(self.trials[:trials])
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A program of the confirmation, and the trial that it was first."""
+
+    trial: int
+    name: str
 
 
 @dataclass(frozen=True)
 class Planned:
     """What a plan says of one study. `constants`: the arm of its constants alone, None where the winner changed nothing
-    else. `left_in_code`: constants of the winner that the stock does not have. `arms`: arm by trial, screened ones too."""
+    else. `left_in_code`: constants of the winner that the stock does not have. `at`: the winner as of so many trials."""
 
-    winner: int
-    arm: str
+    search_seed: int
+    winner: Arm
     constants: str | None
     left_in_code: tuple[str, ...]
-    arms: dict[int, str]
-    screened: tuple[int, ...]
+    screened: tuple[Arm, ...]
+    at: dict[int, Arm]
 
 
 @dataclass(frozen=True)
 class ConfirmationPlan:
-    """A confirmation's plan; each after the first is a later style."""
+    """A confirmation's plan; each after the first is a later look. `looks`: how many were planned. `at`: budgets, in
+    trials, whose winners are arms too."""
 
     time: float
     repeats: int
     top: int
-    arms: dict[str, str]
+    looks: int
+    stock_runs: int
+    at: tuple[int, ...]
     studies: dict[str, Planned]
 
 
@@ -133,10 +156,15 @@ class ConfirmationTable:
     plans: tuple[ConfirmationPlan, ...]
     rows: tuple[TrialRow, ...]
 
-    def planned(self, study: str) -> Planned | None:
-        """The last word on a study."""
-        found = [plan.studies[study] for plan in self.plans if study in plan.studies]
-        return found[-1] if found else None
+    @property
+    def repeats(self) -> int:
+        """As many as are planned by now."""
+        return self.plans[-1].repeats
+
+    @property
+    def studies(self) -> dict[str, Planned]:
+        """The last word on each study that was ever planned."""
+        return {identity: planned for plan in self.plans for identity, planned in plan.studies.items()}
 
 
 @dataclass(frozen=True)

@@ -1,42 +1,65 @@
-"""Numbers in sentences."""
+"""Numbers in words: one way for the terminal, the report and its pictures."""
 
 from __future__ import annotations
 
 import math
 
-from search.compare.analyse.results import Estimate, Noise
+from search.compare.analyse.finding import Estimate
+from search.compare.analyse.noise import Noise
+
+FEWEST = 4  # decimals of a score
 
 
 class Numbers:
     """Scores and gains with as many decimals as the noise floor makes meaningful, and never fewer than four."""
 
     def __init__(self, noise: Noise) -> None:
-        sd = None if noise.control is None or noise.control.sd is None else noise.control.sd.sd
-        self.decimals = 4 if not sd else max(4, math.ceil(-math.log10(sd)) + 1)
+        sd = 0.0 if noise.sd is None else noise.sd.sd
+        self.decimals = max(FEWEST, math.ceil(-math.log10(sd)) + 1) if sd > 0 else FEWEST
 
     def plain(self, value: float) -> str:
         return f"{value:.{self.decimals}f}"
 
     def signed(self, value: float) -> str:
+        """Positive is better."""
         return f"{value:+.{self.decimals}f}"
 
-    def interval(self, estimate: Estimate) -> str:
-        """Such as `+0.0120 (95 % interval +0.0040 to +0.0200)`."""
-        if estimate.low is None or estimate.high is None:
-            return f"{self.signed(estimate.value)} (too few for an interval)"
+    def estimate(self, estimate: Estimate, mark: str = "") -> str:
+        """Such as `+0.0120 (+0.0040 to +0.0200)`. `mark`: stands before the interval."""
+        value = self.signed(estimate.value)
         if estimate.by_definition:
-            return self.signed(estimate.value)
-        return f"{self.signed(estimate.value)} (95 % interval {self.signed(estimate.low)} to {self.signed(estimate.high)})"
+            return f"{estimate.value:g} by definition"
+        if estimate.low is None or estimate.high is None:
+            return f"{value} (no interval)"
+        return f"{value} ({mark}{self.signed(estimate.low)} to {self.signed(estimate.high)})"
 
 
-def p_value(p: float) -> str:
+def p_value(p: float | None) -> str:
+    if p is None:
+        return "p unknown"
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
 
 
-def times(multiple: float) -> str:
+def ratio(estimate: Estimate) -> str:
     """A speed in multiples of another."""
-    return f"{multiple:.3f} x"
+    if estimate.low is None or estimate.high is None or estimate.by_definition:
+        return f"{estimate.value:.3f} x"
+    return f"{estimate.value:.3f} x ({estimate.low:.3f} to {estimate.high:.3f})"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def plural(count: int, noun: str, nouns: str | None = None) -> str:
     return f"{count} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def studies(count: int) -> str:
+    return plural(count, "study", "studies")

@@ -1,264 +1,212 @@
 """Does the comparison tell the truth? Simulated experiments whose truth is known, many of them:
 
-python -m search.compare.truth            # 1,000 of each kind; half an hour on one core
+python -m search.compare.truth            # 2,000 of each kind; two hours on two cores
 python -m search.compare.truth 100
 
-Without any effect, false claims must not be more frequent than alpha allows; with effects, intervals must cover them, the
-parts of a gain must be unbiased, and what planning promises must be reached. Each false-claim rate and each power is held
-against an exact binomial test at 1 %; coverage and bias, some 80 tests, against 1 % together (Holm).
+Without any effect, false claims must not be more frequent than alpha allows; with effects, intervals must cover them and
+estimates be unbiased; and what planning promises must be reached. Each rate of false claims is held against an exact
+binomial test at 1 %.
 """
 
 from __future__ import annotations
 
-import gc
+import itertools
 import math
+import os
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
-from search.compare.analyse.analysis import analyse
-from search.compare.analyse.power import POWER, Variances, repeats_against_stock, sign_flip_power, studies_needed, t_power
-from search.compare.analyse.results import ALPHA, Analysis, Estimate
-from search.compare.truth.trainer import PER_LOG, SAME_SEED
-from search.compare.truth.world import AGENT, CONTROL, OPTUNA, Truth, World, simulate
+from search.compare.analyse.analysis import Analysis, analyse
+from search.compare.analyse.design import GAIN, PROGRAMS, STRATEGIES, Assumptions, Design, cheapest, designs_of, power_of
+from search.compare.analyse.finding import ALPHA, Estimate, Name, Scope
+from search.compare.truth import world
+from search.compare.truth.trainer import Noise
+from search.compare.truth.world import Truth, World, looks, simulate
+from search.compare.truth.worlds import NO_CLAIM_IS_FALSE, WITH_EFFECTS, WITHOUT_EFFECT
 
 LEVEL = 0.01  # of the tests that judge the comparison
-FULL = 1_000
-HALF = ALPHA / 2  # a two-sided 95 % interval that lies above zero
-ADVANTAGES = (0.012, 0.018, 0.03)  # bits per byte, for the planning of studies
+FULL = 2_000
+AGENT, OPTUNA = "agent-playbook", "optuna-tpe"
+TESTED = (Name.GAIN, Name.TUNING, Name.CODE, Name.OVERFITTING)
+PLANNED = Assumptions(sd=0.00103, paired=0.38, between=(0.003, 0.002), known=math.inf, minutes=5.5, trials=100, again=0.0005)
+COVER = (0.93, 0.97)  # of intervals that should be 95 %
 
-NOTHING = (replace(AGENT, trials=8), replace(OPTUNA, trials=8), replace(CONTROL, trials=4))
-EFFECTS = (
-    replace(AGENT, trials=8, kinds=("both",), tuning=0.02, code=0.03, between=0.006, overfit=0.002),
-    replace(OPTUNA, trials=8, tuning=0.03, between=0.006),
-    replace(CONTROL, trials=4),
-)
-
-QUIET = World(NOTHING, anchor_every=2)
-WITHOUT_EFFECT = {
-    "normal noise": QUIET,
-    "heavy tails": replace(QUIET, tails="heavy"),
-    "skewed noise": replace(QUIET, tails="skewed"),
-    "unequal variances": replace(QUIET, rivals=(replace(NOTHING[0], noise=3.0), *NOTHING[1:])),
-    "drift": replace(QUIET, drift=0.02),
-    "failures": replace(QUIET, failures=0.03, repeats=7),
-    "few trials": replace(QUIET, rivals=(replace(AGENT, trials=2), replace(OPTUNA, trials=2), NOTHING[2])),
-    "more looks": replace(QUIET, extensions=(10, 15)),
-}
-WITH_EFFECTS = {
-    "normal noise": World(EFFECTS),
-    "heavy tails": World(EFFECTS, tails="heavy"),
-    "unequal variances": World((replace(EFFECTS[0], noise=2.0), *EFFECTS[1:])),
-    "selected within a study": World((replace(EFFECTS[0], within=0.01), replace(EFFECTS[1], within=0.01), EFFECTS[2])),
-}
+T = TypeVar("T")
+Seen = tuple[str, bool]
+Covered = tuple[str, Estimate, float]
 
 
-@dataclass(frozen=True)
-class Rate:
-    """How often something happened that should happen at `nominal` rate. `alternative`: what would be wrong."""
-
-    what: str
-    count: int
-    of: int
-    nominal: float
-    alternative: str
-
-    @property
-    def p(self) -> float:
-        return float(stats.binomtest(self.count, self.of, self.nominal, self.alternative).pvalue)
-
-    def __str__(self) -> str:
-        found = f"{self.count} of {self.of} ({self.count / self.of:.1%}, nominal {self.nominal:.1%})"
-        return f"{self.what}: {found}, p = {self.p:.3f}"
+def claims(seed: int, kind: World) -> list[Seen]:
+    """What is claimed in one experiment without any effect, at its last look or, where there are several, at any of them:
+    whoever stops when something is shown."""
+    found: dict[str, bool] = {}
+    for experiment in looks(seed, kind):
+        for what, claimed in _claims(analyse(experiment)):
+            found[what] = found.get(what, False) or claimed
+    return list(found.items())
 
 
-@dataclass(frozen=True)
-class Bias:
-    """Errors of an estimate, whose mean should be 0."""
-
-    what: str
-    errors: tuple[float, ...]
-
-    @property
-    def p(self) -> float:
-        return float(stats.ttest_1samp(self.errors, 0.0).pvalue)
-
-    def __str__(self) -> str:
-        return f"{self.what}: bias {float(np.mean(self.errors)):+.5f}, p = {self.p:.3f}"
-
-
-def experiments(world: World, count: int, seed: int) -> Iterator[tuple[Analysis, dict[str, Truth]]]:
-    for number in range(count):
-        experiment, truths = simulate(seed + number, world)
-        yield analyse(experiment), truths
-
-
-# ---- without effects ----
+def _claims(analysis: Analysis) -> Iterator[Seen]:
+    """Each kind of claim as a family: of several winners, whether any is said to be better."""
+    for strategy in (AGENT, OPTUNA):
+        for name in TESTED:
+            mine = [study.study for study in analysis.studies if study.strategy == strategy]
+            winners = [one for study in mine for one in analysis.of(Scope.PROGRAM, name, study)]
+            if any(not one.missing and one.p is not None for one in winners):
+                yield f"{name} of any winner of {strategy}", any(one.shown for one in winners)
+            mean = analysis.find(Scope.STRATEGY, name, strategy)
+            if mean is not None and mean.p is not None:
+                yield f"{name} of {strategy}", mean.shown
+    for scope, at in itertools.product((Scope.PROGRAMS, Scope.STRATEGIES, Scope.CLAIM), (False, True)):
+        found = [one for one in analysis.findings if (one.scope, one.at is not None) == (scope, at) and one.p is not None]
+        # One family for each pair of strategies: of the second pair nothing is said here.
+        contrasts = [one for one in found if OPTUNA in str(one.against)]
+        if contrasts:
+            early = ", early budgets" if at else ""
+            yield f"{scope}: agent better{early}", any(one.verdict == "shown" for one in contrasts)
+            yield f"{scope}: agent worse{early}", any(one.verdict == "reverse shown" for one in contrasts)
 
 
-def false_claims(world: World, count: int, seed: int) -> list[Rate]:
-    """Of each verdict, in `count` experiments in which no program is better than another. One study stands for all of an
-    experiment, since studies share the stock's repeats."""
-    claims: Counter[str] = Counter()
-    stated: Counter[str] = Counter()
-    for analysis, _ in experiments(world, count, seed):
-        for what, claimed in claims_of(analysis):
-            stated[what] += 1
-            claims[what] += claimed
-    nominal = {"a study's gain": ALPHA, "any contrast": ALPHA, "any reverse contrast": ALPHA, "drift": ALPHA}
-    if world.drift:
-        del stated["drift"]  # it is there
-    return [Rate(what, claims[what], stated[what], nominal.get(what, HALF), "greater") for what in stated]
+def covered(seed: int, kind: World) -> list[Covered]:
+    """Intervals of one experiment, and what they should cover."""
+    experiment, truths = simulate(seed, kind)
+    analysis = analyse(experiment)
+    return [one for one in _covered(analysis, truths, kind) if one[1].low is not None and not one[1].by_definition]
 
 
-def claims_of(analysis: Analysis) -> Iterator[tuple[str, bool]]:
-    confirmed = analysis.studies[0].confirmed
-    if confirmed is not None and not confirmed.missing:
-        yield "a study's gain", confirmed.shown
-    verdicts = [contrast.verdict for contrast in analysis.headline]
-    if "not stated" not in verdicts:
-        yield "any contrast", "shown" in verdicts
-        yield "any reverse contrast", "reverse shown" in verdicts
-    agent = analysis.strategies[0]
-    for what in ("tuning", "code_and_interaction", "overfitting"):
-        yield f"{what} of the agent", above_zero(getattr(agent, what))
-    if any(drift.p is not None for drift in analysis.noise.drift):
-        yield "drift", any("drifted" in caution for caution in analysis.cautions)
-
-
-def above_zero(part: Estimate | None) -> bool:
-    return part is not None and part.low is not None and part.low > 0 and not part.by_definition
-
-
-# ---- with effects ----
-
-
-def coverage(world: World, count: int, seed: int) -> list[Rate | Bias]:
-    """How often intervals cover the truth, and the estimates' errors, of one study and of means over studies."""
-    covered: Counter[str] = Counter()
-    errors: dict[str, list[float]] = defaultdict(list)
-    for analysis, truths in experiments(world, count, seed):
-        for what, found, truth in [*of_one_search(analysis, truths), *of_means(analysis, world)]:
-            assert found is not None and found.low is not None and found.high is not None
-            covered[what] += found.low <= truth <= found.high
-            errors[what].append(found.value - truth)
-    alternative = "two-sided" if world.tails == "normal" else "less"  # heavy tails make t intervals too wide
-    rates = [Rate(what, covered[what], len(found), 1 - ALPHA, alternative) for what, found in errors.items()]
-    return [*rates, *(Bias(what, tuple(found)) for what, found in errors.items())]
-
-
-def of_one_search(analysis: Analysis, truths: dict[str, Truth]) -> Iterator[tuple[str, Estimate | None, float]]:
-    study = analysis.studies[0]
-    truth, confirmed = truths[study.study], study.confirmed
-    assert confirmed is not None and confirmed.decomposition is not None
-    parts = confirmed.decomposition
-    yield "gain", confirmed.gain.estimate, truth.gain
-    yield "gain on validation", confirmed.gain_on_validation.estimate, truth.gain_on_validation
-    yield "overfitting", confirmed.overfitting, truth.gain_on_validation - truth.gain
-    yield "luck", parts.luck, truth.luck
-    yield "tuning", parts.tuning, truth.tuning
-    yield "code and interaction", parts.code_and_interaction, truth.code_and_interaction
-    yield "shift of the stock", parts.stock_shift, 0.0  # without drift
-    assert analysis.speed is not None
-    yield "slope on tokens", analysis.speed.tokens[0].slope, -PER_LOG * math.log(0.99)
-
-
-def of_means(analysis: Analysis, world: World) -> Iterator[tuple[str, Estimate | None, float]]:
-    """Against means over all studies that could have been made; not where winners are selected within a study, whose mean
-    has no formula."""
-    agent, optuna = world.rivals[0], world.rivals[1]
-    if agent.within:
+def _covered(analysis: Analysis, truths: dict[str, Truth], kind: World) -> Iterator[Covered]:
+    first = {strategy: f"simulated/cpu/{strategy}/0" for strategy in (AGENT, OPTUNA)}
+    for name in (*TESTED, Name.LUCK):
+        for finding in analysis.of(Scope.PROGRAM, name, first[AGENT]):
+            truth = truths[first[AGENT]]
+            value = {
+                Name.GAIN: truth.gain,
+                Name.TUNING: truth.tuning,
+                Name.CODE: truth.code,
+                Name.OVERFITTING: truth.overfitting,
+                Name.LUCK: truth.luck,
+            }[name]
+            assert finding.estimate is not None
+            yield f"{name} of one winner", finding.estimate, value
+    for finding in analysis.of(Scope.PROGRAMS, Name.ADVANTAGE, first[AGENT]):
+        assert finding.estimate is not None
+        yield "advantage of one winner", finding.estimate, truths[first[AGENT]].gain - truths[first[OPTUNA]].gain
+    agent = [truth for study, truth in truths.items() if AGENT in study]
+    luck = analysis.find(Scope.STRATEGY, Name.LUCK, AGENT)
+    if luck is not None and luck.estimate is not None:
+        yield "mean luck of these studies", luck.estimate, float(np.mean([truth.luck for truth in agent]))
+    if kind.rivals[0].within:  # the mean of selected winners has no formula
         return
-    mean = analysis.strategies[0]
-    yield "mean tuning", mean.tuning, agent.tuning
-    yield "mean code and interaction", mean.code_and_interaction, agent.code + agent.overfit
-    yield "mean gain", mean.gain, agent.tuning + agent.code
-    yield "advantage of the agent", analysis.headline[0].advantage, agent.tuning + agent.code - optuna.tuning
+    yield from _means(analysis, kind)
 
 
-# ---- power ----
+def _means(analysis: Analysis, kind: World) -> Iterator[Covered]:
+    agent, optuna = kind.rivals[0], kind.rivals[1]
+    share = 1 - agent.unlucky
+    gain = analysis.find(Scope.STRATEGY, Name.GAIN, AGENT)
+    advantage = analysis.find(Scope.STRATEGIES, Name.ADVANTAGE, AGENT)
+    if gain is not None and gain.estimate is not None:
+        yield "mean gain", gain.estimate, share * (agent.tuning + agent.code)
+    if advantage is not None and advantage.estimate is not None:
+        yield "mean advantage", advantage.estimate, share * (agent.tuning + agent.code) - optuna.tuning - optuna.code
 
 
-def power_of_repeats(count: int, seed: int) -> Iterator[Rate]:
-    """A gain of 0.015 with noise of 0.01, and as many repeats as planning says. Programs differ in nothing else."""
-    gain, sd = 0.015, trial_sd(0.01)
-    repeats = repeats_against_stock(gain, sd)
-    assert repeats is not None
-    world = World((replace(OPTUNA, tuning=gain, trials=8), replace(CONTROL, trials=4)), studies=2, repeats=repeats)
-    shown = 0
-    for analysis, _ in experiments(world, count, seed):
-        confirmed = analysis.studies[0].confirmed
-        assert confirmed is not None
-        shown += confirmed.shown
-    exactly = t_power(gain / sd * math.sqrt(repeats / 2), 2 * repeats - 2, ALPHA)
-    what = f"a gain of {gain} with {repeats} planned repeats is shown"
-    yield Rate(f"{what}, at least as often as asked", shown, count, POWER, "less")
-    yield Rate(f"{what}, as often as planned", shown, count, exactly, "two-sided")
-
-
-def power_of_searches(count: int, seed: int, advantage: float) -> Iterator[Rate]:
-    """Agent against Optuna with as many studies as planning says, as the strictest of three contrasts. Here it is not the
-    strictest, since both are much better than the stock: it is shown more often than planned."""
-    between, repeats, family = 0.006, 5, 3
-    variances = Variances(between=2 * between**2, own=2 * trial_sd(0.01) ** 2)
-    studies = studies_needed(variances, advantage, repeats, family)
-    assert studies is not None
-    agent = replace(AGENT, kinds=("constants",), tuning=0.05 + advantage, between=between, trials=4)
-    optuna = replace(OPTUNA, tuning=0.05, between=between, trials=4)
-    world = World((agent, optuna, replace(CONTROL, trials=4)), studies=studies, repeats=repeats)
-    shown = strict = 0
-    for analysis, _ in experiments(world, count, seed):
-        contrast = analysis.headline[0]
-        assert contrast.p is not None
-        shown += contrast.verdict == "shown"
-        strict += contrast.p <= ALPHA / family
-    exactly = sign_flip_power(advantage / math.sqrt(variances.between + variances.own / repeats), studies, ALPHA / family)
-    what = f"an advantage of {advantage} with {studies} planned studies"
-    yield Rate(f"{what} is shown, at least as often as asked", shown, count, POWER, "less")
-    yield Rate(f"{what} has p <= alpha / {family}, as often as planned", strict, count, exactly, "two-sided")
-
-
-def trial_sd(sd: float) -> float:
-    """Of one score in the fake world: seed, run and the split's own sampling."""
-    assert 0 < SAME_SEED < 1
-    return float(np.hypot(sd, 0.2 * sd))
-
-
-def judge(results: Sequence[Rate | Bias], together: bool) -> int:
-    """Print them; return how many are rejected at 1 %, each by itself or all together."""
-    p_values = [result.p for result in results]
-    if together:
-        p_values = list(multipletests(p_values, method="holm")[1])
-    for result, p in zip(results, p_values, strict=True):
-        print(f"  {result}{'  <-- REJECTED' if p < LEVEL else ''}", flush=True)
-    return sum(p < LEVEL for p in p_values)
-
-
-def main(count: int) -> int:
-    gc.freeze()  # statsmodels collects garbage at each correction; there is none
+def false_claims(name: str, kind: World, count: int) -> int:
+    """Print how often each kind of claim is made without any effect; return how many are rejected."""
+    claimed: Counter[str] = Counter()
+    stated: Counter[str] = Counter()
+    for found in _all(partial(claims, kind=kind), count):
+        for what, shown in found:
+            if any(what.startswith(true) for true in NO_CLAIM_IS_FALSE.get(name, ())):
+                continue
+            stated[what] += 1
+            claimed[what] += shown
+    print(f"\nwithout any effect, {name}: false claims (nominal {ALPHA:.0%})")
     rejected = 0
-    for name, world in WITHOUT_EFFECT.items():
-        print(f"\nwithout any effect, {name}: false claims")
-        rejected += judge(false_claims(world, count, 10_000), together=False)
-    found: dict[str, list[Rate | Bias]] = {}
-    for name, world in WITH_EFFECTS.items():
-        print(f"\nwith effects, {name}: intervals that cover the truth, and bias")
-        found[name] = coverage(world, count, 20_000)
-        judge(found[name], together=True)
-    everything = [result for results in found.values() for result in results]
-    rejected += int(sum(multipletests([result.p for result in everything], method="holm")[1] < LEVEL))
-    print("\npower")
-    rejected += judge(list(power_of_repeats(count, 30_000)), together=False)
-    for advantage in ADVANTAGES:
-        rejected += judge(list(power_of_searches(count, 40_000, advantage)), together=False)
+    for what, of in stated.items():
+        p = float(stats.binomtest(claimed[what], of, ALPHA, "greater").pvalue)
+        rejected += p < LEVEL
+        print(f"  {what}: {claimed[what] / of:.3f} of {of}{'  <-- REJECTED' if p < LEVEL else ''}", flush=True)
+    return rejected
+
+
+def coverage(name: str, kind: World, count: int) -> None:
+    """Print how often intervals cover the truth, how far they reach, and the estimates' bias."""
+    inside: Counter[str] = Counter()
+    errors: dict[str, list[float]] = defaultdict(list)
+    reaches: dict[str, list[float]] = defaultdict(list)
+    for found in _all(partial(covered, kind=kind), count):
+        for what, estimate, truth in found:
+            assert estimate.low is not None and estimate.high is not None
+            inside[what] += estimate.low <= truth <= estimate.high
+            errors[what].append(estimate.value - truth)
+            reaches[what].append((estimate.high - estimate.low) / 2)
+    print(f"\nwith effects, {name}: coverage, half-width, bias")
+    for what, mine in errors.items():
+        share, error = inside[what] / len(mine), float(stats.sem(mine))
+        outside = "" if COVER[0] <= share <= COVER[1] else "  <-- outside 93 to 97 %"
+        print(
+            f"  {what}: {share:.3f} of {len(mine)}, +-{np.median(reaches[what]):.6f}, "
+            f"bias {np.mean(mine):+.6f} +- {error:.6f}{outside}",
+            flush=True,
+        )
+
+
+def power(question: str, difference: float, count: int) -> None:
+    """Print how often the cheapest design for a difference shows it, in a world that is as was planned for."""
+    (design,) = cheapest(difference, designs_of(PLANNED, [question]))
+    shown = sum(_all(partial(_shown, design=design, difference=difference), count))
+    studies = " + ".join(str(studies) for studies in design.studies if studies)
+    print(
+        f"  {question}, by {difference:g}: {studies} studies, {design.repeats} repeats, {design.hours:.0f} hours: shown in "
+        f"{shown / count:.3f} of {count}, planned {power_of(design, difference, PLANNED):.3f}",
+        flush=True,
+    )
+
+
+def _shown(seed: int, design: Design, difference: float) -> bool:
+    between = PLANNED.between if design.question == STRATEGIES else (0.0, 0.0)
+    agent = replace(world.AGENT, code=difference, between=between[0], trials=16)  # enough to find it
+    rivals = (agent, replace(world.OPTUNA, between=between[1], trials=16), world.CONTROL)
+    found = simulate(seed, World(rivals, Noise(), plans=((max(design.studies), design.repeats),)))[0]
+    kept = tuple(
+        study for study in found.studies if study.is_control or study.search_seed < _studies(design, study.strategy)
+    )
+    analysis = analyse(replace(found, studies=kept))
+    if design.question == GAIN:
+        return any(one.shown for one in analysis.of(Scope.PROGRAM, Name.GAIN, f"simulated/cpu/{AGENT}/0"))
+    scope = Scope.PROGRAMS if design.question == PROGRAMS else Scope.STRATEGIES
+    return any(one.shown for one in analysis.of(scope, Name.ADVANTAGE))
+
+
+def _studies(design: Design, strategy: str) -> int:
+    return max(1, design.studies[0 if strategy == AGENT else 1])
+
+
+def _all(one: partial[T], count: int) -> Iterable[T]:
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(one, range(count), chunksize=10)
+
+
+def main(count: int, wanted: str = "") -> int:
+    rejected = sum(false_claims(name, kind, count) for name, kind in WITHOUT_EFFECT.items() if wanted in name)
+    for name, kind in WITH_EFFECTS.items():
+        if wanted in name:
+            coverage(name, kind, count)
+    print("\npower of what is planned")
+    for question, difference in ((GAIN, 0.001), (PROGRAMS, 0.001), (STRATEGIES, 0.005)):
+        power(question, difference, count)
     print(f"\n{rejected} rejected at {LEVEL:.0%}")
     return int(rejected > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else FULL))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else FULL, *sys.argv[2:3]))

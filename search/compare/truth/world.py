@@ -6,26 +6,26 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from search.compare.read import parse
 from search.compare.read.tables import Experiment
-from search.compare.truth.trainer import SECONDS, STOCK, STOCK_BPB, Noise, Program, Trainer
+from search.compare.truth.record import Json, header, row
+from search.compare.truth.trainer import PER_LOG, STOCK, STOCK_BPB, Noise, Program, Trainer
 from search.study.seeds import confirmation_seed, training_seed
-
-STOCK_CONSTANTS = {"MATRIX_LR": 0.013, "DEPTH": 1, "WARMDOWN_RATIO": 0.5}
 
 
 @dataclass(frozen=True)
 class Rival:
     """A strategy of the fake world. `tuning`, `code`: true gains (bits per byte) of its programs over the stock, by what
-    they change. `between`: standard deviation of that gain between studies. `within`: between programs of one search.
-    `overfit`: part of the gain that is there on validation only. `noise`: its programs' noise, as a multiple of the stock's.
-    `speed`: its programs' tokens per second, likewise where they change code.
-    """
+    they change. `between`: standard deviation of that gain between studies. `within`: between programs of one study.
+    `overfit`: part of the gain that is there on validation only. `noise`, `speed`: its programs', in multiples of the
+    stock's. `fails`: share of training seeds with which they diverge. `heat`: what they slow the machine by. `studies`: as
+    many at most, where that is not the world's. `crashes`: share of a study's trials. `unlucky`: share of its studies that
+    find nothing."""
 
     label: str
     name: str
@@ -37,48 +37,65 @@ class Rival:
     overfit: float = 0.0
     noise: float = 1.0
     speed: float = 1.0
-    trials: int = 20
+    fails: float = 0.0
+    heat: float = 0.0
+    studies: int | None = None
+    crashes: float = 0.0
+    unlucky: float = 0.0
+    trials: int = 8
     usd: float | None = None
 
 
-ROLES = {"agent": "agent", "optuna": "baseline", "seeds": "control"}
-AGENT = Rival("agent-playbook", "agent", ("constants", "code", "both"), usd=0.01)
+AGENT = Rival("agent-playbook", "agent", ("both",), usd=0.01)
 OPTUNA = Rival("optuna-tpe", "optuna", ("constants",))
 CONTROL = Rival("seeds", "seeds", ("none",), trials=12)
 
 
 @dataclass(frozen=True)
 class World:
-    """`tails`: normal, heavy (Student's t with 3 degrees of freedom) or skewed (exponential); all have the standard
-    deviation `sd`. `drift`: bits per byte and hour by which everything gets worse, for the machine becomes slower.
-    `failures`: share that crashes."""
+    """`plans`: of the confirmation, one after the other: studies of each strategy, and repeats. `looks`: planned.
+    `confirmed`: whether there is a confirmation. `ordered`: whether each block is trained in one fixed order."""
 
     rivals: tuple[Rival, ...] = (AGENT, OPTUNA, CONTROL)
-    studies: int = 6
-    repeats: int = 5
-    extensions: tuple[int, ...] = ()  # repeats of later plans
-    top: int = 1
-    sd: float = 0.01
-    tails: str = "normal"
-    drift: float = 0.0
-    failures: float = 0.0
+    noise: Noise = field(default_factory=Noise)
+    plans: tuple[tuple[int, int], ...] = ((6, 5),)
+    looks: int = 1
+    stock_runs: int = 3
+    at: tuple[int, ...] = ()
     confirmed: bool = True
-    anchor_every: int = 10
+    ordered: bool = False
+    anchor_every: int = 4
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of a study's winner: gains over the stock on both splits, and their parts (on validation)."""
+    """What is true of a study's winner: gains over the stock, and their parts. `luck`: by how much its search score was
+    better than its true score at the machine's speed of that hour."""
 
     gain: float
-    gain_on_validation: float
+    overfitting: float
     tuning: float
-    code_and_interaction: float
+    code: float
     luck: float
 
 
-def simulate_experiment(seed: int, world: World | None = None) -> Experiment:
-    return simulate(seed, world)[0]
+@dataclass
+class Study:
+    """A study of the fake world, with its programs by trial."""
+
+    rival: Rival
+    header: Json
+    rows: list[Json]
+    programs: dict[int, Program]
+
+    @property
+    def winner(self) -> Json:
+        return self.winner_at(len(self.rows))
+
+    def winner_at(self, trials: int) -> Json:
+        """The best score among the first so many trials that count."""
+        counted = [one for one in self.rows if one["origin"] != "anchor"][:trials]
+        return min((one for one in counted if one["score"] is not None), key=lambda one: one["score"])
 
 
 def simulate(seed: int, world: World | None = None) -> tuple[Experiment, dict[str, Truth]]:
@@ -87,204 +104,175 @@ def simulate(seed: int, world: World | None = None) -> tuple[Experiment, dict[st
     return parse.experiment("simulated", studies, [] if confirmation is None else [confirmation]), truths
 
 
-def records(seed: int, world: World) -> tuple[list[Any], tuple[Any, list[Any], list[Any]] | None, dict[str, Truth]]:
+def looks(seed: int, world: World) -> Iterator[Experiment]:
+    """The experiment as it is at each look: after each plan is worked off."""
+    studies, confirmation, _ = records(seed, world)
+    assert confirmation is not None
+    head, rows, plans = confirmation
+    for number in range(1, len(plans) + 1):
+        known = plans[number - 1]["studies"]
+        seen = [one for one in studies if one[0]["identity"] in known or one[0]["config"]["strategy"]["role"] == "control"]
+        done = [one for one in rows if int(one["facts"]["plan"]) < number]
+        yield parse.experiment("simulated", seen, [(head, done, plans[:number])])
+
+
+def records(
+    seed: int, world: World
+) -> tuple[list[tuple[Json, list[Json]]], tuple[Json, list[Json], list[Json]] | None, dict[str, Truth]]:
     """Headers and rows as MLflow would carry them; confirmation: header, rows and plans."""
     random = np.random.default_rng(seed)
-    trainer = Trainer(Noise(world.sd, world.tails, world.drift), random)
-    studies, programs = [], {}
-    for rival, search_seed in itertools.product(world.rivals, range(world.studies)):
-        header = _header(rival, search_seed, world)
-        rows, tried = _study(rival, search_seed, world, trainer)
-        studies.append((header, rows))
-        programs[header["identity"]] = tried
+    trainer = Trainer(world.noise, random)
+    everyone = sorted(world.rivals, key=lambda rival: rival.name != "seeds")  # the control in one go, before the others
+    most = max(studies for studies, _ in world.plans)
+    studies = [
+        _study(rival, search_seed, world, trainer)
+        for search_seed in range(most)
+        for rival in everyone
+        if search_seed < (1 if rival.name == "seeds" else rival.studies or most)
+    ]
+    truths = {study.header["identity"]: _truth(study, trainer) for study in studies}
+    tables = [(study.header, study.rows) for study in studies]
     if not world.confirmed:
-        return studies, None, {}
-    plans, arms = _plans(studies, programs, world)
-    rows = _confirmation(plans, arms, world, trainer)
-    truths = {}
-    for (header, trials), chosen in zip(studies, plans[-1]["studies"].values(), strict=True):
-        number = chosen["winner"]["trial"]
-        truths[header["identity"]] = _truth(programs[header["identity"]][number], trials, number)
-    return studies, (_header(world.rivals[0], 0, world), rows, plans), truths
+        return tables, None, truths
+    rows, plans = _confirmation(studies, world, trainer)
+    return tables, (header("confirmation", "agent", 0, len(rows)), rows, plans), truths
 
 
-def _truth(program: Program, trials: list[Any], number: int) -> Truth:
-    gain = program.tuning + program.code
-    score = next(row["val_bpb"] for row in trials if row["number"] == number)
-    return Truth(
-        gain=gain,
-        gain_on_validation=gain + program.overfit,
-        tuning=program.tuning,
-        code_and_interaction=program.code + program.overfit,
-        luck=STOCK_BPB - gain - program.overfit - score,
-    )
+def _truth(study: Study, trainer: Trainer) -> Truth:
+    program, trial = study.programs[study.winner["number"]], study.winner
+    usual = STOCK_BPB - program.gain - program.overfit + PER_LOG * trainer.slow(trial["started"])
+    luck = 0.0 if program is STOCK else usual - trial["score"]
+    return Truth(program.gain, program.overfit, program.tuning, program.code, luck)
 
 
-def _study(rival: Rival, search_seed: int, world: World, trainer: Trainer) -> tuple[list[Any], dict[int, Program]]:
-    """The rows of one study, and its programs by trial."""
+def _study(rival: Rival, search_seed: int, world: World, trainer: Trainer) -> Study:
     random = trainer.random
-    search_effect = random.normal(0, rival.between) if rival.between else 0.0
-    rows: list[Any] = []
-    programs: dict[int, Program] = {}
+    found = random.normal(0, rival.between) if rival.between else 0.0
+    nothing = random.random() < rival.unlucky
+    study = Study(rival, header(rival.label, rival.name, search_seed, rival.trials), [], {})
     proposed = 0
     while proposed < rival.trials:
-        number = len(rows)
+        number = len(study.rows)
         anchor = number > 0 and number % (world.anchor_every + 1) == 0
-        stock = number == 0 or anchor or rival.name == "seeds"
-        replicate = proposed if rival.name == "seeds" and not anchor else 0
-        program = STOCK if stock else _propose(rival, f"{rival.label}/{search_seed}/{number}", search_effect, random)
-        seed = training_seed(search_seed, replicate)
-        fails = number > 0 and not anchor and random.random() < world.failures
-        outcome = trainer.crash(seed) if fails else trainer.train(program, seed)
         origin = "stock" if number == 0 else "anchor" if anchor else "strategy"
-        rows.append(_row(number, origin, program, outcome, replicate, rival.usd if origin == "strategy" else None))
-        programs[number] = program
+        replicate = proposed if rival.name == "seeds" and not anchor else 0
+        program = STOCK
+        if origin == "strategy" and rival.name != "seeds" and not nothing:
+            program = _propose(rival, f"{rival.label}/{search_seed}/{number}", found, random)
+        crashes = origin == "strategy" and random.random() < rival.crashes
+        seed = training_seed(search_seed, replicate)
+        outcome = trainer.crash(seed) if crashes else trainer.train(program, seed)
+        study.rows.append(row(number, origin, program, outcome, replicate, rival.usd if origin == "strategy" else None))
+        study.programs[number] = program
         proposed += not anchor
+    _judge(study.rows)
+    return study
+
+
+def _judge(rows: Sequence[Json]) -> None:
+    """By best score; and a study never sees the confirmation split."""
     best = np.inf
-    for row in rows:
-        row["confirmation_bpb"] = None  # a study never sees it
-        row["kept"] = row["val_bpb"] is not None and row["origin"] != "anchor" and row["val_bpb"] < best
-        best = row["val_bpb"] if row["kept"] else best
-    return rows, programs
+    for one in rows:
+        one["confirmation_bpb"] = None
+        one["kept"] = one["score"] is not None and one["score"] < best
+        best = one["score"] if one["kept"] else best
 
 
-def _propose(rival: Rival, name: str, search_effect: float, random: np.random.Generator) -> Program:
+def _propose(rival: Rival, name: str, found: float, random: np.random.Generator) -> Program:
     kind = rival.kinds[random.integers(len(rival.kinds))] if len(rival.kinds) > 1 else rival.kinds[0]
-    quality = random.normal(0, rival.within) if rival.within else 0.0
+    quality = found + (random.normal(0, rival.within) if rival.within else 0.0)
     tunes, codes = kind in ("constants", "both"), kind in ("code", "both")
     return Program(
         name=name,
+        strategy=rival.label,
         kind=kind,
-        tuning=(rival.tuning + (search_effect + quality if not codes else 0.0)) * tunes,
-        code=(rival.code + search_effect + quality) * codes,
+        tuning=(rival.tuning + (0.0 if codes else quality)) * tunes,
+        code=(rival.code + quality) * codes,
         overfit=rival.overfit,
         noise=rival.noise,
         speed=rival.speed if codes else 1.0,
+        fails=rival.fails,
+        heat=rival.heat,
         constants={"MATRIX_LR": 0.02, "DEPTH": 2} if tunes else {},
     )
 
 
-def _row(number: int, origin: str, program: Program, outcome: Any, replicate: int, usd: float | None) -> dict[str, Any]:
-    cost = {"usd": usd, "tokens_in": 9000, "tokens_out": 800, "tokens_cached": 0, "seconds": 4.0, "calls": 1}
-    wins = outcome["status"] == "completed" and outcome["audited"] and origin != "anchor"
-    tokens, seconds = outcome["tokens"], outcome["train_seconds"]
+# ---- the confirmation ----
+
+
+def _confirmation(studies: Sequence[Study], world: World, trainer: Trainer) -> tuple[list[Json], list[Json]]:
+    """Its rows and its plans, which are worked off one after the other. Rows say in their facts which plan they are of."""
+    rows: list[Json] = []
+    plans: list[Json] = []
+    done: set[tuple[str, int, int]] = set()
+    visits: dict[tuple[int, int], int] = {}
+    for number, (count, repeats) in enumerate(world.plans):
+        chosen = [study for study in studies if study.header["config"]["seed"] < count]
+        arms: dict[int, dict[str, Program]] = {search_seed: {} for search_seed in range(count)}
+        planned = {study.header["identity"]: _plan(study, world, arms[_seed(study)]) for study in chosen}
+        plans.append(_record(number, repeats, world, planned))
+        for repeat, search_seed in itertools.product(range(repeats), range(count)):
+            fresh = {name: arm for name, arm in arms[search_seed].items() if (name, search_seed, repeat) not in done}
+            if not fresh:
+                continue
+            visit = visits[search_seed, repeat] = visits.get((search_seed, repeat), -1) + 1
+            runs = [("stock", STOCK, run) for run in range(world.stock_runs)] + [
+                (name, arm, 0) for name, arm in fresh.items()
+            ]
+            order = range(len(runs)) if world.ordered else trainer.random.permutation(len(runs))
+            for name, program, run in (runs[place] for place in order):
+                outcome = trainer.train(program, confirmation_seed(search_seed, repeat))
+                one = row(len(rows), "strategy", program, outcome, repeat, None)
+                block = {"search_seed": search_seed, "repeat": repeat, "visit": visit, "run": run, "plan": number}
+                one["facts"] = {"arm": name, "stage": "report", **{key: str(value) for key, value in block.items()}}
+                rows.append(one)
+            done |= {(name, search_seed, repeat) for name in fresh}
+    return rows, plans
+
+
+def _plan(study: Study, world: World, arms: dict[str, Program]) -> Json:
+    """What a plan says of a study, whose arms are added."""
+    winner = study.programs[study.winner["number"]]
+    early = {trials: study.winner_at(trials)["number"] for trials in world.at if trials < study.rival.trials}
+    at = {str(trials): {"trial": one, "arm": _arm(study.programs[one], arms)} for trials, one in early.items()}
     return {
-        "number": number,
-        "origin": origin,
-        "score": outcome["val_bpb"] if wins else None,
-        "tokens_per_second": tokens / seconds if tokens and seconds else None,
-        "kept": None,
-        "verdict": None,
-        "duplicate_of": None,
-        "replicate": replicate,
-        "parent": None if number == 0 else 0,
-        "note": program.name,
-        "source": program.digest,
-        "kind": program.kind,
-        "kind_from_stock": program.kind,
-        "changed": program.constants,
-        "constants": program.constants,
-        "constants_before": {name: STOCK_CONSTANTS[name] for name in program.constants},
-        "flags": [],
-        "doubts": [],
-        "device": "",
-        "telemetry": {},
-        "facts": {},
-        "cost": None if usd is None else cost,
-        **outcome,
+        "search_seed": _seed(study),
+        "winner": {"trial": study.winner["number"], "arm": _arm(winner, arms)},
+        "constants": _constants(winner, arms),
+        "left_in_code": ["NEW_CONSTANT"] if winner.kind == "both" else [],
+        "screened": [],
+        "at": at,
     }
 
 
-def _plans(
-    studies: list[Any], programs: dict[str, dict[int, Program]], world: World
-) -> tuple[list[Any], dict[str, Program]]:
-    """The plans, and the program of each arm."""
-    arms = {"stock": STOCK}
-    chosen: dict[str, Any] = {}
-    for header, rows in studies:
-        identity = header["identity"]
-        scored = [row for row in rows if row["val_bpb"] is not None and row["origin"] != "anchor"]
-        best = sorted(scored, key=lambda row: row["val_bpb"])[: world.top]
-        screened = []
-        for row in best:
-            program = programs[identity][row["number"]]
-            arms[program.name] = program
-            screened.append({"trial": row["number"], "arm": program.name})
-        winner = programs[identity][screened[0]["trial"]]  # the fake screening always chooses the first
-        chosen[identity] = {
-            "winner": screened[0],
-            "constants": _constants_arm(winner, arms),
-            "left_in_code": ["NEW_CONSTANT"] if winner.kind == "both" else [],
-            "screened": screened,
-        }
-    hashes = {name: program.digest for name, program in arms.items()}
-    plans = [
-        {"time": float(at), "repeats": repeats, "top": world.top, "arms": hashes, "studies": chosen}
-        for at, repeats in enumerate((world.repeats, *world.extensions))
-    ]
-    return plans, arms
+def _seed(study: Study) -> int:
+    return int(study.header["config"]["seed"])
 
 
-def _constants_arm(winner: Program, arms: dict[str, Program]) -> str | None:
+def _arm(program: Program, arms: dict[str, Program]) -> str:
+    if program is not STOCK:
+        arms[program.name] = program
+    return program.name
+
+
+def _constants(winner: Program, arms: dict[str, Program]) -> str | None:
     if winner.kind in ("none", "constants"):
         return None
     if winner.kind == "code":
         return "stock"
-    name = f"{winner.name} constants"
-    arms[name] = Program(name, "constants", tuning=winner.tuning, noise=winner.noise, constants=winner.constants)
-    return name
+    alone = Program(f"{winner.name}, its constants alone", winner.strategy, "constants", tuning=winner.tuning)
+    alone.noise = winner.noise
+    arms[alone.name] = alone
+    return alone.name
 
 
-def _confirmation(plans: list[Any], arms: dict[str, Program], world: World, trainer: Trainer) -> list[Any]:
-    """Arms one after the other within each repeat, so that drift hits all of them."""
-    rows: list[Any] = []
-    for repeat in range(plans[-1]["repeats"]):
-        for name, program in arms.items():
-            seed = confirmation_seed(0, repeat)
-            fails = trainer.random.random() < world.failures
-            outcome = trainer.crash(seed) if fails else trainer.train(program, seed)
-            row = _row(len(rows), "strategy", program, outcome, repeat, None)
-            rows.append({**row, "facts": {"arm": name, "stage": "report"}})
-    return rows
-
-
-def _header(rival: Rival, search_seed: int, world: World) -> dict[str, Any]:
-    strategy: dict[str, Any] = {
-        "name": rival.name,
-        "role": ROLES.get(rival.name, "baseline"),
-        "variant": rival.label.partition("-")[2] or None,
-        "trials": 100,
-    }
-    if rival.name == "agent":
-        strategy["llm"] = {"_target_": "search.llm.playbook.Playbook", "name": "playbook"}
-    budget = {"trials": rival.trials, "train_hours": None, "usd": None, "anchor_every": world.anchor_every}
+def _record(number: int, repeats: int, world: World, planned: Json) -> Json:
     return {
-        "identity": f"simulated/cpu/{rival.label}/{search_seed}",
-        "strategy": rival.label,
-        "config": {
-            "experiment": "simulated",
-            "seed": search_seed,
-            "strategy": strategy,
-            "study": budget,
-            "task": {"name": "cpu"},
-        },
-        "overrides": [*_overrides(rival), f"seed={search_seed}"],
-        "task": {"device": "cpu", "budget": {"seconds": SECONDS}, "vocab_size": 1024},
-        "task_fingerprint": "simulated",
-        "stock": STOCK.digest,
-        "harness": "simulated",
-        "sandbox": "bubblewrap",
-        "machine": "simulated",
-        "environment": {"python": "3.11"},
-        "noise_floor": None,
-        "time": 0.0,
-        "id": f"{rival.label}{search_seed}",
+        "time": float(number),
+        "repeats": repeats,
+        "top": 1,
+        "looks": world.looks,
+        "stock_runs": world.stock_runs,
+        "at": list(world.at),
+        "studies": planned,
     }
-
-
-def _overrides(rival: Rival) -> list[str]:
-    """The command line that its studies would be started with, but for the search seed."""
-    variant = rival.label.partition("-")[2]
-    groups = {"agent": "llm=playbook" if variant == "playbook" else f"llm.model={variant}", "optuna": f"sampler={variant}"}
-    chosen = [f"strategy={rival.name}", *([groups[rival.name]] if rival.name in groups else [])]
-    return [*chosen, "task=cpu", "experiment=simulated", f"study.trials={rival.trials}"]

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
 from search.config.messages import printable
 from search.config.places import ROOT
 from search.runner.device.leases import Device
+from search.runner.device.pinning import on_cores
 from search.runner.device.telemetry import Telemetry
 from search.runner.process import watchdog
 from search.runner.process.compile_cache import CACHE
@@ -79,7 +80,7 @@ class CandidateProcess:
         self._events: deque[Message] = deque()
         self._head, self._tail, self._skipped, self._output_ended = bytearray(), bytearray(), 0, False
         self.spawned = time.monotonic()
-        with theirs, _on_cores(device):
+        with theirs, on_cores(device.cores):
             self._process = subprocess.Popen(
                 sandbox.wrap([sys.executable, "-m", module], folder, device),
                 cwd=folder,
@@ -188,20 +189,6 @@ class CandidateProcess:
             if len(self._tail) > LOG_TAIL:
                 self._skipped += len(self._tail) - LOG_TAIL
                 del self._tail[: len(self._tail) - LOG_TAIL]
-
-
-@contextlib.contextmanager
-def _on_cores(device: Device) -> Iterator[None]:
-    """Children inherit the cores that this thread may use: set before they start, so that none of theirs escapes."""
-    if not device.cores or sys.platform != "linux":
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, device.cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def _environment(folder: Path, device: Device, channel: int, limits: Limits) -> Mapping[str, str]:

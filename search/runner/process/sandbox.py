@@ -188,11 +188,12 @@ def _holds_packages(path: Path) -> bool:
     return any(next(path.glob(place + name), None) is not None for place in places for name in HIDDEN_NAMES)
 
 
-def _packages() -> list[Path]:
-    """The installed files' first folders of what training needs."""
+@functools.cache
+def _packages() -> tuple[Path, ...]:
+    """The installed files' first folders of what training needs. Looked up once: it takes longer than a process to start."""
     folders = {Path(sysconfig.get_paths()[name]) for name in ("purelib", "platlib")}
     names = {name for distribution in _closure(NEEDED) for name in _top_level(distribution)}
-    return [folder / name for folder in sorted(folders) for name in sorted(names) if (folder / name).exists()]
+    return tuple(folder / name for folder in sorted(folders) for name in sorted(names) if (folder / name).exists())
 
 
 def _closure(names: tuple[str, ...]) -> list[importlib.metadata.Distribution]:

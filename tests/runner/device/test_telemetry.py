@@ -34,14 +34,14 @@ from search.task.protocol import ProtocolError
 from tests.programs import TRAINED, UNTRAINED, program
 from tests.runner.device.hardware import TWO_CARDS, put_nvidia_smi
 
-NEW_FIELDS = ("field_bpb", "audit_sd", "audit_max", "telemetry", "described")
+NEW_FIELDS = ("field_bpb", "audit_sd", "audit_max", "telemetry", "described", "probe_before", "probe_after")
 GB = 2**30
 
 
 @pytest.fixture
-def run(smoke, tmp_path):
+def run(quick, tmp_path):
     """Run a program on the smoke task, with some of the task's settings, or its text, changed."""
-    config, python_text = smoke
+    config, python_text = quick
 
     def run_program(source, prepared=python_text, **settings):
         task = replace(config.task, **settings)
@@ -54,9 +54,9 @@ def run(smoke, tmp_path):
 
 
 @pytest.fixture
-def train_on(smoke, tmp_path):
+def train_on(quick, tmp_path):
     """Train on a device of the test's own, without scoring."""
-    config, prepared = smoke
+    config, prepared = quick
 
     def train_program(source, device, **settings):
         task = replace(config.task, **settings)

@@ -41,9 +41,9 @@ EXCESSES = {
 
 
 @pytest.fixture
-def make(smoke, tmp_path):
+def make(quick, tmp_path):
     def make_one(**settings):
-        config, prepared = smoke
+        config, prepared = quick
         task = replace(config.task, **settings)
         return make_runner(replace(config, task=task), prepared, tmp_path)
 

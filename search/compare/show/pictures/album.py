@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from search.compare.analyse.results import Analysis
 from search.compare.read.tables import Experiment
 from search.compare.show.pictures.canvas import Picture
-from search.compare.show.pictures.contrasts import contrast_pictures
+from search.compare.show.pictures.contrasts import contrasts_picture
 from search.compare.show.pictures.curves import curve_pictures
-from search.compare.show.pictures.noise import noise_pictures
-from search.compare.show.pictures.speed import speed_pictures
-from search.compare.show.pictures.waterfall import waterfall_pictures
-from search.tracking.colours import styles
+from search.compare.show.pictures.machine import machine_picture
+from search.compare.show.pictures.waterfall import waterfall_picture
+from search.compare.show.view import View
+from search.tracking.colours import Style
 
 
-@dataclass(frozen=True)
-class Album:
-    """By what they are about; empty where there is nothing to draw."""
-
-    contrasts: tuple[Picture, ...]
-    curves: tuple[Picture, ...]
-    waterfalls: tuple[Picture, ...]
-    noise: tuple[Picture, ...]
-    speed: tuple[Picture, ...]
-
-    @property
-    def pictures(self) -> tuple[Picture, ...]:
-        return self.contrasts + self.curves + self.waterfalls + self.noise + self.speed
-
-
-def album_of(experiment: Experiment, analysis: Analysis) -> Album:
-    colours = styles({study.strategy: (study.name, study.role) for study in experiment.studies})
-    controls = frozenset(study.strategy for study in experiment.control)
-    return Album(
-        contrasts=contrast_pictures(analysis, colours),
-        curves=curve_pictures(analysis, colours, controls),
-        waterfalls=waterfall_pictures(analysis, colours, controls),
-        noise=noise_pictures(experiment, analysis, colours),
-        speed=speed_pictures(experiment, analysis, colours),
+def pictures_of(experiment: Experiment, view: View, styles: Mapping[str, Style]) -> tuple[Picture, ...]:
+    """In the report's order, as far as there is something to draw."""
+    found = (
+        contrasts_picture(view, styles),
+        waterfall_picture(view, styles),
+        *curve_pictures(view, styles),
+        machine_picture(experiment, view, styles),
     )
+    return tuple(picture for picture in found if picture is not None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,11 +10,9 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 WIDTH = 7.2  # inches; a phone shows that at half the size, and must still be readable
-NO_FILE_NAME = re.compile(r"[^\w.-]+")  # names come from strategies
 TITLE_WIDTH = 68  # letters of a line
 LIGHT, DARK, TAKEN = "#DDDDDD", "#222222", "#BBBBBB"
 
@@ -33,7 +30,6 @@ STYLE: Any = {
     "axes.formatter.useoffset": False,
     "legend.frameon": False,
     "legend.fontsize": 10,
-    "hatch.linewidth": 0.6,
     "savefig.facecolor": "white",
 }
 
@@ -43,7 +39,6 @@ class Picture:
     """`name`: of its files, without suffix. `alt`: says in words what it shows. `caption`: how to read it."""
 
     name: str
-    title: str
     alt: str
     caption: str
     svg: bytes
@@ -54,33 +49,18 @@ def draw(name: str, height: float, title: str, alt: str, caption: str, paint: Ca
     """A picture that `paint` fills. `height`: in inches."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        figure.suptitle(wrapped(title), x=0.01, ha="left", fontsize=12, fontweight="bold")
+        figure.suptitle("\n".join(textwrap.wrap(title, TITLE_WIDTH)), x=0.01, ha="left", fontsize=12, fontweight="bold")
         paint(figure)
-        return Picture(NO_FILE_NAME.sub("-", name), title, alt, caption, _svg(figure), _png(figure))
+        svg = _bytes(figure, format="svg", metadata={"Date": None, "Creator": None})
+        return Picture(name, alt, caption, svg, _bytes(figure, format="png", dpi=150, metadata={"Software": None}))
 
 
-def wrapped(text: str, width: int = TITLE_WIDTH) -> str:
-    return "\n".join(textwrap.wrap(text, width))
-
-
-def pale(colour: str) -> str:
-    """A colour that is half white."""
-    red, green, blue = ((1 + part) / 2 for part in to_rgb(colour))
-    return to_hex((red, green, blue))
-
-
-def legend_below(figure: Figure, axes: Axes, columns: int = 2) -> None:
+def legend_below(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=columns)
+    figure.legend(handles, labels, loc="outside lower left", ncols=2)
 
 
-def _svg(figure: Figure) -> bytes:
+def _bytes(figure: Figure, **how: Any) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    figure.savefig(buffer, **how)
     return buffer.getvalue()

@@ -3,176 +3,104 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from search.compare.analyse.results import Analysis, MedianCurve, NullBand, StudyCurve
-from search.compare.show.numbers import Numbers, plural
+from search.compare.analyse.curves import StudyCurve
+from search.compare.show.numbers import studies
 from search.compare.show.pictures.canvas import DARK, LIGHT, Picture, draw, legend_below
+from search.compare.show.view import View
 from search.tracking.colours import Style
 
-HEIGHT = 5.2
-EDGE = "#AAAAAA"  # of the hatched part
+AXES = {"trials": "trials", "hours": "training time (hours)", "usd": "price of the LLM (US dollars)"}
 INSET = (1.1, 0.0, 0.2, 1.0)  # beside the curves, where it hides none: left, bottom, width, height as parts of the axes
-
-
-@dataclass(frozen=True)
-class Axis:
-    """What a picture's horizontal axis counts."""
-
-    key: str
-    label: str
-    words: str
-
-
-AXES = (
-    Axis("trials", "trials", "trials"),
-    Axis("hours", "training time (hours)", "training hours"),
-    Axis("usd", "price of the LLM (US dollars)", "dollars"),
+CAPTION = (
+    "Thin lines are single studies, thick lines the median of a strategy's studies; the axis of the narrow panel starts at "
+    "zero. These are scores that the studies chose by: unconfirmed, and flattered by luck. "
 )
+NO_LUCK = "Without a control there is no band of luck."
 
 
-def curve_pictures(analysis: Analysis, styles: Mapping[str, Style], controls: frozenset[str]) -> tuple[Picture, ...]:
-    """One for each axis that is known of some study. `controls`: labels of strategies that are the control."""
-    pictures = []
-    for axis in AXES:
-        curves = [curve for curve in analysis.curves if _known(curve, axis)]
-        if curves:
-            pictures.append(_picture(analysis, axis, curves, styles, controls))
-    return tuple(pictures)
+def curve_pictures(view: View, styles: Mapping[str, Style]) -> tuple[Picture, ...]:
+    """One for each axis that is known of some study."""
+    found = {axis: [curve for curve in view.analysis.curves if _known(curve, axis)] for axis in AXES}
+    return tuple(_picture(view, axis, curves, styles) for axis, curves in found.items() if curves)
 
 
-def _known(curve: StudyCurve, axis: Axis) -> bool:
+def _known(curve: StudyCurve, axis: str) -> bool:
     """Whether there is something to draw: a score, and for dollars a price above zero."""
     scored = any(best is not None for best in curve.best)
-    return scored and (axis.key != "usd" or (curve.usd is not None and curve.usd[-1] > 0))
+    return scored and (axis != "usd" or (curve.usd is not None and curve.usd[-1] > 0))
 
 
-def _picture(
-    analysis: Analysis, axis: Axis, curves: Sequence[StudyCurve], styles: Mapping[str, Style], controls: frozenset[str]
-) -> Picture:
-    numbers = Numbers(analysis.noise)
-    medians = [median for median in analysis.medians if median.axis == axis.key and median.x]
-    ends = ", ".join(f"{median.strategy} {numbers.plain(median.best[-1])}" for median in medians)
-    band = analysis.noise.null_band
-    places = None if band is None else _places(band, axis, analysis.curves, controls)
+def _picture(view: View, axis: str, curves: Sequence[StudyCurve], styles: Mapping[str, Style]) -> Picture:
     longest = max(len(curve.trial) for curve in curves)
-    title = f"Best score so far against {axis.words} (unconfirmed)" + (f"; medians end at {ends}" if ends else "")
+    ends = [curve.best[-1] for curve in curves if curve.best[-1] is not None]
+    span = f"they end between {view.score(min(ends))} and {view.score(max(ends))}"
+    title = f"Best score so far against {AXES[axis]} (unconfirmed)"
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         inset = axes.inset_axes(INSET)
         for one in (axes, inset):
-            if band is not None and places is not None:
-                _draw_band(one, band, places, longest)
-            _draw_curves(one, axis, curves, medians, styles)
-        axes.set(xlabel=axis.label, ylabel="val_bpb (bits per byte, lower is better)", xlim=(0, None))
-        if axis.key == "trials":
+            _draw_luck(one, view, _places(view, axis)[:longest])
+            _draw_studies(one, axis, curves, styles)
+            _draw_medians(one, view, axis, styles)
+        axes.set(xlabel=AXES[axis], ylabel="val_bpb (bits per byte, lower is better)", xlim=(0, None))
+        if axis == "trials":
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         inset.set(xlim=axes.get_xlim(), xticks=[], title="from zero")
         inset.set_ylim(bottom=0)
         legend_below(figure, axes)
 
-    return draw(
-        f"curves_{axis.key}", HEIGHT, title, _alt(axis, curves, numbers), _caption(band, places, axis, longest), paint
-    )
+    caption = CAPTION + _about_luck(view) if axis == "trials" else f"The same, against {AXES[axis]}."
+    return draw(f"curves_{axis}", 5.2, title, f"{title}, of {studies(len(curves))}; {span}.", caption, paint)
 
 
-def _places(band: NullBand, axis: Axis, curves: Sequence[StudyCurve], controls: frozenset[str]) -> list[float] | None:
-    """Where on the axis the control's n-th draw is; None in dollars, of which it costs none."""
-    if axis.key == "trials":
-        return [float(n) for n in band.n]
-    spent = [(curve.hours[-1], len(curve.trial)) for curve in curves if curve.strategy in controls and curve.trial]
-    if axis.key == "usd" or not spent:
-        return None
-    hours_per_trial = sum(hours for hours, _ in spent) / sum(trials for _, trials in spent)
-    return [n * hours_per_trial for n in band.n]
+def _places(view: View, axis: str) -> list[float]:
+    """Where on the axis the control's n-th draw is; nowhere in dollars, of which it costs none."""
+    band = view.analysis.noise.band
+    draws = range(1, 1 + (0 if band is None else len(band.median)))
+    control = [curve for curve in view.analysis.curves if curve.strategy not in view.rivals and curve.trial]
+    if axis == "usd" or not control:
+        return []
+    hours = sum(curve.hours[-1] for curve in control) / sum(len(curve.trial) for curve in control)
+    return [draw * (1.0 if axis == "trials" else hours) for draw in draws]
 
 
-def _draw_band(axes: Axes, band: NullBand, places: Sequence[float], longest: int) -> None:
-    """As far as the longest study. The extrapolated part begins where the measured one ends, so that there is no gap."""
-    measured = slice(0, min(band.measured_to, longest))
-    beyond = slice(max(0, band.measured_to - 1), longest)
-    axes.fill_between(
-        places[measured], band.low[measured], band.high[measured], color=LIGHT, linewidth=0, label="luck alone: 5 to 95 %"
-    )
-    if band.measured_to < longest:
-        axes.fill_between(
-            places[beyond],
-            band.low[beyond],
-            band.high[beyond],
-            facecolor="#F4F4F4",
-            edgecolor=EDGE,
-            hatch="///",
-            linewidth=0,
-            label="luck alone, extrapolated",
-        )
-    axes.plot(
-        places[:longest],
-        band.expected[:longest],
-        color=DARK,
-        linewidth=1,
-        linestyle="dotted",
-        label="luck alone: expected best",
-    )
+def _draw_luck(axes: Axes, view: View, places: Sequence[float]) -> None:
+    """As far as the longest study, or as far as it is known."""
+    band, known = view.analysis.noise.band, slice(0, len(places))
+    if band is not None and places:
+        axes.fill_between(places, band.low[known], band.high[known], color=LIGHT, lw=0, label="luck alone: 5 to 95 %")
+        axes.plot(places, band.median[known], color=DARK, linewidth=1, linestyle="dotted", label="luck alone: median")
 
 
-def _draw_curves(
-    axes: Axes, axis: Axis, curves: Sequence[StudyCurve], medians: Sequence[MedianCurve], styles: Mapping[str, Style]
-) -> None:
+def _draw_studies(axes: Axes, axis: str, curves: Sequence[StudyCurve], styles: Mapping[str, Style]) -> None:
     for curve in curves:
-        style = styles[curve.strategy]
+        style, x = styles[curve.strategy], {"hours": curve.hours, "usd": curve.usd}.get(axis)
         best = [np.nan if score is None else score for score in curve.best]
-        axes.step(_x(curve, axis), best, where="post", color=style.colour, linewidth=0.7, alpha=0.45, linestyle=style.dash)
-    for median in medians:
-        style = styles[median.strategy]
+        x = x or tuple(range(1, len(best) + 1))
+        axes.step(x, best, where="post", color=style.colour, linewidth=0.7, alpha=0.45, linestyle=style.dash)
+
+
+def _draw_medians(axes: Axes, view: View, axis: str, styles: Mapping[str, Style]) -> None:
+    for median in view.analysis.medians:
+        if median.axis != axis or not median.x:
+            continue
         words = "its one study" if median.studies == 1 else f"median of {median.studies} studies"
-        axes.step(
-            median.x,
-            median.best,
-            where="post",
-            color=style.colour,
-            linewidth=2.4,
-            linestyle=style.dash,
-            label=f"{median.strategy}: {words}",
-        )
+        label, style = f"{view.name(median.strategy)}: {words}", styles[median.strategy]
+        axes.step(median.x, median.best, where="post", color=style.colour, lw=2.4, ls=style.dash, label=label)
 
 
-def _x(curve: StudyCurve, axis: Axis) -> Sequence[float]:
-    if axis.key == "trials":
-        return range(1, len(curve.trial) + 1)
-    if axis.key == "hours":
-        return curve.hours
-    assert curve.usd is not None
-    return curve.usd
-
-
-def _alt(axis: Axis, curves: Sequence[StudyCurve], numbers: Numbers) -> str:
-    ends = [curve.best[-1] for curve in curves if curve.best[-1] is not None]
-    return (
-        f"Step curves of the best val_bpb so far against {axis.words} for {plural(len(curves), 'study', 'studies')}; they "
-        f"end between {numbers.plain(min(ends))} and {numbers.plain(max(ends))}."
-    )
-
-
-def _caption(band: NullBand | None, places: Sequence[float] | None, axis: Axis, longest: int) -> str:
-    lines = "Thin lines are single studies, thick lines the median of a strategy's studies."
-    inset = "The narrow panel shows the same curves on an axis that starts at zero."
-    unconfirmed = "These are scores that the studies chose by: unconfirmed, and flattered by luck."
+def _about_luck(view: View) -> str:
+    band = view.analysis.noise.band
     if band is None:
-        return f"{lines} {inset} Without a control there is no band of luck. {unconfirmed}"
-    if places is None:
-        return f"{lines} {inset} The control asks no LLM, so that there is no band of luck in dollars. {unconfirmed}"
-    shaded = "Shaded is where the best of as many training runs of the unchanged program lies in 9 of 10 cases"
-    hatched = ""
-    if band.measured_to < longest:
-        hatched = (
-            f"; beyond {band.measured_to} draws (half of the control's {band.control_trials} trials) it is hatched, for "
-            "there it is extrapolated, as if scores were normally distributed"
-        )
-    hours = " One draw takes as long as a trial of the control did on average." if axis.key == "hours" else ""
-    return f"{lines} {shaded}{hatched}.{hours} {inset} {unconfirmed}"
+        return NO_LUCK
+    return (
+        "Shaded is where the best of as many trainings of the unchanged program lies in 9 of 10 cases; it ends at the "
+        f"{len(band.median)} that the control has, beyond which it would be a guess."
+    )

@@ -1,0 +1,111 @@
+"""The confirmation's blocks: what each program gained over the stock that was trained beside it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from search.compare.analyse import probe
+from search.compare.read.tables import REPORT, STOCK, ConfirmationTable, TrialRow
+from search.study.trial import Status
+
+Floats = npt.NDArray[np.float64]
+Key = tuple[int, int]  # search seed and repeat
+Cells = dict[str, dict[Key, float]]  # by arm and block
+
+
+class Score(StrEnum):
+    """What a gain is measured on. OVERFIT: by how much it is larger on the validation text."""
+
+    UNSEEN = "unseen"
+    VALIDATION = "validation"
+    OVERFIT = "overfit"
+    SPEED = "speed"  # logarithm of tokens per second; more is better
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """`gains`: stock minus arm, both trained on one seed and side by side; for SPEED, arm minus stock. `failed`: blocks in
+    which an arm failed and the stock did not. `probe`: what scores were adjusted by."""
+
+    gains: Mapping[Score, Cells]
+    failed: Mapping[str, frozenset[Key]]
+    probe: probe.Effect | None
+
+    def series(self, weights: Mapping[str, float], score: Score, search_seed: int) -> Floats:
+        """A linear combination of arms' gains in each block of a search seed that has all of them, by repeat. The stock's
+        gain is 0."""
+        cells = self.gains[score]
+        arms = {arm: weight for arm, weight in weights.items() if arm != STOCK}
+        keys = [{key for key in cells.get(arm, {}) if key[0] == search_seed} for arm in arms]
+        common = sorted(set.intersection(*keys)) if keys else []
+        return np.array([sum(weight * cells[arm][key] for arm, weight in arms.items()) for key in common], dtype=float)
+
+    def failures(self, arms: Iterable[str], search_seed: int) -> int:
+        """In how many blocks one of these arms failed where the stock did not."""
+        return len({key for arm in arms for key in self.failed.get(arm, ()) if key[0] == search_seed})
+
+    @property
+    def worst(self) -> float:
+        """What a program gains that fails where the stock trains well: the worst that any program does, or nothing."""
+        return min([0.0, *(gain for cells in self.gains[Score.UNSEEN].values() for gain in cells.values())])
+
+
+def counts(row: TrialRow) -> bool:
+    """Whether a repeat has scores that count."""
+    return row.status == Status.COMPLETED and row.audited and row.confirmation_bpb is not None
+
+
+def blocks_of(table: ConfirmationTable) -> Blocks:
+    rows = [row for row in table.rows if row.stage == REPORT]
+    visits = list(_visits(rows))
+    probed = [visit for _, visit in visits if all(probe.speed_of(row) is not None for row in visit if counts(row))]
+    effect = probe.effect_of([row for visit in probed for row in visit if counts(row)])
+    gains: dict[Score, Cells] = {score: defaultdict(dict) for score in Score}
+    failed: dict[str, set[Key]] = defaultdict(set)
+    for key, visit in visits:
+        adjusted = effect if visit in probed else None
+        stock = [_scores(row, adjusted) for row in visit if row.arm == STOCK and counts(row)]
+        if not stock:
+            continue  # the machine's failure, or the seed's
+        for row in (row for row in visit if row.arm != STOCK):
+            assert row.arm is not None
+            if counts(row):
+                _add(gains, row.arm, key, stock, _scores(row, adjusted))
+            else:
+                failed[row.arm].add(key)
+    return Blocks(gains, {arm: frozenset(keys) for arm, keys in failed.items()}, effect)
+
+
+def _visits(rows: Iterable[TrialRow]) -> Iterable[tuple[Key, list[TrialRow]]]:
+    """Runs that were trained side by side on one training seed."""
+    found: dict[tuple[int, int, int], list[TrialRow]] = defaultdict(list)
+    for row in rows:
+        assert row.search_seed is not None and row.repeat is not None and row.visit is not None
+        found[row.search_seed, row.repeat, row.visit].append(row)
+    return (((search_seed, repeat), visit) for (search_seed, repeat, _), visit in sorted(found.items()))
+
+
+def _scores(row: TrialRow, effect: probe.Effect | None) -> dict[Score, float]:
+    assert row.val_bpb is not None and row.confirmation_bpb is not None
+    slower = 0.0 if effect is None else effect.of(row)
+    scores = {
+        Score.UNSEEN: row.confirmation_bpb - slower,
+        Score.VALIDATION: row.val_bpb - slower,
+        Score.OVERFIT: row.val_bpb - row.confirmation_bpb,
+    }
+    return {**scores, Score.SPEED: -np.log(row.tokens_per_second)} if row.tokens_per_second else scores
+
+
+def _add(
+    gains: Mapping[Score, Cells], arm: str, key: Key, stock: list[dict[Score, float]], mine: dict[Score, float]
+) -> None:
+    for score, value in mine.items():
+        known = [run[score] for run in stock if score in run]
+        if known:
+            gains[score][arm][key] = float(np.mean(known)) - value

@@ -1,0 +1,56 @@
+"""At which number of trials two studies are compared, and which arm a study has then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from search.compare.analyse import minima, remedies
+from search.compare.analyse.finding import Missing
+from search.compare.read.tables import STOCK, Experiment, Planned, StudyTable
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Trials that winners are taken after. `at`: None where studies are equally long, and their winners final."""
+
+    at: int | None
+    words: str
+    missing: tuple[Missing, ...] = ()
+
+
+def budget_of(experiment: Experiment, studies: Sequence[StudyTable], at: int | None) -> Budget:
+    """The budget at which studies are compared: `at`, or their whole where it is equal, or the fewest trials of one."""
+    trials = {len(study.trials) for study in studies}
+    if at is not None and min(trials) >= at:
+        return Budget(at, f"winners after {at} trials")
+    if len(trials) <= 1:
+        return Budget(None, f"{trials.pop()} trials each" if trials else "")
+    limits = [study.header["config"]["study"] for study in studies]
+    hours = {limit["train_hours"] for limit in limits}
+    if len(hours) == 1 and None not in hours and all(limit["trials"] is None for limit in limits):
+        return Budget(None, f"{hours.pop():g} training hours each")
+    fewest = min(trials)
+    table = experiment.confirmation
+    known = {} if table is None else table.studies
+    if all(len(study.trials) == fewest or arm_at(study, known, fewest) is not None for study in studies):
+        return Budget(fewest, f"winners after {fewest} trials, for not all studies are longer")
+    repeats = minima.PROGRAM_REPEATS if table is None else table.repeats
+    missing = Missing(
+        f"winners as of {fewest} trials, for studies have {fewest} to {max(trials)}",
+        remedies.confirm(experiment, repeats, [fewest]),
+    )
+    return Budget(fewest, f"not equal: {fewest} to {max(trials)} trials", (missing,))
+
+
+def arm_at(study: StudyTable, planned: Mapping[str, Planned], trials: int) -> str | None:
+    """The arm of the winner as of so many trials; None where it is not confirmed."""
+    plan = planned.get(study.identity)
+    if plan is None:
+        return None
+    if trials in plan.at:
+        return plan.at[trials].name
+    winner = study.winner_at(trials)
+    if winner is not None and winner.kind_from_stock == "none":
+        return STOCK
+    return plan.winner.name if len(study.trials) <= trials or plan.winner.trial < trials else None

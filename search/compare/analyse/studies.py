@@ -1,0 +1,167 @@
+"""Facts about each study, and how the trials of each strategy went. Nothing here is estimated."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from search.compare.analyse.noise import Noise
+from search.compare.analyse.quantity import Evidence, winner_of_record
+from search.compare.read.tables import Experiment, Planned, Scalar, StudyTable, TrialRow
+from search.config.messages import UserError
+from search.study.budget import known_total
+from search.study.trial import Origin, Status
+
+
+@dataclass(frozen=True)
+class ConstantChange:
+    """A constant that the winner changed. `stock` is None where the record does not hold it."""
+
+    name: str
+    stock: Scalar
+    winner: Scalar
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One step on the way from the stock to the winner. `kind`: of the change against the step before."""
+
+    trial: int
+    note: str
+    kind: str | None
+    val_bpb: float | None
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """One study. `trials` count against the budget (anchors do not); `completed` of them have a score, audited or not: they
+    are what luck has drawn from. `winner`: its number; `search_score`: its val_bpb. `luck`: the 5 and 95 % ends of the best
+    of as many draws of the stock; None without a control or beyond its band. `edits` lead from the stock to the winner.
+    `better_since`: the number of a later winner than the one that was confirmed."""
+
+    study: str
+    strategy: str
+    search_seed: int
+    trials: int
+    completed: int
+    winner: int | None
+    search_score: float | None
+    luck: tuple[float, float] | None
+    kind: str | None
+    constants: tuple[ConstantChange, ...]
+    left_in_code: tuple[str, ...]
+    edits: tuple[Edit, ...]
+    confirmed: bool
+    better_since: int | None
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How one strategy's trials went, all its studies together, anchors left out.
+
+    `statuses`: trials by how they ended. `seconds`: by phase of a trial. `tried`, `kept`: by kind of change against the
+    parent. `llm_*`: None where no LLM was asked or where it is unknown.
+    """
+
+    strategy: str
+    role: str
+    studies: int
+    trials: int
+    statuses: dict[str, int]
+    duplicates: int
+    seconds: dict[str, float]
+    hours: float
+    train_hours: float
+    llm_seconds: float | None
+    llm_usd: float | None
+    llm_calls: int | None
+    tried: dict[str, int]
+    kept: dict[str, int]
+    flags: dict[str, int]
+
+
+def study_facts(study: StudyTable, evidence: Evidence) -> StudyFacts:
+    planned = evidence.planned.get(study.identity)
+    winner = winner_of_record(study, planned)
+    if planned is not None and winner is None:
+        raise UserError(
+            f"{study.identity}: the confirmation trained trial {planned.winner.trial}, whose score the study's table lacks; "
+            "give the study's command again, which publishes it"
+        )
+    completed = sum(row.status == Status.COMPLETED for row in study.trials)
+    return StudyFacts(
+        study=study.identity,
+        strategy=study.strategy,
+        search_seed=study.search_seed,
+        trials=len(study.trials),
+        completed=completed,
+        winner=None if winner is None else winner.number,
+        search_score=None if winner is None else winner.score,
+        luck=_luck(evidence.noise, completed),
+        kind=None if winner is None else winner.kind_from_stock,
+        constants=() if winner is None else _constants(winner),
+        left_in_code=() if planned is None else planned.left_in_code,
+        edits=() if winner is None else _edits(study, winner),
+        confirmed=planned is not None,
+        better_since=_better_since(study, planned),
+    )
+
+
+def reliability_of(experiment: Experiment, strategy: str) -> Reliability:
+    studies = experiment.of(strategy)
+    rows = [row for study in studies for row in study.trials]
+    asked = [row for row in rows if row.asked_llm]
+    proposed = [row for row in rows if row.origin == Origin.STRATEGY and row.kind not in (None, "none")]
+    return Reliability(
+        strategy=strategy,
+        role=experiment.role_of(strategy),
+        studies=len(studies),
+        trials=len(rows),
+        statuses=dict(Counter(row.status for row in rows)),
+        duplicates=sum(row.duplicate_of is not None for row in rows),
+        seconds=pd.DataFrame([row.seconds for row in rows]).sum().to_dict(),
+        hours=sum(row.finished - row.started for row in rows) / 3600,
+        train_hours=sum(row.train_seconds for row in rows) / 3600,
+        llm_seconds=sum(row.llm_seconds for row in asked) if asked else None,
+        llm_usd=dollars(asked) if asked else None,
+        llm_calls=sum(row.llm_calls for row in asked) if asked else None,
+        tried=dict(Counter(str(row.kind) for row in proposed)),
+        kept=dict(Counter(str(row.kind) for row in proposed if row.kept)),
+        flags=dict(Counter(flag for row in rows for flag in (*row.flags, *row.doubts))),
+    )
+
+
+def dollars(rows: Sequence[TrialRow]) -> float | None:
+    """What their replies cost; 0 where no LLM was asked, None where a price is unknown."""
+    return known_total(row.usd for row in rows if row.asked_llm)
+
+
+def _luck(noise: Noise, draws: int) -> tuple[float, float] | None:
+    return None if noise.band is None else noise.band.at(draws)
+
+
+def _better_since(study: StudyTable, planned: Planned | None) -> int | None:
+    now = study.winner
+    if planned is None or now is None or now.number == planned.winner.trial or len(planned.screened) > 1:
+        return None
+    return now.number
+
+
+def _constants(winner: TrialRow) -> tuple[ConstantChange, ...]:
+    return tuple(
+        ConstantChange(name, winner.constants_before.get(name), value) for name, value in sorted(winner.constants.items())
+    )
+
+
+def _edits(study: StudyTable, winner: TrialRow) -> tuple[Edit, ...]:
+    """The chain of parents from the stock (left out) to the winner."""
+    by_number = {row.number: row for row in study.rows}
+    chain: list[Edit] = []
+    row: TrialRow | None = winner
+    while row is not None and row.number > 0:
+        chain.append(Edit(row.number, row.note, row.kind, row.val_bpb))
+        row = None if row.parent is None or row.parent >= row.number else by_number.get(row.parent)
+    return tuple(reversed(chain))

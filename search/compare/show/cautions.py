@@ -1,0 +1,99 @@
+"""What a reader should know before believing a comparison, beside what the verdict says."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from search.compare.analyse import minima
+from search.compare.analyse.finding import Name, Scope
+from search.compare.read.tables import Experiment, TrialRow
+from search.compare.show.numbers import plural
+from search.compare.show.text import short
+from search.compare.show.view import View, joined
+
+SAME = (  # parts of a study's record that should be the same in all of them, and what it means where they are not
+    ("machine", "ran on different machines, whose speed is part of a score"),
+    ("environment", "ran under different versions of libraries"),
+    ("sandbox", "ran in different sandboxes"),
+)
+
+
+def cautions_of(experiment: Experiment, view: View) -> tuple[str, ...]:
+    found = (*_control(view), *_unlike(experiment), *_machine(experiment, view), *_confirmation(view))
+    return tuple(short(caution) for caution in (*found, *_studies(experiment, view)))
+
+
+def _control(view: View) -> Iterator[str]:
+    noise = view.analysis.noise
+    if 0 < noise.trials < minima.CONTROL:
+        yield f"The control has {plural(noise.trials, 'score')}; below {minima.CONTROL} its spread says little."
+    if noise.failures:
+        yield f"{plural(noise.failures, 'trial')} of the control failed: the unchanged program does so by itself."
+
+
+def _unlike(experiment: Experiment) -> Iterator[str]:
+    for key, what in SAME:
+        kinds = {str(study.header[key]) for study in experiment.studies}
+        if len(kinds) > 1:
+            yield f"Studies {what}: {'; '.join(sorted(kinds))}."
+    for name in sorted({study.name for study in experiment.studies}):  # the hash is of the strategy's own module too
+        if len({study.header["harness"] for study in experiment.studies if study.name == name}) > 1:
+            yield f"Studies of {name} ran under different versions of this program."
+    if any(study.header["sandbox"] == "none" for study in experiment.studies):
+        yield "Some studies ran without a sandbox: their programs could read the scored text."
+    for strategy in experiment.strategies:
+        about = experiment.of(strategy)[0].header["config"]["strategy"].get("llm", {}).get("about")
+        if about:
+            yield f"{strategy}: {about}."
+
+
+def _machine(experiment: Experiment, view: View) -> Iterator[str]:
+    moves = [move.what for move in view.analysis.machine.moves]  # which the verdict begins with
+    for drift in view.analysis.of(Scope.MACHINE, Name.DRIFT):
+        told = any(what.endswith(f"hours of {drift.subject}") for what in moves)
+        if drift.shown and not told and drift.estimate is not None:
+            yield f"The machine drifted in {drift.subject}: per hour the stock got {view.moved(drift.estimate.value)}."
+    models: dict[str, list[str]] = defaultdict(list)
+    for name, rows in _groups(experiment):
+        for model in {row.model for row in rows if row.model is not None}:
+            models[model].append(view.name(name))
+    if len(models) > 1:
+        where = "; ".join(f"{model}: {names[0]} and {len(names) - 1} more" for model, names in sorted(models.items()))
+        yield f"Trials ran on different models of device, whose speed is part of a score ({where})."
+    for words, seen, recorded in view.analysis.machine.held_back:
+        yield f"{seen} of {plural(recorded, 'trial')} ran {words}."
+
+
+def _groups(experiment: Experiment) -> Iterator[tuple[str, Sequence[TrialRow]]]:
+    yield from ((study.identity, study.rows) for study in experiment.studies)
+    if experiment.confirmation is not None:
+        yield "the confirmation", experiment.confirmation.rows
+
+
+def _confirmation(view: View) -> Iterator[str]:
+    facts = view.analysis.confirmation
+    if facts is not None and facts.failed:
+        yield (
+            f"{plural(len(facts.failed), 'run')} of the confirmation failed: see the list. Where a program failed and the "
+            "stock beside it did not, that counts as a result."
+        )
+
+
+def _studies(experiment: Experiment, view: View) -> Iterator[str]:
+    for identity in experiment.empty:
+        yield f"{identity} has no finished trial yet, and is left out."
+    for study in experiment.studies:
+        facts, name = view.facts[study.identity], view.name(study.identity)
+        planned = study.header["config"]["study"]["trials"]
+        if planned is not None and facts.trials < planned:
+            yield f"{name} has {facts.trials} of its {planned} trials; it is unfinished."
+        if facts.better_since is not None:
+            yield f"{name} has a later winner (trial {facts.better_since}) than the one that was confirmed."
+        winner = next((row for row in study.rows if row.number == facts.winner), None)
+        if winner is None or study.is_control:
+            continue
+        if "sets_seed" in winner.flags:
+            yield f"The winner of {name} sets a seed itself; the confirmation uses other seeds only where it does not."
+        if winner.doubts:
+            yield f"The numbers of the winner of {name} stand out ({joined(winner.doubts)}): look at its program first."

@@ -1,0 +1,96 @@
+"""An analysis as its readers name things: the same names, cells and counts for the verdict, the report and the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search.compare.analyse.analysis import Analysis
+from search.compare.analyse.finding import Finding, Name, Scope, Verdict
+from search.compare.show.numbers import Numbers, ratio
+from search.compare.show.text import short
+
+UNCONFIRMED, UNKNOWN, NONE = "unconfirmed", "unknown", "none"
+
+
+class View:
+    """`strategies`: labels, agents first and the control last; `rivals`: without the control. `facts`: by study."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        self.analysis = analysis
+        self.numbers = Numbers(analysis.noise)
+        self.strategies = [row.strategy for row in analysis.strategies]
+        self.rivals = [row.strategy for row in analysis.strategies if row.role != "control"]
+        self.facts = {facts.study: facts for facts in analysis.studies}
+        self._prefix = f"{analysis.experiment}/{analysis.task}/"
+
+    def name(self, subject: str) -> str:
+        """A strategy, or a study as strategy/search seed: what all studies share is left out."""
+        return short(subject.removeprefix(self._prefix))
+
+    def everywhere(self, scope: Scope, name: Name | None = None) -> list[Finding]:
+        """The findings of a kind after any number of trials."""
+        return [one for one in self.analysis.findings if one.scope is scope and (name is None or one.name is name)]
+
+    def cell(self, finding: Finding | None, absent: str = UNCONFIRMED) -> str:
+        if finding is None or finding.estimate is None:
+            return absent
+        return ratio(finding.estimate) if finding.name is Name.SPEED else self.numbers.estimate(finding.estimate)
+
+    def of_strategy(self, label: str, name: Name) -> str:
+        absent = UNKNOWN if name is Name.CLAIMED else UNCONFIRMED
+        return self.cell(self.analysis.find(Scope.STRATEGY, name, label), absent)
+
+    def of_program(self, study: str, name: Name) -> str:
+        absent = UNKNOWN if name is Name.CLAIMED else UNCONFIRMED
+        return self.cell(self.analysis.find(Scope.PROGRAM, name, study), absent)
+
+    def score(self, value: float | None) -> str:
+        return UNKNOWN if value is None else self.numbers.plain(value)
+
+    def moved(self, bpb: float) -> str:
+        """By how much the stock's score got worse, or better."""
+        return f"{self.numbers.plain(abs(bpb))} {'worse' if bpb > 0 else 'better'}"
+
+    def programs(self) -> list[Finding]:
+        """Stated contrasts of two programs whose strategies cannot be stated."""
+        strategies = self.everywhere(Scope.STRATEGIES, Name.ADVANTAGE)
+        unstated = {(one.subject, one.against, one.at) for one in strategies if one.verdict is Verdict.NOT_STATED}
+        return [
+            one
+            for one in self.everywhere(Scope.PROGRAMS)
+            if one.verdict is not Verdict.NOT_STATED and (*self.pair(one), one.at) in unstated
+        ]
+
+    def pair(self, programs: Finding) -> tuple[str, str]:
+        """The strategies of two programs."""
+        return self.facts[programs.subject].strategy, self.facts[str(programs.against)].strategy
+
+    def gains(self, label: str) -> list[Finding]:
+        """The gains of a strategy's winners, one by one."""
+        return [one for one in self.analysis.of(Scope.PROGRAM, Name.GAIN) if self.facts[one.subject].strategy == label]
+
+    def shown_in(self, label: str) -> str:
+        """In how many of its confirmed studies the winner's gain is shown by itself."""
+        gains = self.gains(label)
+        if not gains:
+            return UNCONFIRMED
+        stated = [gain for gain in gains if gain.verdict is not Verdict.NOT_STATED]
+        return f"{sum(gain.shown for gain in stated)} of {len(gains)}" if stated else str(Verdict.NOT_STATED)
+
+    def verdict(self, finding: Finding | None) -> str:
+        """What is shown of a study's gain, in a cell."""
+        if finding is None:
+            return UNCONFIRMED
+        if finding.estimate is not None and finding.estimate.by_definition:
+            return "is the stock"
+        return "a loss, shown" if finding.verdict is Verdict.REVERSE else str(finding.verdict)
+
+
+def lacks(finding: Finding) -> str:
+    """What it takes to state a finding."""
+    return joined([short(missing.what) for missing in finding.missing])
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Such as `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""

@@ -1,0 +1,50 @@
+"""What a confirmation says before it trains anything: what, how often, and how long that takes."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from search.confirm.blocks import FIRST, Run
+from search.confirm.plan import REPORT, STOCK, Plan
+from search.confirm.studies import StudyRecord
+from search.study.trial import Status
+
+
+def announcement(plan: Plan, missing: Sequence[Run], studies: Sequence[StudyRecord]) -> list[str]:
+    """Lines about the runs that a plan still wants, the last ones naming the programs."""
+    if not missing:
+        return [f"{plan.stage}: everything planned is trained"]
+    in_blocks = [run for run in missing if run != FIRST]
+    blocks = {(run.search_seed, run.repeat) for run in in_blocks}
+    arms = sorted({run.arm for run in in_blocks}, key=lambda arm: (arm != STOCK, arm))
+    seeds = len({seed for seed, _ in blocks})
+    hours, stocks = _hours(len(missing), studies), plan.settings.stock_runs
+    warming = ", the first to warm up" if len(in_blocks) < len(missing) else ""
+    stock = f", the stock {_many(stocks, 'time')} in each" if plan.stage == REPORT else ""
+    return [
+        f"{plan.stage}: {_many(len(missing), 'training run')}, about {hours:.2f} hours{warming}",
+        f"{_many(len(arms), 'program')} in {_many(len(blocks), 'block')} of {_many(seeds, 'search seed')}{stock}; "
+        "what comes first is drawn at random:",
+        *(f"  {arm}" for arm in arms),
+    ]
+
+
+def unplanned(plan: Plan, looks: int) -> str | None:
+    """What is said of a plan that makes more looks than were planned; `looks`: with this one."""
+    if looks <= plan.settings.looks:
+        return None
+    return (
+        f"this is an unplanned look: looks={plan.settings.looks} was fixed when the confirmation began, and this is look "
+        f"{looks}. It may be taken; but chance gets another try with it, and the comparison says so"
+    )
+
+
+def _hours(runs: int, studies: Sequence[StudyRecord]) -> float:
+    """By the mean of the studies' own trials that were completed, all phases together."""
+    entries = [entry.trial for study in studies for entry in study.entries if entry.trial.status is Status.COMPLETED]
+    return runs * statistics.mean(sum(trial.outcome.seconds.values()) for trial in entries) / 3600
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

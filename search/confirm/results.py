@@ -1,0 +1,69 @@
+"""What a confirmation's journal holds so far: scores that may be believed, by arm and by block."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from search.confirm.plan import REPORT, SCREENING, STOCK
+from search.study.journal import Entry
+from search.study.trial import Trial
+
+
+def screened(entries: Sequence[Entry]) -> dict[tuple[int, str], float]:
+    """Mean validation score of each screened arm, by search seed and arm. One that failed once is not chosen."""
+    scores: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
+    for trial in _of(entries, SCREENING):
+        facts = trial.answer.facts
+        scores[int(facts["search_seed"]), facts["arm"]].append(float("inf") if trial.score is None else trial.score)
+    return {place: statistics.mean(values) for place, values in scores.items()}
+
+
+def summary(entries: Sequence[Entry]) -> Table:
+    """The means of the reported runs, by arm, and how much better than the stock each is in the blocks that both finished.
+    What that shows is for `search.compare` to say."""
+    arms, gains = _by_arm(entries), _gains(entries)
+    title = "confirmation: means (unseen: on text that no study has seen; gain: there, over the stock of the same block)"
+    table = Table(title=title, title_justify="left")
+    for column in ("program", "runs", "val_bpb", "unseen", "gain"):
+        table.add_column(column, justify="left" if column == "program" else "right")
+    for arm, trials in arms.items():
+        seen = statistics.mean(trial.outcome.val_bpb or 0.0 for trial in trials)
+        gain = f"{statistics.mean(gains[arm]):+.4f}" if arm in gains else ""
+        table.add_row(escape(arm), str(len(trials)), f"{seen:.4f}", f"{_unseen(trials):.4f}", gain)
+    return table
+
+
+def _gains(entries: Sequence[Entry]) -> dict[str, list[float]]:
+    """The stock's mean minus the arm's score on unseen text, block by block (visit by visit)."""
+    blocks: defaultdict[tuple[str, ...], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        facts = entry.trial.answer.facts
+        blocks[facts["search_seed"], facts["repeat"], facts["visit"]].append(entry)
+    gains: defaultdict[str, list[float]] = defaultdict(list)
+    for block in blocks.values():
+        arms = _by_arm(block)
+        for arm in arms.keys() - {STOCK} if STOCK in arms else ():
+            gains[arm].append(_unseen(arms[STOCK]) - _unseen(arms[arm]))
+    return gains
+
+
+def _by_arm(entries: Sequence[Entry]) -> dict[str, list[Trial]]:
+    """The reported trials that have a score, by arm; the stock first."""
+    found: dict[str, list[Trial]] = {STOCK: []}
+    for trial in _of(entries, REPORT):
+        if trial.score is not None:
+            found.setdefault(trial.answer.facts["arm"], []).append(trial)
+    return {arm: trials for arm, trials in found.items() if trials}
+
+
+def _of(entries: Sequence[Entry], stage: str) -> Iterator[Trial]:
+    return (entry.trial for entry in entries if entry.trial.answer.facts["stage"] == stage)
+
+
+def _unseen(trials: Sequence[Trial]) -> float:
+    return statistics.mean(trial.outcome.confirmation_bpb or 0.0 for trial in trials)

@@ -1,0 +1,135 @@
+"""The studies that are confirmed, as their journals tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.config.commands import ConfirmConfig
+from search.config.messages import UserError
+from search.config.places import STUDIES
+from search.config.schema import Config, restored
+from search.study import source
+from search.study.journal import FILE, Entry, Journal
+from search.study.noise_floor import is_control
+from search.study.trial import Origin
+from search.study.winner import finalists, winner_at
+
+CONFIRMATION = "confirmation"  # its folder beside the strategies', and its strategy's name
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study: its settings, its journal's first line, and its trials in their order."""
+
+    identity: str
+    config: Config
+    header: Mapping[str, Any]
+    entries: tuple[Entry, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.header['strategy']}, search seed {self.config.seed}"
+
+    @property
+    def is_control(self) -> bool:
+        return is_control(self.header)
+
+    @property
+    def stock(self) -> str:
+        """The text that it began with; empty where it has not begun."""
+        return text_of(self.entries[0]) if self.entries else ""
+
+    @property
+    def trials(self) -> int:
+        """How many, anchors not counted."""
+        return sum(entry.origin is not Origin.ANCHOR for entry in self.entries)
+
+    def finalists(self, top: int) -> list[Entry]:
+        """The winner and the next best, `top` different programs at most."""
+        found: dict[str, Entry] = {}
+        for entry in finalists(self.entries):
+            found.setdefault(source.program_hash(text_of(entry)), entry)
+        return list(found.values())[:top]
+
+    def at(self, budget: int) -> Entry | None:
+        """The winner as of that many trials."""
+        return winner_at(self.entries, budget)
+
+
+def text_of(entry: Entry) -> str:
+    """The program of a trial that has one."""
+    assert entry.trial.candidate is not None
+    return entry.trial.candidate.source
+
+
+def task_folder(asked: ConfirmConfig) -> Path:
+    """Where the studies lie. Raises UserError."""
+    experiment = STUDIES / asked.experiment
+    tasks = sorted(path.name for path in experiment.iterdir() if path.is_dir()) if experiment.is_dir() else []
+    if not tasks:
+        raise UserError(
+            f"experiment={asked.experiment}: has no studies in {STUDIES}; run some first: "
+            f"python -m search -m strategy=seeds,optuna,agent experiment={asked.experiment}"
+        )
+    if asked.task is None and len(tasks) > 1:
+        raise UserError(f"experiment={asked.experiment}: has several tasks; choose one: task={' or task='.join(tasks)}")
+    if asked.task is not None and asked.task not in tasks:
+        raise UserError(f"task={asked.task}: the experiment has no studies of it; choose task={' or task='.join(tasks)}")
+    return experiment / (asked.task or tasks[0])
+
+
+def read_studies(folder: Path, say: Callable[[str], None], stack: ExitStack) -> list[StudyRecord]:
+    """All studies of the task; their journals stay locked, so that none changes meanwhile. Raises UserError."""
+    paths = [path.parent for path in sorted(folder.glob(f"*/*/{FILE}")) if path.parent.parent.name != CONFIRMATION]
+    journals = [stack.enter_context(Journal(path, say)) for path in paths]
+    found = [_record(journal, journal.header) for journal in journals if journal.header is not None]
+    if not found:
+        raise UserError(f"{folder}: holds no study; run one first")
+    return found
+
+
+def check_comparable(studies: Sequence[StudyRecord]) -> None:
+    """Raise UserError where the studies are of different tasks or stocks, or one has nothing to confirm."""
+    first = studies[0]
+    for study in studies:
+        for name in sorted({*first.header["task"], *study.header["task"]}):  # what is not set may be left out
+            before, after = first.header["task"].get(name), study.header["task"].get(name)
+            if before != after:
+                raise UserError(
+                    f"{study.identity}: its task has {name}={after}, that of {first.identity} {name}={before}: such scores "
+                    "are never compared.\nMove one of them to another experiment"
+                )
+        if study.header["stock"] != first.header["stock"]:
+            raise UserError(
+                f"{study.identity}: begins with another stock (start={study.config.start}, or GPUs of another size) than "
+                f"{first.identity}.\n"
+                "Move one of them to another experiment"
+            )
+        if not study.finalists(1):
+            raise UserError(f"{study.identity}: has kept no scored trial yet; let it run, or move its folder away")
+
+
+def check_text(study: StudyRecord, now: Mapping[str, object]) -> None:
+    """Raise UserError where the task is not the studies' now. `now`: its facts."""
+    then = study.header["task"]
+    for name in sorted(then.keys() | now.keys()):
+        if then.get(name) != now.get(name):
+            raise UserError(
+                f"{study.identity}: was run with {name}={then.get(name)}, and here it is {now.get(name)}: such scores are "
+                "never compared.\nConfirm with the text and settings of the studies"
+            )
+
+
+def _record(journal: Journal, header: Mapping[str, Any]) -> StudyRecord:
+    try:
+        config = restored(header["config"])
+    except UserError as error:
+        raise UserError(
+            f"{journal.folder}: was made by another version of fairtrial ({error}).\n"
+            "Move that folder away, or use that version"
+        ) from error
+    return StudyRecord(header["identity"], config, header, tuple(journal.entries))

@@ -1,0 +1,60 @@
+"""When a study will be over, as far as that can be known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from statistics import mean
+
+from search.config.schema import BudgetConfig, StudyConfig
+from search.study.budget import proposed, train_hours
+from search.study.journal import Entry
+
+
+def expected_end(study: StudyConfig, budget: BudgetConfig, entries: Sequence[Entry], now: datetime) -> str | None:
+    """A line from what the finished trials took; before the first one from the budget of a training run, where that is in
+    seconds, and then the earliest end. None where nothing says when it ends, or nothing is left."""
+    train_seconds = mean(entry.trial.outcome.train_seconds for entry in entries) if entries else budget.seconds
+    if train_seconds is None:
+        return None
+    left = _trials_left(study, entries, train_seconds)
+    if not left:
+        return None
+    if not entries:
+        earliest = _moment(left * train_seconds, now)
+        return f"{left} trials of {_duration(train_seconds)} and more: ends {earliest} at the earliest"
+    seconds = mean(map(_seconds, entries))
+    return f"{left} more trials of about {_duration(seconds)}: ends about {_moment(left * seconds, now)}"
+
+
+def _trials_left(study: StudyConfig, entries: Sequence[Entry], train_seconds: float) -> int | None:
+    """The anchors too; None where neither trials nor hours limit them. What dollars buy is not known beforehand."""
+    history = [entry.trial for entry in entries]
+    limits = []
+    if study.trials is not None:
+        limits.append(max(0, study.trials - proposed(history)))
+    if study.train_hours is not None and train_seconds > 0:
+        limits.append(max(0, math.ceil(3600 * (study.train_hours - train_hours(history)) / train_seconds)))
+    if not limits:
+        return None
+    return min(limits) + (min(limits) // study.anchor_every if study.anchor_every else 0)
+
+
+def _seconds(entry: Entry) -> float:
+    """What a trial took, with the strategy's wait for an LLM."""
+    cost = entry.trial.answer.cost
+    return entry.finished - entry.started + (0.0 if cost is None else cost.seconds)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _moment(seconds: float, now: datetime) -> str:
+    then = now + timedelta(seconds=seconds)
+    days = (then.date() - now.date()).days
+    day = {0: "", 1: " tomorrow"}.get(days, f" on {then:%a %d %b}")
+    return f"{then:%H:%M}{day}"
