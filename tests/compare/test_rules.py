@@ -70,8 +70,8 @@ def test_two_confirmations_and_no_study_are_refused():
 
 def test_a_record_of_another_version_is_named():
     studies, _, _ = records(0, World(SHORT, plans=((1, 2),)))
-    del studies[1][1][0]["tokens"]
-    with pytest.raises(UserError, match=r"agent-playbook/0: its record lacks 'tokens'"):
+    del studies[1][1][0]["device"]
+    with pytest.raises(UserError, match=r"agent-playbook/0: its record lacks 'device'"):
         parse.experiment("simulated", studies, [])
 
 

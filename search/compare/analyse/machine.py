@@ -63,7 +63,7 @@ def speed_shifts(experiment: Experiment) -> list[tuple[str, float]]:
     if control is None:
         return []
     occasions = [(study.identity, stock_runs(study)) for study in experiment.studies if not study.is_control]
-    occasions.append((CONFIRMATION, _stock_of_confirmation(experiment)))
+    occasions.append((CONFIRMATION, confirmed_stock(experiment)))
     speeds = [(name, speed - control) for name, runs in occasions if (speed := _log_speed(runs)) is not None]
     return [(name, math.exp(apart)) for name, apart in speeds if abs(apart) > APART]
 
@@ -107,7 +107,8 @@ def _anchors(experiment: Experiment) -> list[Points]:
     return [[(row.started / 3600, score_of(row)) for row in stock_runs(study)] for study in experiment.studies]
 
 
-def _stock_of_confirmation(experiment: Experiment) -> list[TrialRow]:
+def confirmed_stock(experiment: Experiment) -> list[TrialRow]:
+    """The stock's runs in the confirmation that have scores that count."""
     table = experiment.confirmation
     rows = () if table is None else table.rows
     return [row for row in rows if row.arm == STOCK and row.stage == REPORT and counts(row)]
@@ -115,7 +116,7 @@ def _stock_of_confirmation(experiment: Experiment) -> list[TrialRow]:
 
 def _confirmed(experiment: Experiment) -> list[Points]:
     """The mean of each training seed's runs: seeds come in random order."""
-    rows = _stock_of_confirmation(experiment)
+    rows = confirmed_stock(experiment)
     times = _by_seed(rows, [row.started / 3600 for row in rows])
     scores = _by_seed(rows, [score_of(row) for row in rows])
     return [list(zip(times, scores, strict=True))]
@@ -141,7 +142,7 @@ def _drift(subject: str, groups: Sequence[Points]) -> Finding | None:
 
 def _shift(experiment: Experiment) -> Finding | None:
     before = [score_of(row) for row in control_runs(experiment)]
-    rows = _stock_of_confirmation(experiment)
+    rows = confirmed_stock(experiment)
     after = _by_seed(rows, [score_of(row) for row in rows])
     first, second = variance_of(before), variance_of(after)
     if first is None or second is None:

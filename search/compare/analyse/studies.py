@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from search.compare.analyse.noise import Noise
 from search.compare.analyse.quantity import Evidence, winner_of_record
 from search.compare.read.tables import Experiment, Planned, Scalar, StudyTable, TrialRow
@@ -113,6 +111,9 @@ def study_facts(study: StudyTable, evidence: Evidence) -> StudyFacts:
 def reliability_of(experiment: Experiment, strategy: str) -> Reliability:
     studies = experiment.of(strategy)
     rows = [row for study in studies for row in study.trials]
+    seconds: Counter[str] = Counter()
+    for row in rows:
+        seconds.update(row.seconds)
     asked = [row for row in rows if row.asked_llm]
     proposed = [row for row in rows if row.origin == Origin.STRATEGY and row.kind not in (None, "none")]
     return Reliability(
@@ -122,7 +123,7 @@ def reliability_of(experiment: Experiment, strategy: str) -> Reliability:
         trials=len(rows),
         statuses=dict(Counter(row.status for row in rows)),
         duplicates=sum(row.duplicate_of is not None for row in rows),
-        seconds=pd.DataFrame([row.seconds for row in rows]).sum().to_dict(),
+        seconds=dict(seconds),
         hours=sum(row.finished - row.started for row in rows) / 3600,
         train_hours=sum(row.train_seconds for row in rows) / 3600,
         llm_seconds=sum(row.llm_seconds for row in asked) if asked else None,

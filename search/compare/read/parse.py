@@ -102,7 +102,7 @@ def _whole(fact: str | None) -> int | None:
 
 def _plan(plan: Json) -> ConfirmationPlan:
     return ConfirmationPlan(
-        **{name: plan[name] for name in ("time", "repeats", "top", "looks", "stock_runs")},
+        **{name: plan[name] for name in ("repeats", "top", "looks", "stock_runs")},
         at=tuple(plan["at"]),
         studies={identity: _planned(study) for identity, study in plan["studies"].items()},
     )

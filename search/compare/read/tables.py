@@ -38,11 +38,9 @@ class TrialRow:
     kept: bool | None
     reason: str
     duplicate_of: int | None
-    replicate: int | None
     training_seed: int
     parent: int | None
     note: str
-    source: str | None
     kind: str | None
     kind_from_stock: str | None
     constants: dict[str, Scalar]
@@ -62,9 +60,7 @@ class TrialRow:
     finished: float
     train_seconds: float
     seconds: dict[str, float]
-    tokens: int
     tokens_per_second: float | None
-    steps: int
     device: str
     telemetry: dict[str, float]
     probe_before: float | None
@@ -140,7 +136,6 @@ class ConfirmationPlan:
     """A confirmation's plan; each after the first is a later look. `looks`: how many were planned. `at`: budgets, in
     trials, whose winners are arms too."""
 
-    time: float
     repeats: int
     top: int
     looks: int

@@ -101,6 +101,6 @@ def _about_luck(view: View) -> str:
     if band is None:
         return NO_LUCK
     return (
-        "Shaded is where the best of as many trainings of the unchanged program lies in 9 of 10 cases; it ends at the "
+        "Shaded is where the best of as many training runs of the unchanged program lies in 9 of 10 cases; it ends at the "
         f"{len(band.median)} that the control has, beyond which it would be a guess."
     )

@@ -8,26 +8,25 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from search.compare.analyse.blocks import counts
 from search.compare.analyse.finding import Name, Scope
-from search.compare.analyse.machine import CONFIRMATION
+from search.compare.analyse.machine import CONFIRMATION, confirmed_stock
 from search.compare.analyse.noise import control_runs, stock_runs
-from search.compare.read.tables import REPORT, STOCK, Experiment, TrialRow
+from search.compare.read.tables import Experiment, TrialRow
 from search.compare.show.numbers import plural
 from search.compare.show.pictures.canvas import DARK, LIGHT, Picture, draw, legend_below
 from search.compare.show.view import View
 from search.tracking.colours import Style
 
 CAPTION = (
-    "Each dot is one training of the unchanged program; those of a study (its stock and anchors, joined by a line) have one "
-    "seed, others one each. The band is the noise floor: the control's mean and one standard deviation to both sides. Dots "
-    "that rise with time say that the machine got worse; the dashed line is the drift of the confirmation."
+    "Each dot is one training run of the unchanged program; those of a study (its stock and anchors, joined by a line) have "
+    "one seed, others one each. The band is the noise floor: the control's mean and one standard deviation to both sides. "
+    "Dots that rise with time say that the machine got worse; the dashed line is the drift of the confirmation."
 )
 
 
 def machine_picture(experiment: Experiment, view: View, styles: Mapping[str, Style]) -> Picture | None:
     """None where the stock was never trained to a score."""
-    control, confirmed = control_runs(experiment), _confirmed(experiment)
+    control, confirmed = control_runs(experiment), confirmed_stock(experiment)
     studies = [(study.strategy, stock_runs(study)) for study in experiment.studies if not study.is_control]
     runs = [*control, *confirmed, *(row for _, rows in studies for row in rows)]
     if not runs:
@@ -55,12 +54,6 @@ def machine_picture(experiment: Experiment, view: View, styles: Mapping[str, Sty
 
     alt = f"{title}, against time: {len(control)} of the control, {len(confirmed)} of the confirmation."
     return draw("machine", 4.6, title, alt, CAPTION, paint)
-
-
-def _confirmed(experiment: Experiment) -> list[TrialRow]:
-    table = experiment.confirmation
-    rows = () if table is None else table.rows
-    return [row for row in rows if row.arm == STOCK and row.stage == REPORT and counts(row)]
 
 
 def _points(rows: Sequence[TrialRow], began: float) -> tuple[list[float], list[float]]:
