@@ -14,6 +14,7 @@ import itertools
 import math
 import os
 import sys
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -123,7 +124,7 @@ def false_claims(name: str, kind: World, count: int) -> int:
     """Print how often each kind of claim is made without any effect; return how many are rejected."""
     claimed: Counter[str] = Counter()
     stated: Counter[str] = Counter()
-    for found in _all(partial(claims, kind=kind), count):
+    for found in _all(partial(claims, kind=kind), name, count):
         for what, shown in found:
             if any(what.startswith(true) for true in NO_CLAIM_IS_FALSE.get(name, ())):
                 continue
@@ -143,7 +144,7 @@ def coverage(name: str, kind: World, count: int) -> None:
     inside: Counter[str] = Counter()
     errors: dict[str, list[float]] = defaultdict(list)
     reaches: dict[str, list[float]] = defaultdict(list)
-    for found in _all(partial(covered, kind=kind), count):
+    for found in _all(partial(covered, kind=kind), name, count):
         for what, estimate, truth in found:
             assert estimate.low is not None and estimate.high is not None
             inside[what] += estimate.low <= truth <= estimate.high
@@ -163,7 +164,7 @@ def coverage(name: str, kind: World, count: int) -> None:
 def power(question: str, difference: float, count: int) -> None:
     """Print how often the cheapest design for a difference shows it, in a world that is as was planned for."""
     (design,) = cheapest(difference, designs_of(PLANNED, [question]))
-    shown = sum(_all(partial(_shown, design=design, difference=difference), count))
+    shown = sum(_all(partial(_shown, design=design, difference=difference), question, count))
     studies = " + ".join(str(studies) for studies in design.studies if studies)
     print(
         f"  {question}, by {difference:g}: {studies} studies, {design.repeats} repeats, {design.hours:.0f} hours: shown in "
@@ -191,9 +192,11 @@ def _studies(design: Design, strategy: str) -> int:
     return max(1, design.studies[0 if strategy == AGENT else 1])
 
 
-def _all(one: partial[T], count: int) -> Iterable[T]:
+def _all(one: partial[T], name: str, count: int) -> Iterable[T]:
+    """Of so many experiments, which no other world has."""
+    first = zlib.crc32(name.encode())
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(one, range(count), chunksize=10)
+        yield from pool.map(one, range(first, first + count), chunksize=10)
 
 
 def main(count: int, wanted: str = "") -> int:

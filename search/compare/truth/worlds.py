@@ -56,9 +56,10 @@ WITHOUT_EFFECT: dict[str, World] = {
     "studies added until shown": World(plans=((4, 5), (5, 5), (6, 5), (7, 5), (8, 5)), looks=5),
 }
 
+_FAILING = ("programs: agent worse", "strategies: agent worse", "claim: agent worse")
 NO_CLAIM_IS_FALSE = {  # what is true there: a program that fails is worse; of studies that differ, winners are better
-    "failures 16 %": ("programs: agent worse", "strategies: agent worse"),
-    "failures 50 %": ("programs: agent worse", "strategies: agent worse"),
+    "failures 16 %": _FAILING,
+    "failures 50 %": _FAILING,
     "studies that differ": ("programs", "gain", "tuning", "code"),
 }
 
