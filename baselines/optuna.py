@@ -20,7 +20,8 @@ class OptunaSearch:
 
     `space`: the constants to set. `sampler`: a `_target_` node of an Optuna sampler, built with the search seed. `failure`:
     what the sampler is told of a trial without a score: `worst`, the worst score so far (it learns to stay away; a large
-    constant instead would bend every model of the objective), or `ignore` (Optuna's own way: it learns nothing).
+    constant instead would bend every model of the objective; before there is a second score it would be the stock's own, and
+    praise the failure), or `ignore` (Optuna's own way: it learns nothing).
 
     Resuming asks and tells everything again with a sampler of the same seed: exact for every sampler, stateful ones too.
     """
@@ -58,12 +59,10 @@ class OptunaSearch:
 
     def tell(self, trial: Trial) -> None:
         score = trial.val_bpb
-        if trial.duplicate_of is not None:
-            score = self.scores.get(trial.duplicate_of)
         if score is not None:
             self.scores[trial.number] = score
-        elif self.failure == "worst" and trial.status is not Status.UNUSABLE:
-            score = max(self.scores.values(), default=None)
+        elif self.failure == "worst" and trial.status is not Status.UNUSABLE and len(self.scores) > 1:
+            score = max(self.scores.values())
         if score is None:
             self.study.tell(self.asked, state=optuna.trial.TrialState.FAIL)
         else:

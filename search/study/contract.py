@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from search.study.trial import Candidate, Trial, Unusable, Verdict
 
@@ -15,7 +15,8 @@ class TaskFacts:
     """What a strategy may know of the task.
 
     `stock`: the `train.py` text that the study starts from. `folder`: where a strategy keeps what must not be paid for
-    twice; what it puts into `folder / "0007"` is published beside trial 7. A strategy creates it when it needs it.
+    twice; what it puts into `folder / "0007"` is published beside trial 7. A strategy creates it when it needs it. `say`:
+    tells who watches a line. `stop`: whether a stop was requested; what waits for long asks it now and then.
     """
 
     name: str
@@ -27,6 +28,8 @@ class TaskFacts:
     budget: str  # in words, such as "300 seconds of training"
     limits: str  # in words
     folder: Path
+    say: Callable[[str], None] = print
+    stop: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,15 @@ class Done:
     reason: str
 
 
+@runtime_checkable
+class NeedsServer(Protocol):
+    """A strategy that cannot do without something that may be out of reach, such as a server."""
+
+    def check_server(self) -> None:
+        """Asked once, before a study's first training run is paid for. Raises UserError where it could not go on."""
+        ...
+
+
 class Strategy(Protocol):
     """Built as `factory(task=TaskFacts, seed=int, noise_floor=NoiseFloor | None, **settings)`; settings come from its YAML.
 
@@ -57,5 +69,9 @@ class Strategy(Protocol):
         ...
 
     def tell(self, trial: Trial) -> Verdict | None:
-        """What became of the stock or of the last candidate (never of an anchor). None: the study judges, by best score."""
+        """What became of the stock or of the last candidate (never of an anchor). None: the study judges, by best score.
+
+        A candidate that repeats an earlier trial (`Trial.duplicate_of`) is not trained: its outcome is that trial's, it is
+        in no history and costs nothing, and the strategy is asked again.
+        """
         ...

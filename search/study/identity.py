@@ -31,7 +31,7 @@ ELSEWHERE = (
     "config.data.corpus.folder",
     "config.data.corpus.mirror",
 )
-PATIENCE = tuple(f"config.strategy.llm.{name}" for name in ("api_key_env", "retries", "timeout_seconds"))
+PATIENCE = tuple(f"config.strategy.llm.{name}" for name in ("api_key_env", "patience_minutes", "timeout_seconds"))
 # Groups that only count where the strategy uses them, as part of its own settings.
 GROUPS = ("llm", "sampler", "space")
 # The folders of `search` whose code can change a proposal or a score. What only shows, starts or compares lies in others.

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from search.study.plain import plain
+
 OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -48,7 +50,8 @@ def constants(source: str) -> dict[str, Any]:
 
 
 def set_constants(source: str, values: Mapping[str, Any]) -> str:
-    """The text with other values, everything else (comments too) as it was. Raises UnknownConstant, SyntaxError."""
+    """The text with other values, everything else (comments too) as it was. Raises UnknownConstant, SyntaxError, and
+    ValueError for a value that cannot be recorded."""
     nodes = _constants(ast.parse(source))
     for name in values:
         if name not in nodes:
@@ -89,8 +92,24 @@ def marked(source: str, task: str) -> str:
 
 @functools.lru_cache(maxsize=256)  # asked several times a trial, of texts that take 20 ms to parse
 def program_hash(source: str) -> str:
-    """The same for two texts that differ in comments and formatting only. Raises SyntaxError."""
-    return hashlib.sha256(ast.dump(ast.parse(source)).encode()).hexdigest()
+    """The same for two texts that differ only in what does nothing. Raises SyntaxError, and ValueError or RecursionError
+    for texts that `search.study.readable` refuses."""
+    return hashlib.sha256(ast.dump(bare(source)).encode()).hexdigest()
+
+
+def bare(source: str) -> ast.Module:
+    """The syntax tree without what does nothing: comments, formatting, docstrings, other lone values, `pass`. For comparing
+    and counting: a body may be empty. Raises SyntaxError."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        for name, value in ast.iter_fields(node):
+            if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
+                setattr(node, name, [statement for statement in value if not _is_idle(statement)])
+    return tree
+
+
+def _is_idle(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
 
 
 def diff(before: str, after: str, name_before: str, name_after: str) -> str:
@@ -156,8 +175,8 @@ def _value(node: ast.expr) -> Any:
 
 @functools.lru_cache(maxsize=256)
 def _without_values(source: str) -> str:
-    """The syntax tree with every constant's value blanked out."""
-    tree = ast.parse(source)
+    """The bare syntax tree with every constant's value blanked out."""
+    tree = bare(source)
     return ast.dump(_Blank({id(node) for node in _constants(tree).values()}).visit(tree))
 
 
@@ -170,4 +189,5 @@ class _Blank(ast.NodeTransformer):
 
 
 def _literal(value: Any) -> str:
+    value = plain(value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

@@ -12,14 +12,16 @@ from search.config.files import unwritable
 from search.config.messages import UserError
 from search.study import source
 from search.study.budget import Budget
-from search.study.contract import Done, Strategy
+from search.study.contract import Done, NeedsServer, Strategy
 from search.study.journal import Entry, Journal
+from search.study.readable import unreadable
 from search.study.request import Observer, Progress, TrialRequest
 from search.study.seeds import training_seed
 from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Unusable, Verdict
 from search.study.winner import ranked, winner_of
 
 MOST_UNUSABLE = 5  # unusable answers in a row, in one start, that end a study
+MOST_DUPLICATES = 100  # proposals in a row that were trained before, after which nothing new is expected
 CRASHES_BEFORE_ANCHOR = 3  # in a row, that make the study try the stock again
 STOPPED = "stopped on request"
 
@@ -35,6 +37,7 @@ class Publisher(Protocol):
 
 
 class Display(Protocol):
+    def say(self, text: str) -> None: ...
     def asking(self, number: int) -> None: ...
     def started(self, number: int, origin: Origin, note: str) -> None: ...
     def progress(self, progress: Progress) -> None: ...
@@ -70,6 +73,8 @@ class Study:
     def run(self) -> str:
         """Returns why the study ended. Raises UserError where it cannot go on; whatever is finished is in the journal."""
         recorded = list(self.journal.entries)
+        if not recorded and isinstance(self.strategy, NeedsServer):
+            self.strategy.check_server()
         while True:
             number = len(self.history)
             entry = recorded[number] if number < len(recorded) else None
@@ -79,7 +84,7 @@ class Study:
                     return reason
             asked = self._next(number)
             if isinstance(asked, Done):
-                return f"the strategy is done: {asked.reason}"
+                return asked.reason
             origin, answer = asked
             if entry is not None:
                 self._replay(entry, origin, answer)
@@ -102,8 +107,29 @@ class Study:
         if self._anchor_due():
             return Origin.ANCHOR, Candidate(self.stock, parent=0, note="the stock again, same training seed")
         self.display.asking(number)
-        answer = self.strategy.ask(self.history)
-        return answer if isinstance(answer, Done) else (Origin.STRATEGY, answer)
+        return self._ask(number)
+
+    def _ask(self, number: int) -> tuple[Origin, Candidate | Unusable] | Done:
+        """Ask the strategy, until it proposes what has not been trained. A duplicate is answered from the record and costs
+        nothing, a trial neither; resuming, the strategy proposes and is told the same."""
+        for _ in range(MOST_DUPLICATES):
+            answer = self.strategy.ask(self.history)
+            if isinstance(answer, Done):
+                return Done(f"the strategy is done: {answer.reason}")
+            earlier = self._earlier(answer)
+            if earlier is None:
+                return Origin.STRATEGY, answer
+            self.strategy.tell(Trial(number, Origin.STRATEGY, answer, self.history[earlier].outcome, duplicate_of=earlier))
+        return Done(f"this space is exhausted: {MOST_DUPLICATES} proposals in a row were all trained before")
+
+    def _earlier(self, answer: Candidate | Unusable) -> int | None:
+        """The trial that trained this program with this seed."""
+        if isinstance(answer, Unusable):
+            return None
+        try:
+            return self._programs.get((source.program_hash(answer.source), answer.replicate))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):  # it is not trained either
+            return None
 
     def _anchor_due(self) -> bool:
         """After every so many trials; after several crashes in a row, which may be the machine's fault; and again after an
@@ -143,17 +169,11 @@ class Study:
             raise UserError(self._stock_failed(trial))
 
     def _train(self, number: int, origin: Origin, answer: Candidate | Unusable, seed: int) -> Trial:
-        """Have the candidate trained, unless there is nothing to train or it would only repeat an earlier trial."""
+        """Have the candidate trained, unless there is nothing to train."""
         if isinstance(answer, Unusable):
             return Trial(number, origin, answer, Outcome(Status.UNUSABLE, reason=answer.reason))
-        try:
-            earlier = self._programs.get((source.program_hash(answer.source), answer.replicate))
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # all that ast.parse raises
-            reason = f"the program does not parse: {error}"
-            return Trial(number, origin, answer, Outcome(Status.UNUSABLE, reason=reason))
-        if earlier is not None and origin is not Origin.ANCHOR:
-            outcome = Outcome(Status.UNUSABLE, reason=f"the same program and training seed as trial {earlier}")
-            return Trial(number, origin, answer, outcome, duplicate_of=earlier)
+        if problem := unreadable(answer.source):
+            return Trial(number, origin, answer, Outcome(Status.UNUSABLE, reason=f"the program {problem}"))
         request = TrialRequest(
             source=answer.source,
             training_seed=seed,
@@ -168,7 +188,7 @@ class Study:
     def _replay(self, entry: Entry, origin: Origin, answer: Candidate | Unusable) -> None:
         """Check that the strategy proposes what it proposed then, and take the outcome from the journal."""
         then = entry.trial
-        if (origin, answer) != (then.origin, then.answer):
+        if (origin, _trained(answer)) != (then.origin, _trained(then.answer)):
             raise UserError(
                 f"{self.journal.folder}: asked again, the strategy proposes something else than trial {then.number} of the "
                 "journal; run the version that began this study, or use another experiment="
@@ -223,3 +243,8 @@ class Study:
 
     def _logs(self, number: int) -> Path:
         return self.journal.folder / "logs" / f"{number:04d}"
+
+
+def _trained(answer: Candidate | Unusable) -> tuple[str, int] | None:
+    """What a study is about. How an answer is worded may differ from one version to the next."""
+    return (answer.source, answer.replicate) if isinstance(answer, Candidate) else None

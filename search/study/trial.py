@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from search.study.plain import plain
+
 LINE = 200  # characters of a reason or a note on one line
 
 
@@ -57,6 +59,8 @@ class Candidate:
 
     `replicate` numbers the training runs of one program; the harness turns it into a training seed. `params` are the
     constants that a tuner set, `note` is one line in words. `facts`: short texts that the strategy wants on record.
+    Parameters and facts are kept as JSON brings them back: lists for tuples, Python's numbers for NumPy's. Raises ValueError
+    for what cannot be recorded.
     """
 
     source: str
@@ -72,6 +76,9 @@ class Candidate:
             raise ValueError(f"replicate must not be negative, got {self.replicate}")
         if "\n" in self.note:
             raise ValueError("a note is one line")
+        self.source.encode()
+        object.__setattr__(self, "params", plain(self.params))
+        object.__setattr__(self, "facts", plain(self.facts))
 
     @property
     def source_hash(self) -> str:
@@ -167,7 +174,8 @@ class Outcome:
 class Trial:
     """One answer of a strategy (or the stock), trained and scored where it was a program.
 
-    `duplicate_of`: the number of the earlier trial that already trained this program with this seed.
+    `duplicate_of`: the number of the earlier trial that already trained this program with this seed, and whose outcome this
+    is. Only a strategy hears of such a trial: it is in no history.
     """
 
     number: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import multiprocessing
 import random
 from collections.abc import Callable
@@ -90,14 +89,6 @@ def keeps_no_state_outside(subject: Subject, folder: Path) -> None:
     assert not list(elsewhere.iterdir()), "writes into the current folder: use task.folder"
 
 
-def records_what_json_can_hold(subject: Subject, folder: Path) -> None:
-    """Parameters and facts come back from a record as they were: no tuples, no NumPy numbers, no keys that are numbers."""
-    for trial in subject.study(folder):
-        answer = trial.answer
-        kept = [answer.facts, answer.params if isinstance(answer, Candidate) else None]
-        assert json.loads(json.dumps(kept)) == kept, f"trial {trial.number}: {kept} changes on its way through JSON"
-
-
 PROMISES: tuple[Callable[[Subject, Path], None], ...] = (
     trains_the_stock_first_and_no_program_twice,
     obeys_its_seed_and_takes_zero_for_one,
@@ -106,7 +97,6 @@ PROMISES: tuple[Callable[[Subject, Path], None], ...] = (
     extends_exactly,
     proposes_the_same_in_another_process,
     keeps_no_state_outside,
-    records_what_json_can_hold,
 )
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
+from baselines.optuna import OptunaSearch
 from search.config.places import CONF
-from search.config.schema import STRATEGY_KEYS, build
+from search.config.schema import STRATEGY_KEYS, DimensionConfig, build
 from search.config.validate import load
 from search.runner.stock import stock_of
 from search.strategy import Candidate, Done
@@ -71,7 +72,7 @@ class Careless:
         if self.broken == "gives up" and history[-1].score is None:
             return Done("a trial failed")
         text = self.stock if self.broken == "repeats" else source.set_constants(self.stock, {"MATRIX_LR": rate})
-        return Candidate(text, parent=0, params={"rate": (rate,)} if self.broken == "tuples" else {"rate": rate})
+        return Candidate(text, parent=0, params={"rate": rate})
 
     def tell(self, trial):
         """Learns nothing."""
@@ -87,7 +88,6 @@ BROKEN = {
     "sets": "proposes_the_same_in_another_process",
     "gives up": "survives_every_failure",
     "repeats": "trains_the_stock_first_and_no_program_twice",
-    "tuples": "records_what_json_can_hold",
 }
 
 
@@ -125,6 +125,35 @@ def test_what_a_sampler_is_told_of_a_failure_is_a_setting(tmp_path, failure):
     scores = [trial.val_bpb for trial in trials]
     assert told[:3] + told[4:] == scores[:3] + scores[4:]
     assert told[3] == (max(scores[:3]) if failure == "worst" else None)
+
+
+def test_before_a_second_score_a_failure_is_not_told_as_the_stocks_score(tmp_path):
+    made = []
+
+    def make(task, seed):
+        made.append(from_yaml(("strategy=optuna",), task, seed))
+        return made[0]
+
+    Subject(make).study(tmp_path, runner=FailsOn(fails=lambda number: number in (1, 3)), trials=4)
+    told = [trial.value for trial in made[0].study.get_trials(deepcopy=False)[:4]]
+    assert told[1] is None and told[3] == max(told[0], told[2])
+
+
+def small_space(sampler, task, seed):
+    """Six points, one of them the stock."""
+    values = source.constants(task.stock)
+    space = {
+        "MATRIX_LR": DimensionConfig("choice", values=[values["MATRIX_LR"], 0.5, 0.6]),
+        "ADAM_BETA1": DimensionConfig("choice", values=[values["ADAM_BETA1"], 0.95]),
+    }
+    return OptunaSearch(task, seed, None, space, {"_target_": f"optuna.samplers.{sampler}"}, "worst")
+
+
+@pytest.mark.parametrize("sampler", ["TPESampler", "RandomSampler"])
+def test_a_small_space_is_searched_to_its_end(tmp_path, sampler):
+    """Proposing again what it knows costs a sampler no trial, and does not end its study early."""
+    trials = Subject(partial(small_space, sampler)).study(tmp_path, trials=40)
+    assert len(trials) == 6 and all(trial.val_bpb is not None for trial in trials)
 
 
 def test_pairs_of_batch_sizes_always_fit_together(tmp_path):

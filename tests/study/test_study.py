@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from baselines.seeds import Seeds
@@ -78,14 +79,56 @@ def test_seeds_are_paired_across_strategies_and_disjoint_from_confirmation():
     assert training_seed(0, 0) != training_seed(0, 1) != training_seed(1, 0)
 
 
-def test_a_duplicate_costs_nothing_and_says_what_it_repeats(tmp_path):
+def test_a_duplicate_is_answered_from_the_record_and_costs_nothing(tmp_path):
     answers = [candidate(0.2), Candidate("LR = 0.20  # the same\n"), candidate(0.2, replicate=1)]
-    runner, strategy = SyntheticRunner(), Scripted(answers)
-    _, trials = run_study(tmp_path, strategy, runner, STOCK, 4)
-    assert [trial.duplicate_of for trial in trials] == [None, None, 1, None]
-    assert trials[2].status is Status.UNUSABLE and "trial 1" in trials[2].outcome.reason
-    assert len(runner.requests) == 3
-    assert strategy.told == trials
+    for start in ("first", "resumed"):
+        runner, strategy = SyntheticRunner(), Scripted(answers)
+        _, trials = run_study(tmp_path, strategy, runner, STOCK, 3)
+        assert [trial.candidate.replicate for trial in trials] == [0, 0, 1]
+        repeated = strategy.told[2]
+        assert (repeated.duplicate_of, repeated.outcome) == (1, trials[1].outcome)
+        assert len(runner.requests) == (3 if start == "first" else 0)
+        assert strategy.told == [*trials[:2], repeated, trials[2]]
+
+
+def test_nothing_but_duplicates_ends_a_study_as_an_exhausted_space(tmp_path):
+    class Stubborn(Scripted):
+        def ask(self, history):
+            return self.answers[len(self.told) % 2]
+
+    runner = SyntheticRunner()
+    reason, trials = run_study(tmp_path, Stubborn([candidate(0.2), candidate(0.3)]), runner, STOCK, 50)
+    assert reason.startswith("this space is exhausted") and len(trials) == len(runner.requests) == 3
+
+
+def test_a_server_is_asked_for_before_the_first_training_run_and_not_again(tmp_path):
+    class Checked(Scripted):
+        checks = 0
+
+        def check_server(self):
+            Checked.checks += 1
+            if Checked.checks == 1:
+                raise UserError("no such model")
+
+    runner = SyntheticRunner()
+    with pytest.raises(UserError, match="no such model"):
+        run_study(tmp_path, Checked([candidate(0.2)]), runner, STOCK, 2)
+    assert not runner.requests
+    for _ in range(2):
+        run_study(tmp_path, Checked([candidate(0.2)]), runner, STOCK, 2)
+    assert Checked.checks == 2 and len(runner.requests) == 2
+
+
+def test_parameters_are_kept_as_a_record_brings_them_back():
+    params = {"rate": np.float64(0.5), "shape": (1, np.int64(2)), "names": {"a": np.array([True])}}
+    made = Candidate(STOCK, params=params)
+    assert made.params == {"rate": 0.5, "shape": [1, 2], "names": {"a": [True]}}
+    assert json.loads(json.dumps(made.params)) == made.params
+    for odd in (float("nan"), np.inf, object(), {1: 2}, b"x", {1, 2}, 1j):
+        with pytest.raises(ValueError):
+            Candidate(STOCK, params={"odd": odd})
+    with pytest.raises(ValueError):
+        Candidate("A = '\ud800'")
 
 
 def test_unusable_answers_are_trials_and_several_in_a_row_end_the_study(tmp_path):
