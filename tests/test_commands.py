@@ -163,7 +163,7 @@ def test_the_agents_study_shows_its_work_and_never_its_key(quick_clone, monkeypa
         "llm.model=org/model",
         "llm.api_key_env=TEST_KEY",
         "task=smoke",
-        "llm.retries=0",
+        "llm.patience_minutes=0",
     ]
     line = next(
         line for line in (quick_clone.root / "train.py").read_text().splitlines() if line.startswith("MUON_MOMENTUM")

@@ -11,14 +11,14 @@ from search.agent.keep_rules import RULES, Program
 from search.config.places import resolve
 from search.config.schema import LLM_KEYS, build, settings_of
 from search.llm import edits
+from search.llm.answer import answer, is_cut_off, no_answer
+from search.llm.patience import PatientClient
 from search.llm.prices import dollars
 from search.llm.record import Recorder
-from search.llm.reply import Call, Client, Exhausted, Reply
+from search.llm.reply import Call, Client, Exhausted, Messages, Refused, Reply
 from search.strategy import Candidate, Cost, Done, NoiseFloor, Status, TaskFacts, Trial, Unusable, UserError, Verdict, source
 from search.study.budget import known_total
 from search.study.flags import flags
-
-TRUNCATED = "length"  # the finish reason of a reply that ran out of room
 
 
 @dataclass
@@ -26,7 +26,12 @@ class Conversation:
     """The calls of one proposal."""
 
     calls: list[Call] = field(default_factory=list)
-    problem: str = ""
+    problems: list[str] = field(default_factory=list)  # of each reply that could not be used
+
+    @property
+    def problem(self) -> str:
+        """What was wrong with the last reply."""
+        return self.problems[-1] if self.problems else ""
 
     @property
     def replies(self) -> list[Reply]:
@@ -62,12 +67,17 @@ class Agent:
         self.repairs = repairs
         self.rule = RULES[keep](noise_floor, margin)
         client: Client = build({"_target_": llm["_target_"], **settings_of(dict(llm), LLM_KEYS)})
-        self.recorder = Recorder(client, task.folder)
+        self.client = PatientClient(client, task.say, task.stop)
+        self.recorder = Recorder(self.client, task.folder)
         self.incumbent = Program(0, task.stock)
         self.verdicts: dict[int, Verdict] = {}
         self._known: dict[str, int] = {}  # programs that were tried, and the first trial of each
         self._asks = 0
         self._read_program()  # a missing file is found before anything is spent
+
+    def check_server(self) -> None:
+        """Raises UserError where the server, the model or the key do not do."""
+        self.client.check()
 
     def ask(self, history: Sequence[Trial]) -> Candidate | Unusable | Done:
         due = self.rule.pending()
@@ -114,44 +124,39 @@ class Agent:
 
         A call that is on record is not made again, and its prompt is not composed again either.
         """
-        messages: list[dict[str, str]] = []
         for call in range(self.repairs + 1):
-            made = self.recorder.recorded(len(history), call)
-            if made is None:
-                messages = messages or self._messages(history, talk)
-                made = self.recorder.complete(len(history), messages, self._read_program(), ask, call)
+            made = self.recorder.recorded(len(history), call) or self._call(talk, history, ask, call)
             talk.calls.append(made)
             try:
                 return self._usable(made.reply)
             except edits.EditError as error:
-                talk.problem = str(error)
-                if messages:
-                    messages = [*messages, *prompt.repair(made.reply.text, talk.problem)]
+                talk.problems.append(str(error))
         return None
 
-    def _messages(self, history: Sequence[Trial], talk: Conversation) -> list[dict[str, str]]:
-        """The prompt, with what was said already where a study was cut off between a reply and its repair."""
+    def _call(self, talk: Conversation, history: Sequence[Trial], ask: int, call: int) -> Call:
+        """Ask for the proposal, or for a repair with what was said before. A server that does not take the conversation
+        (it has become too long, say) is asked for the proposal anew. Raises as Client.complete."""
+        program = self._read_program()
         memory = prompt.Memory(history, self.verdicts, self.incumbent)
-        messages = prompt.compose(self._read_program(), self.task, self.noise_floor, memory)
-        for made in talk.calls:
-            messages += prompt.repair(made.reply.text, self._problem(made.reply))
-        return messages
-
-    def _problem(self, reply: Reply) -> str:
+        first = prompt.compose(program, self.task, self.noise_floor, memory)
+        messages: Messages = first
+        for made, problem in zip(talk.calls, talk.problems, strict=True):
+            messages = prompt.repair(messages, "" if is_cut_off(made.reply) else answer(made.reply.text), problem)
         try:
-            self._usable(reply)
-        except edits.EditError as error:
-            return str(error)
-        return ""
+            return self.recorder.complete(len(history), messages, program, ask, call)
+        except Refused:
+            if not talk.calls:
+                raise
+            return self.recorder.complete(len(history), first, program, ask, call)
 
     def _usable(self, reply: Reply) -> str:
         """The program that a reply makes. Raises EditError for one that there is no point in training."""
-        if reply.finish_reason == TRUNCATED:
-            raise edits.EditError("the reply was cut off (finish reason 'length'); make it shorter, with fewer lines quoted")
-        edited = edits.new_program(reply.text, self.incumbent.source)
+        if problem := no_answer(reply):
+            raise edits.EditError(problem)
+        edited = edits.new_program(answer(reply.text), self.incumbent.source)
         program = source.program_hash(edited)
         if program == source.program_hash(self.incumbent.source):
-            raise edits.EditError("the edit changes nothing but comments or formatting")
+            raise edits.EditError("the edit changes nothing but comments, docstrings or formatting")
         if program in self._known:
             raise edits.EditError(f"this is the program of trial {self._known[program]} again, which is tried already")
         return edited
@@ -159,8 +164,9 @@ class Agent:
     def _facts(self, talk: Conversation, edited: str | None) -> tuple[str, dict[str, str]]:
         """The note, and what else goes on record: the hypothesis, which program.md was read, what stands out."""
         last = talk.calls[-1].reply
+        said = answer(last.text)
         facts: dict[str, Any] = {
-            "hypothesis": edits.field(last.text, "hypothesis"),
+            "hypothesis": edits.field(said, "hypothesis"),
             "program_md": talk.calls[0].program_md,
             "model": last.model,
             "calls": str(len(talk.calls)),
@@ -168,7 +174,7 @@ class Agent:
         found = flags(edited) if edited is not None else ()
         if found:
             facts["flags"] = ",".join(found)
-        return edits.field(last.text, "note") or "no note", facts
+        return edits.field(said, "note") or "no note", facts
 
     def _cost(self, talk: Conversation) -> Cost:
         return Cost(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import mean
 from typing import Protocol
 
-from search.strategy import Candidate, NoiseFloor, Trial, Verdict
+from search.strategy import Candidate, NoiseFloor, Trial, Verdict, source
 
 
 @dataclass
@@ -29,8 +29,8 @@ class Program:
 
     @property
     def length(self) -> int:
-        """Characters of the program without comments and formatting."""
-        return len(ast.unparse(ast.parse(self.source)))
+        """Characters of the program without what does nothing: comments, formatting, docstrings."""
+        return len(ast.unparse(source.bare(self.source)))
 
 
 class KeepRule(Protocol):
@@ -50,17 +50,20 @@ class KeepRule(Protocol):
 class Margin:
     """Keep what is better by more than `margin` standard deviations of a difference; within that, keep the shorter program.
 
-    Without a noise floor every difference counts, and the verdict says so.
+    The difference is to the best program that was kept so far: step by step behind a shorter and shorter incumbent, any
+    loss would be within noise. Without a noise floor every difference counts, and the verdict says so.
     """
 
     def __init__(self, noise: NoiseFloor | None, margin: float) -> None:
         self.noise = noise
         self.margin = margin
+        self.best: Program | None = None
 
     def judge(self, trial: Trial, incumbent: Program) -> tuple[Verdict, Program]:
         assert trial.candidate is not None and trial.val_bpb is not None
         rival = Program(trial.number, trial.candidate.source, {trial.candidate.replicate: trial.val_bpb})
-        return compare(rival, incumbent, self.noise, self.margin)
+        self.best = better(self.best, incumbent)
+        return compare(rival, incumbent, self.best, self.noise, self.margin)
 
     def pending(self) -> Candidate | None:
         return None
@@ -93,6 +96,7 @@ class Replicate:
     def __init__(self, noise: NoiseFloor | None, margin: float) -> None:
         self.noise = noise
         self.margin = margin
+        self.best: Program | None = None
         self._replicate = 1
         self._rival: Program | None = None
         self._queue: list[Candidate] = []
@@ -131,15 +135,27 @@ class Replicate:
         if self._queue:
             return Verdict(False, f"the incumbent's mean is now {incumbent.score:.4f}"), incumbent
         self._rival = None
-        return compare(rival, incumbent, self.noise, self.margin)
+        self.best = better(self.best, incumbent)
+        return compare(rival, incumbent, self.best, self.noise, self.margin)
 
 
-def compare(rival: Program, incumbent: Program, noise: NoiseFloor | None, margin: float) -> tuple[Verdict, Program]:
-    """Beyond the margin the better program wins, within it the shorter one; on the replicates that both have."""
-    shared = rival.scores.keys() & incumbent.scores.keys()
-    difference = rival.mean_of(shared) - incumbent.mean_of(shared)
+def better(best: Program | None, incumbent: Program) -> Program:
+    """Which of two programs has the better mean, on the replicates that both have."""
+    if best is None:
+        return incumbent
+    shared = best.scores.keys() & incumbent.scores.keys()
+    return incumbent if incumbent.mean_of(shared) < best.mean_of(shared) else best
+
+
+def compare(
+    rival: Program, incumbent: Program, best: Program, noise: NoiseFloor | None, margin: float
+) -> tuple[Verdict, Program]:
+    """Against the best so far: beyond the margin the better program wins, within it one that is shorter than the incumbent;
+    on the replicates that both have."""
+    shared = rival.scores.keys() & best.scores.keys()
+    difference = rival.mean_of(shared) - best.mean_of(shared)
     spread = 0.0 if noise is None else noise.sd * math.sqrt(2 / len(shared))
-    words = f"{difference:+.4f} against trial {incumbent.trial}"
+    words = f"{difference:+.4f} against trial {best.trial}"
     if noise is None:
         words += ", noise floor unknown (no control when the study began): every difference counts"
     else:

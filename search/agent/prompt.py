@@ -67,10 +67,14 @@ def compose(program: str, task: TaskFacts, noise: NoiseFloor | None, memory: Mem
     return [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": body}]
 
 
-def repair(reply: str, problem: str) -> list[dict[str, str]]:
-    """What to add after a reply that could not be used."""
+def repair(messages: Sequence[Mapping[str, str]], reply: str, problem: str) -> list[dict[str, str]]:
+    """The messages that follow a reply that could not be used. `reply`: the answer in it; empty where it is not to be said
+    again, since it was cut off or had none: roles must alternate, and so the reason is then put to what was asked."""
     request = f"Nothing was trained: {problem}\n\nReply again, in full, with the corrected edit."
-    return [{"role": "assistant", "content": reply}, {"role": "user", "content": request}]
+    said = [dict(message) for message in messages]
+    if reply.strip():
+        return [*said, {"role": "assistant", "content": reply}, {"role": "user", "content": request}]
+    return [*said[:-1], {**said[-1], "content": f"{said[-1]['content']}\n\n{request}"}]
 
 
 def _task(task: TaskFacts, noise: NoiseFloor | None, memory: Memory) -> str:

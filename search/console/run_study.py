@@ -41,8 +41,16 @@ def check(config: Config) -> None:
     make_strategy(config, stock.text, None, STUDIES / identity(config))
 
 
-def make_strategy(config: Config, stock: str, noise_floor: NoiseFloor | None, folder: Path) -> Strategy:
-    """`folder`: the study's. Raises UserError where the strategy's settings or surroundings do not do."""
+def make_strategy(
+    config: Config,
+    stock: str,
+    noise_floor: NoiseFloor | None,
+    folder: Path,
+    say: Callable[[str], None] = print,
+    stop: Callable[[], bool] = lambda: False,
+) -> Strategy:
+    """`folder`: the study's. `say`, `stop`: see TaskFacts. Raises UserError where the strategy's settings or surroundings do
+    not do."""
     task = config.task
     facts = TaskFacts(
         name=task.name,
@@ -55,6 +63,8 @@ def make_strategy(config: Config, stock: str, noise_floor: NoiseFloor | None, fo
         limits=f"start-up {task.startup_seconds:g} s, weights {task.weights_gb:g} GB, program {task.source_kb:g} kB, "
         f"memory {task.memory_gb:g} GB" + ("" if task.vram_gb is None else f", GPU memory {task.vram_gb:g} GB"),
         folder=folder / ATTACHMENTS,
+        say=say,
+        stop=stop,
     )
     settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}
     strategy: Strategy = build(settings, task=facts, seed=config.seed, noise_floor=noise_floor)
@@ -82,7 +92,7 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
 
         def make(display: Display, stop: Callable[[], bool]) -> Study:
             return Study(
-                strategy=make_strategy(config, stock.text, floor, journal.folder),
+                strategy=make_strategy(config, stock.text, floor, journal.folder, display.say, stop),
                 runner=runner,
                 journal=journal,
                 publisher=publisher,

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
+import ssl
 import time
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from search.config.messages import UserError
-from search.llm.reply import Messages, Reply
+from search.llm.completion import Failure, failure_of, models_of, reply_of, seconds_to_wait
+from search.llm.reply import Messages, Refused, Reply, Unavailable
+
+if TYPE_CHECKING:
+    import openai
 
 SHORTEST_KEY = 8  # characters
+PASSING = (408, 409, 425, 429)  # of HTTP's 4xx; all 5xx pass too
+BAD_PROMPT = (400, 413, 422)
+NO_ENTRY = (401, 403)
+GREETING = [{"role": "user", "content": "Reply with OK."}]
 
 
 class ChatClient:
@@ -17,6 +31,7 @@ class ChatClient:
 
     Plain text both ways. `base_url`: None for OpenAI's own. `api_key_env`: the environment variable that holds the key; None
     for a server that wants none. `temperature` and `max_tokens` are sent only where they are set: newer models refuse them.
+    `timeout_seconds`: of one call. `patience_minutes`: how long a server that gives no reply is asked again.
     """
 
     def __init__(
@@ -27,54 +42,127 @@ class ChatClient:
         temperature: float | None,
         max_tokens: int | None,
         timeout_seconds: float,
-        retries: int,
+        patience_minutes: float,
     ) -> None:
         self._key = _key(api_key_env)
         if not model:
             raise UserError("llm.model: is not set; name a model of that server, as llm.model=...")
+        if base_url is not None and not _is_address(base_url):
+            raise UserError(f"llm.base_url={_masked(base_url)}: is no address; give it as http://HOST:PORT/v1")
+        if patience_minutes < 0:
+            raise UserError(f"llm.patience_minutes={patience_minutes}: must be 0 or more")
         self.model = model
         self.base_url = base_url
         self.timeout_seconds = timeout_seconds
-        self.retries = retries
+        self.patience_minutes = patience_minutes
         optional = {"temperature": temperature, "max_tokens": max_tokens}
         self.options = {name: value for name, value in optional.items() if value is not None}
 
     def complete(self, messages: Messages, ask: int, call: int) -> Reply:
+        with self._explained():
+            return self._complete(messages, self.options)
+
+    def check(self) -> None:
+        """Ask for the list of models, which knows server, key and model; where that does not settle it, for one token, which
+        is not on record."""
+        with self._explained():
+            try:
+                known = models_of(self._body(_list_models))
+            except Failure as failure:
+                if failure.status is None or failure.status in NO_ENTRY or failure.lasting:
+                    raise
+                known = []  # not every server has a list
+            if self.model in known:
+                return
+            try:
+                self._say_little()
+            except Failure as failure:
+                self._refuse_address_without_v1(failure)
+                raise self._with_names(failure, known) from None
+
+    def _say_little(self) -> None:
+        """Have the model say one token. Raises Failure."""
+        try:
+            self._complete(GREETING, {**self.options, "max_tokens": 1})
+        except Failure as failure:
+            if failure.status not in BAD_PROMPT:
+                raise
+            self._complete(GREETING, self.options)  # newer models refuse max_tokens
+
+    def _refuse_address_without_v1(self, failure: Failure) -> None:
+        """Raises UserError where it is only the end of the address that is missing."""
+        base = (self.base_url or "").rstrip("/")
+        if not base or re.search(r"/v\d\w*$", base) or failure.status in NO_ENTRY:
+            return
+        try:
+            models_of(self._body(_list_models, f"{base}/v1"))
+        except Failure as other:
+            if other.status not in NO_ENTRY:
+                return
+        raise UserError(f"llm.base_url={_masked(base)}: the server's API is elsewhere; give llm.base_url={_masked(base)}/v1")
+
+    def _with_names(self, failure: Failure, known: list[str]) -> Failure:
+        if not known:
+            return failure
+        words = f"{failure}; its models are {', '.join(known[:10])}{', ...' if len(known) > 10 else ''}"
+        return Failure(words, failure.status, failure.after, failure.lasting)
+
+    def _complete(self, messages: Messages, options: dict[str, Any]) -> Reply:
+        began = time.monotonic()
+        body = self._body(lambda client: _create(client, model=self.model, messages=list(messages), stream=False, **options))
+        reply = reply_of(body, self.model, round(time.monotonic() - began, 3))
+        return replace(
+            reply,
+            text=self._plain(reply.text),
+            model=self._plain(reply.model),
+            reasoning=self._plain(reply.reasoning),
+            refusal=self._plain(reply.refusal),
+            tools=self._plain(reply.tools),
+        )
+
+    def _body(self, send: Callable[[openai.OpenAI], str], base_url: str | None = None) -> str:
+        """The body of an answer of HTTP status 200. Raises Failure, UserError."""
         import openai
 
-        began = time.monotonic()
         try:
-            with openai.OpenAI(
-                api_key=self._key or "none", base_url=self.base_url, timeout=self.timeout_seconds, max_retries=self.retries
-            ) as client:
-                create: Any = client.chat.completions.create  # its overloads know no plain mapping
-                answer = create(model=self.model, messages=list(messages), stream=False, **self.options)
-            return self._reply(answer, round(time.monotonic() - began, 3))
-        # ValueError: a body that is no JSON; the others: JSON that is no chat completion.
-        except (openai.OpenAIError, ValueError, TypeError, IndexError, AttributeError) as error:
-            raise UserError(self._explain(error)) from None
+            client = openai.OpenAI(
+                api_key=self._key or "none",
+                base_url=base_url or self.base_url,
+                timeout=self.timeout_seconds,
+                max_retries=0,
+            )
+        except (openai.OpenAIError, ImportError, OSError, ValueError) as error:
+            raise UserError(
+                f"llm: no connection can be made ({_root(error)}); look at ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and "
+                "SSL_CERT_FILE in the environment: unset them, or mend what they name"
+            ) from error
+        with client:
+            try:
+                return send(client)
+            except openai.APIStatusError as error:
+                answer = error.response
+                raise failure_of(answer.text, answer.status_code, seconds_to_wait(answer.headers)) from None
+            except (openai.OpenAIError, ValueError) as error:  # ValueError: what is no header, no text
+                distrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+                lasting = distrusted or not isinstance(error, openai.APIConnectionError)
+                raise Failure(f"{type(error).__name__}: {_root(error)}", lasting=lasting) from None
 
-    def _reply(self, answer: Any, seconds: float) -> Reply:
-        """What of a chat completion counts. Raises TypeError, IndexError or AttributeError where it is none."""
-        choice, usage = answer.choices[0], answer.usage
-        details = usage.prompt_tokens_details if usage else None
-        return Reply(
-            text=self._plain(choice.message.content or ""),
-            finish_reason=str(choice.finish_reason or "unknown"),
-            model=self._plain(answer.model or self.model),
-            tokens_in=usage.prompt_tokens if usage else None,
-            tokens_out=usage.completion_tokens if usage else None,
-            tokens_cached=details.cached_tokens if details else None,
-            seconds=seconds,
-        )
-
-    def _explain(self, error: Exception) -> str:
-        where = self.base_url or "OpenAI"
-        words = " ".join(self._plain(str(error)).split())[:300] or type(error).__name__
-        return (
-            f"llm: {where} gave no reply after {self.retries} retries ({type(error).__name__}: {words}).\n"
-            "Nothing is lost: mend the key, the model or the server, and give the same command again"
-        )
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn a Failure into what it means for a study: Unavailable, Refused or UserError."""
+        try:
+            yield
+        except Failure as failure:
+            where = _masked(self.base_url or os.environ.get("OPENAI_BASE_URL") or "OpenAI")
+            status = failure.status
+            words = self._plain(str(failure) if status in (None, 200) else f"{status}: {failure}")
+            if not failure.lasting and (status is None or status in (200, *PASSING) or status >= 500):
+                raise Unavailable(where, words, failure.after) from None
+            kind = Refused if status in BAD_PROMPT else UserError
+            raise kind(
+                f"llm: {where} gave no reply ({words}).\n"
+                "Nothing is lost: mend the key, the model or the server, and give the same command again"
+            ) from None
 
     def _plain(self, text: str) -> str:
         """Text that can be written, and never holds the key: servers may echo it, in errors above all. A key shorter than
@@ -83,13 +171,49 @@ class ChatClient:
         return text.replace(self._key, "[key]") if len(self._key) >= SHORTEST_KEY else text
 
 
+def _create(client: openai.OpenAI, **request: Any) -> str:
+    create: Any = client.chat.completions.with_raw_response.create  # its overloads know no plain mapping
+    return str(create(**request).http_response.text)
+
+
+def _list_models(client: openai.OpenAI) -> str:
+    return client.models.with_raw_response.list().http_response.text
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _root(error: BaseException) -> str:
+    """The words of the error that is behind an error."""
+    *_, root = _causes(error)
+    return " ".join((str(root) or str(error)).split())[:200] or type(root).__name__
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # a port that is no number
+        return False
+
+
+def _masked(address: str) -> str:
+    """The address without a user's name and password."""
+    return re.sub(r"//[^/@]*@", "//***@", address)
+
+
 def _key(variable: str | None) -> str:
     if variable is None:
         return ""
-    key = os.environ.get(variable, "")
+    key = os.environ.get(variable, "").strip()  # a line's end comes with it from a file
     if not key:
         raise UserError(
             f"strategy=agent: no key in the environment variable {variable}. Export it, or use a local server (llm=local "
             "llm.base_url=http://... llm.model=...),\nor see the loop without any LLM: llm=playbook"
         )
+    if not (key.isascii() and key.isprintable()):
+        raise UserError(f"strategy=agent: what is in the environment variable {variable} is no key; copy it again")
     return key

@@ -14,6 +14,8 @@ class Playbook:
     """A hand-picked list of edits to this repository's train.py, served in order. It proves nothing about LLMs: it shows the
     whole loop without one."""
 
+    patience_minutes = 0.0
+
     def __init__(self, file: str) -> None:
         from omegaconf import OmegaConf
         from omegaconf.errors import OmegaConfBaseException
@@ -23,6 +25,9 @@ class Playbook:
             self.replies = [_as_reply(entry) for entry in entries]
         except (OSError, OmegaConfBaseException, KeyError, TypeError) as error:
             raise UserError(f"llm.file={file}: is no list of edits ({error!r}); name another file") from error
+
+    def check(self) -> None:
+        """Nobody is to be asked."""
 
     def complete(self, messages: Messages, ask: int, call: int) -> Reply:
         if call > 0:

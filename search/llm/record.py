@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config.files import unwritable, write_whole
-from search.config.messages import printable
+from search.config.messages import UserError, printable
 from search.llm.reply import Call, Client, Messages, Reply
 
 CALL = "call-"  # recorded calls are call-1.json, call-2.json, ...
@@ -31,8 +31,14 @@ class Recorder:
         path = self.folder / f"{number:04d}" / f"{CALL}{call + 1}.json"
         if not path.is_file():
             return None
-        whole = json.loads(path.read_text(encoding="utf-8"))
-        return Call(Reply(**whole["reply"]), whole["program_md"])
+        try:
+            whole = json.loads(path.read_text(encoding="utf-8"))
+            return Call(Reply(**whole["reply"]), whole["program_md"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{path}: is a recorded reply that cannot be read ({type(error).__name__}: {error}).\n"
+                "Restore it from a copy; or remove it, and its reply is asked for (and paid) again, which may end this study"
+            ) from error
 
     def complete(self, number: int, messages: Messages, program: str, ask: int, call: int) -> Call:
         """Make a call. `program`: the text of program.md that its messages hold. Raises as Client.complete."""
@@ -41,7 +47,8 @@ class Recorder:
         prompt = "\n\n".join(f"# {message['role']}\n\n{message['content']}" for message in messages)
         whole = {"ask": ask, "call": call, "program_md": program_md, "messages": list(messages), "reply": reply.record()}
         self._keep(number, f"prompt-{call + 1}.md", printable(prompt))
-        self._keep(number, f"reply-{call + 1}.md", printable(reply.text))
+        thought = f"# reasoning\n\n{reply.reasoning}\n\n# reply\n\n" if reply.reasoning else ""
+        self._keep(number, f"reply-{call + 1}.md", printable(thought + reply.text))
         if not (self.folder / f"program-{program_md}.md").is_file():
             _write(self.folder / f"program-{program_md}.md", program)
         self._keep(number, f"{CALL}{call + 1}.json", json.dumps(whole, indent=1))  # last: what it says is then complete

@@ -12,6 +12,8 @@ class Replay:
     """The recorded replies of an earlier study, in their order: nothing is paid again. `record`: that study's folder, or its
     trials' `conversation` folders as downloaded from MLflow."""
 
+    patience_minutes = 0.0
+
     def __init__(self, record: str | None) -> None:
         if not record:
             raise UserError("llm.record: is not set; name the folder of an earlier study, as llm.record=mlruns/studies/...")
@@ -26,6 +28,9 @@ class Replay:
             what = "the replies of several studies" if calls else "no recorded replies"
             raise UserError(f"llm.record={record}: holds {what}; name the folder of one study of strategy=agent")
         self._previous: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        """Nobody is to be asked."""
 
     def complete(self, messages: Messages, ask: int, call: int) -> Reply:
         if call == 0 and self._previous is not None:

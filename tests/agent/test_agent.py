@@ -24,7 +24,7 @@ from search.study.journal import Journal
 from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
 from search.study.winner import ranked, winner_at, winner_of
 from search.testing.synthetic import FailsOn, SyntheticRunner, run_study
-from tests.servers.llm import Answer, serve
+from tests.servers.llm import Answer, FakeClock, serve
 
 NOISE = NoiseFloor(mean=2.5, sd=0.01, trials=12)
 
@@ -41,14 +41,21 @@ def stock(configure):
 
 
 @pytest.fixture
-def study(configure, stock, tmp_path):
+def heard():
+    """What whoever watches is told."""
+    return []
+
+
+@pytest.fixture
+def study(configure, stock, tmp_path, heard):
     """Run an agent's study with synthetic scores against a server."""
 
-    def run(server, trials, *overrides, name="study", runner=None, noise=None):
-        settings = [f"llm.base_url={server.url}", "llm.model=test", "llm.timeout_seconds=2", "llm.retries=2"]
+    def run(server, trials, *overrides, name="study", runner=None, noise=None, stop=lambda: False):
+        settings = [f"llm.base_url={server.url}", "llm.model=test", "llm.timeout_seconds=2", "llm.patience_minutes=0.5"]
         config = configure("task=smoke", "strategy=agent", "llm=local", *settings, *overrides)
         folder = tmp_path / name
-        strategy = make_strategy(config, stock, noise, folder)
+        strategy = make_strategy(config, stock, noise, folder, heard.append, stop)
+        strategy.client.clock = FakeClock()
         return run_study(folder, strategy, runner or SyntheticRunner(), stock, trials)
 
     return run
@@ -100,7 +107,7 @@ def test_passing_trouble_is_retried(study, stock, trouble):
     ("trouble", "said"),
     [
         (Answer(status=401, error="bad key"), "bad key"),
-        (Answer(status=429, error="quota"), "quota"),
+        (Answer(status=429, body={"error": {"message": "no quota", "code": "insufficient_quota"}}), "no quota"),
         (Answer(cut=True, text="x" * 500), "gave no reply"),
     ],
     ids=["wrong key", "no quota", "cut-off JSON"],
@@ -499,7 +506,7 @@ def test_settings_that_make_no_sense_are_refused(configure, stock, tmp_path, mon
         with pytest.raises(UserError, match=said):
             make_strategy(configure("task=smoke", "strategy=agent", *overrides), stock, None, tmp_path)
     for overrides, said in (
-        (["llm.retries=many"], "llm.retries=many: must be a whole number"),
+        (["llm.patience_minutes=long"], "llm.patience_minutes=long: must be a number"),
         (["llm.price.input=cheap"], "llm.price.input"),
         (["study.usd=5"], "needs llm.price.input"),
         (["+llm.colour=red"], "no such setting"),

@@ -1,0 +1,13 @@
+"""The marks of an edit, and why a reply is none."""
+
+from __future__ import annotations
+
+SEARCH, DIVIDER, REPLACE = "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"
+FORMAT = (
+    f"An edit is a line {SEARCH}, the lines to find, a line {DIVIDER}, the new lines, a line {REPLACE}; or the whole file "
+    "in a fence"
+)
+
+
+class EditError(Exception):
+    """Why a reply is no new program, in words for its author."""
