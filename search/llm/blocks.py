@@ -106,9 +106,9 @@ def _in_shown(places: list[int], lines: list[Line], size: int, number: int) -> l
     by_origin = {origin: place for place, (origin, _) in enumerate(lines) if origin is not None}
     found = []
     for place in places:
-        now = [by_origin.get(place + step, -size) for step in range(size)]
-        if now == list(range(now[0], now[0] + size)):
-            found.append(now[0])
+        start = by_origin.get(place)
+        if start is not None and all(by_origin.get(place + step) == start + step for step in range(size)):
+            found.append(start)
     if places and not found:
         raise EditError(f"block {number} changes lines that an earlier block has changed; make one block of them")
     return found

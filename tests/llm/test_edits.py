@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.agent.keep_rules import Program
 from search.config.places import ROOT
 from search.llm import edits
+from search.llm.answer import answer, no_answer
+from search.llm.reply import Reply
+from search.study import source
 from search.study.flags import flags
 
 PROGRAM = '''"""A program."""
@@ -47,10 +51,51 @@ def block(search: str, replace: str) -> str:
         (block("if A:\n    return A", "if B:\n    return B"), "    if A:\n        return A", "    if B:\n        return B"),
         (block('    return "größe"', '    return "größer"'), "größe", "größer"),
         (block("A = 1", "A = 3") + block("B = 2", "B = 4"), "A = 1\nB = 2", "A = 3\nB = 4"),
+        (block("A = 1", "B = 2") + block("B = 2", "B = 4"), "A = 1\nB = 2", "B = 2\nB = 4"),  # as it was shown
+        (block("A = 1", "A = 3\nC = 5") + block("C = 5", "C = 6"), "A = 1", "A = 3\nC = 6"),  # put there by the first
     ],
 )
 def test_blocks_are_applied(reply, before, after):
     assert edits.new_program(reply, PROGRAM) == PROGRAM.replace(before, after)
+
+
+NEAR_MISSES = {
+    "a blank first line": block("\nA = 1", "\nA = 3"),
+    "a blank last line": block("A = 1\n\n\n", "A = 3"),
+    "six chevrons": "<<<<<< SEARCH\nA = 1\n======\nA = 3\n>>>>>> REPLACE",
+    "eight chevrons": "<<<<<<<< SEARCH\nA = 1\n========\nA = 3\n>>>>>>>> REPLACE",
+    "no blank after the chevrons": "<<<<<<<SEARCH\nA = 1\n=======\nA = 3\n>>>>>>>REPLACE",
+    "a file's name at the mark": "<<<<<<< SEARCH train.py\nA = 1\n=======\nA = 3\n>>>>>>> REPLACE train.py",
+    "a file's name under the mark": block("train.py\nA = 1", "A = 3"),
+    "a fence at the mark": "```<<<<<<< SEARCH\nA = 1\n=======\nA = 3\n>>>>>>> REPLACE```",
+    "fences in both parts": block("```python\nA = 1\n```", "```python\nA = 3\n```"),
+    "a fence around both parts": block("```python\nA = 1", "A = 3\n```"),
+    "a file's name and a fence": block("`train.py`\n```\nA = 1\n```", "```\nA = 3\n```"),
+    "old words": "<<<<<<< ORIGINAL\nA = 1\n=======\nA = 3\n>>>>>>> UPDATED",
+    "no word at the end": "<<<<<<< SEARCH\nA = 1\n=======\nA = 3\n>>>>>>>",
+}
+
+
+@pytest.mark.parametrize("name", NEAR_MISSES)
+def test_a_near_miss_that_can_only_mean_one_thing_is_taken(name):
+    assert edits.new_program(NEAR_MISSES[name], PROGRAM) == PROGRAM.replace("A = 1", "A = 3")
+
+
+def test_a_rule_of_equal_signs_in_a_block_is_no_divider():
+    program = PROGRAM.replace('"""A program."""', '"""Title\n=====\n"""')
+    reply = block('"""Title\n=====\n"""\nA = 1', '"""Title\n=====\n"""\nA = 3')
+    assert edits.new_program(reply, program) == program.replace("A = 1", "A = 3")
+
+
+def test_blocks_that_change_the_same_lines_are_refused():
+    with pytest.raises(edits.EditError, match="block 2 changes lines that an earlier block has changed"):
+        edits.new_program(block("A = 1\nB = 2", "A = 2\nB = 3") + block("B = 2", "B = 4"), PROGRAM)
+
+
+def test_a_block_that_matches_nothing_is_told_the_lines_that_were_shown():
+    with pytest.raises(edits.EditError) as refused:
+        edits.new_program(block("A = 1", "A = 3") + block("A = 1\nB = 3", "B = 4"), PROGRAM)
+    assert str(refused.value).endswith("The nearest lines are:\nA = 1\nB = 2")
 
 
 WHOLE = PROGRAM.replace("A = 1", "A = 7")
@@ -64,6 +109,9 @@ FENCED = WHOLE.replace('"""A program."""', '"""A program.\n\n```python\nx = 1\n`
         f"Here it is:\n\n```\n{WHOLE}```\nDone.",
         f"First a sketch:\n```python\nA = 7\n```\nand now all:\n```python\n{WHOLE}```",
         f"````markdown\n```python\n{WHOLE}```\n````",
+        "Step:\n```python\nA = 7\n```\n" * 40 + f"All:\n```python\n{WHOLE}```\n",
+        "Step:\n```python\ndef build_model():\n    pass\n```\n" * 40 + f"```python\n{WHOLE}```\n" + "```\nA = 7\n```\n" * 40,
+        f"```python\n{WHOLE}```\nThe part that is new:\n```python\ndef build_model(a, b):\n    ...\n```\n",
     ],
 )
 def test_a_whole_file_is_accepted(reply):
@@ -89,11 +137,83 @@ def test_a_fence_inside_a_fence_is_a_part_of_the_file():
         (block("def main():", "def other():"), "lacks the function main"),
         ("```python\nA = 7\n```", "lacks the function build_model and main"),
         ("```python\nA = 7\n", "does not end it"),
+        ("--- a/train.py\n+++ b/train.py\n@@ -2 +2 @@\n-A = 1\n+A = 2\n", "is a diff"),
+        ("```diff\n@@ -2,1 +2,1 @@ def f\n-A = 1\n+A = 2\n```", "is a diff"),
+        ("*** Begin Patch\n*** Update File: train.py\n-A = 1\n+A = 2\n*** End Patch", "is a diff"),
+        (block("2: A = 1\n3: B = 2", "2: A = 2\n3: B = 2"), "quotes lines with their numbers"),
+        (block("  2 | A = 1", "  2 | A = 2"), "quotes lines with their numbers"),
+        ("```python\n" + "".join(f"{n} {line}\n" for n, line in enumerate(WHOLE.splitlines(), 1)) + "```", "carry numbers"),
+        (block("B = 2", "from __future__ import annotations"), "does not compile: from __future__"),
+        (block("B = 2", "return 2"), "does not compile: 'return' outside function"),
+        (block("def main():", "def main(a, a):"), "does not compile: duplicate argument"),
+        (block("A = 1", f"A = {'9' * 5000}"), "Exceeds the limit"),
+        (block("A = 1", f"A = 0x{'f' * 4000}"), "cannot be recorded: Exceeds the limit"),
+        (block("    x = A\n    x = A", f"    x = 0x{'f' * 4000}"), "cannot be recorded: Exceeds the limit"),
+        (block("A = 1", f"A = {'-' * 1500}1"), "nested more than 100 levels"),
+        (block("A = 1", 'A = "\\ud800"'), "cannot be recorded: 'utf-8' codec can't encode"),
+        (block("A = 1", f"{'A' * 300} = 1"), "a name of 300 characters"),
+        (block("A = 1", f"A = {'(' * 500}1{')' * 500}"), "does not parse"),
+        (block("A = 1", f"A = 1{' + 1' * 5000}"), "recursion depth"),
+        (block("A = 1", "A = '\0'"), "null bytes"),
     ],
+    ids=str,
 )
 def test_what_is_not_clear_is_said(reply, said):
-    with pytest.raises(edits.EditError, match=said.replace("(", r"\(").replace(")", r"\)")):
+    with pytest.raises(edits.EditError) as refused:
         edits.new_program(reply, PROGRAM)
+    assert said in str(refused.value)
+
+
+def test_a_program_at_the_edge_of_what_is_read_breaks_nothing_of_ours():
+    deep = edits.new_program(block("A = 1", f"A = {'-' * 90}1"), PROGRAM)
+    assert source.change(PROGRAM, deep).constants == {"A": (1, 1)} or source.change(PROGRAM, deep).kind
+    assert flags(deep) == () and Program(0, deep).length
+
+
+THOUGHTS = {
+    "a thought": "<think>{}</think>\n{}",
+    "an end without a beginning": "{}</think>{}",
+    "two thoughts": "<think>a</think><think>{}</think>{}",
+    "large letters": "<THINK>{}</THINK>{}",
+    "thinking": "<thinking>{}</thinking>{}",
+    "Mistral's": "[THINK]{}[/THINK]{}",
+    "Kimi's": "◁think▷{}◁/think▷{}",
+    "gpt-oss's": "<|channel|>analysis<|message|>{}<|end|><|start|>assistant<|channel|>final<|message|>{}",
+}
+
+
+@pytest.mark.parametrize("name", THOUGHTS)
+def test_what_a_model_thinks_is_no_part_of_its_answer(name):
+    draft, final = f"NOTE: no\n{block('A = 1', 'A = 9')}", f"NOTE: yes\n{block('A = 1', 'A = 3')}"
+    said = answer(THOUGHTS[name].format(draft, final))
+    assert edits.field(said, "note") == "yes" and edits.new_program(said, PROGRAM) == PROGRAM.replace("A = 1", "A = 3")
+
+
+def test_a_thought_that_does_not_end_is_no_answer():
+    assert answer(f"<think>{block('A = 1', 'A = 9')}").strip() == ""
+    assert answer(f"{block('A = 1', 'A = 3')}<think>or rather").strip() == block("A = 1", "A = 3").strip()
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (Reply("x", "stop", "m"), ""),
+        (Reply("", "stop", "m"), "is empty"),
+        (Reply("x", "length", "m"), "cut off (finish reason 'length')"),
+        (Reply("<think>x", "length", "m"), "cut off while it was still reasoning"),
+        (Reply("", "MAX_TOKENS", "m", reasoning="hm"), "cut off while it was still reasoning"),
+        (Reply("", "stop", "m", reasoning="hm"), "reasoning only"),
+        (Reply("<think>hm</think>\n", "stop", "m"), "reasoning only"),
+        (Reply("", "stop", "m", refusal="I\nwill not"), "the model refused: I will not"),
+        (Reply("", "content_filter", "m"), "filter"),
+        (Reply("half", "content_filter", "m"), "filter"),
+        (Reply("", "tool_calls", "m", tools="edit"), "calls a tool (edit)"),
+        (Reply("", "function_call", "m"), "calls a tool"),
+        (Reply("x", "tool_calls", "m", tools="edit"), ""),
+    ],
+)
+def test_replies_without_an_answer_are_told_apart(reply, reason):
+    assert reason in no_answer(reply) and bool(reason) == bool(no_answer(reply))
 
 
 def test_the_nearest_lines_are_quoted_back():
