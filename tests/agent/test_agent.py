@@ -24,7 +24,7 @@ from search.study.journal import Journal
 from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
 from search.study.winner import ranked, winner_at, winner_of
 from search.testing.synthetic import FailsOn, SyntheticRunner, run_study
-from tests.servers.llm import Answer, FakeClock, serve
+from tests.servers.llm import Answer, FakeClock, Script, serve
 
 NOISE = NoiseFloor(mean=2.5, sd=0.01, trials=12)
 
@@ -121,6 +121,155 @@ def test_lasting_trouble_stops_the_study_and_the_same_command_goes_on(study, sto
         _, trials = study(server, 3)
     assert [trial.status for trial in trials] == [Status.COMPLETED] * 3
     assert len(server.requests) == 1  # the first reply is not paid for again
+
+
+def test_a_wrong_model_costs_no_training_run(study, stock):
+    runner = SyntheticRunner()
+    with serve(Answer(status=404, error="no such model"), listing=Answer(status=404)) as server:
+        for _ in range(2):
+            with pytest.raises(UserError, match="no such model"):
+                study(server, 3, runner=runner)
+    assert not runner.requests
+    with serve(Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+        study(server, 2, runner=runner)
+        assert server.lists == 1
+        study(server, 2, runner=runner)  # what is trained needs nobody
+        assert server.lists == 1
+
+
+def test_an_outage_is_told_and_outlasted(study, stock, heard):
+    troubles = [Answer(status=503, error="loading"), Answer(body={"error": {"message": "busy"}}), Answer(body="<html>")]
+    with serve(*troubles, Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+        _, trials = study(server, 2)
+    assert trials[1].status is Status.COMPLETED and trials[1].candidate.cost.calls == 1
+    assert len(heard) == 2 and "503: loading" in heard[0] and "3 retries" in heard[1]
+
+
+def test_a_request_to_stop_ends_the_waiting_and_loses_nothing(study, stock):
+    with serve(Answer(edit("MATRIX_LR", 0.1, stock=stock)), Answer(status=503)) as server:
+        stops = lambda: len(server.requests) > 3  # noqa: E731
+        with pytest.raises(KeyboardInterrupt):
+            study(server, 3, stop=stops)
+        server.answers = [Answer(edit("WEIGHT_DECAY", 0.11, stock=stock))]
+        _, trials = study(server, 3)
+    assert [trial.status for trial in trials] == [Status.COMPLETED] * 3
+
+
+NEVER_SAID_AGAIN = {
+    "empty": Answer(message={"content": None, "reasoning_content": "a long thought"}),
+    "reasoning only": Answer("<think>a long thought</think>\n"),
+    "cut off": Answer("a long thought " * 2000, finish_reason="length"),
+    "refused": Answer(message={"content": None, "refusal": "a long thought"}),
+}
+
+
+@pytest.mark.parametrize("name", NEVER_SAID_AGAIN)
+def test_an_empty_or_cut_off_reply_is_never_sent_back(study, stock, tmp_path, name):
+    with serve(NEVER_SAID_AGAIN[name], Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+        _, trials = study(server, 2)
+    first, second = (request["messages"] for request in server.requests)
+    assert [message["role"] for message in second] == ["system", "user"]  # nothing empty, and roles alternate
+    assert second[1]["content"].startswith(first[1]["content"]) and "Nothing was trained" in second[1]["content"]
+    assert "a long thought" not in json.dumps(second) or name == "refused"
+    assert "a long thought" in (tmp_path / "study" / "attachments" / "0001" / "call-1.json").read_text()
+    assert trials[1].status is Status.COMPLETED
+
+
+def test_only_the_answer_of_a_reply_is_sent_back(study, stock):
+    thought = "<think>\n" + edit("MATRIX_LR", 1e-5, "a draft", stock) + "</think>\nNOTE: talk\nNo edit."
+    with serve(Answer(thought), Answer(thought + edit("MATRIX_LR", 0.1, "in earnest", stock))) as server:
+        _, trials = study(server, 2)
+    assert server.requests[1]["messages"][2]["content"].strip() == "NOTE: talk\nNo edit."
+    assert source.constants(trials[1].candidate.source)["MATRIX_LR"] == 0.1
+
+
+class Picky(Script):
+    """A server that refuses whatever holds more than two messages."""
+
+    def answer(self, path, request):
+        answer = super().answer(path, request)
+        return Answer(status=400, error="too long") if request and len(request["messages"]) > 2 else answer
+
+
+def test_a_refused_repair_begins_the_proposal_anew_as_one_more_recorded_call(study, stock, tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.servers.llm.Script", Picky)
+    with serve(Answer("prose"), Answer("not reached"), Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+        _, trials = study(server, 2)
+        assert trials[1].status is Status.COMPLETED and trials[1].candidate.cost.calls == 2
+        assert server.requests[2]["messages"] == server.requests[0]["messages"]
+        assert (tmp_path / "study" / "attachments" / "0001" / "call-2.json").is_file()
+        study(server, 2)
+    assert len(server.requests) == 3
+
+
+def test_a_study_that_was_cut_off_after_a_refused_repair_goes_on(study, stock, monkeypatch):
+    monkeypatch.setattr("tests.servers.llm.Script", Picky)
+    with serve(Answer("prose"), Answer("not reached"), Answer(status=401, error="key ran out")) as server:
+        with pytest.raises(UserError, match="key ran out"):
+            study(server, 2)
+        server.answers.append(Answer(edit("MATRIX_LR", 0.1, stock=stock)))
+        server.requests.pop()
+        server.answers.pop(2)
+        _, trials = study(server, 2)
+    assert trials[1].status is Status.COMPLETED and trials[1].candidate.cost.calls == 2
+
+
+def test_a_first_prompt_that_is_refused_ends_the_study(study):
+    with serve(Answer(status=400, error="context length is 8192")) as server, pytest.raises(UserError, match="8192"):
+        study(server, 2)
+    assert len(server.requests) == 1
+
+
+ODD = {
+    "4,000 hexadecimal digits": f"MASK = 0x{'f' * 4000}",
+    "5,000 digits": f"MASK = {'9' * 5000}",
+    "1,500 signs": f"DEEP = {'-' * 1500}1",
+    "1,500 brackets": f"DEEP = {'[' * 1500}{']' * 1500}",
+    "1,500 negations": f"DEEP = {'not ' * 1500}1",
+    "a chain of 2,000 attributes": f"deep = task{'.a' * 2000}",
+    "half of a surrogate pair": 'SEP_TOKEN = "\\ud800"',
+    "half of one, in the text": 'SEP_TOKEN = "\ud800"',
+    "a name of 300 characters": f"{'A' * 300} = 1",
+    "a null byte": 'SEP_TOKEN = "\0"',
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_reply_that_our_own_tools_cannot_read_is_unusable_then_and_on_every_resume(study, stock, name):
+    odd = Answer(f"NOTE: odd\n<<<<<<< SEARCH\nADAM_BETA1 = 0.8\n=======\nADAM_BETA1 = 0.8\n{ODD[name]}\n>>>>>>> REPLACE")
+    runner = SyntheticRunner()
+    with serve(odd, Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+        _, trials = study(server, 3, "strategy.repairs=0", runner=runner)
+        if trials[1].status is Status.COMPLETED:  # a server's half pair becomes a question mark on the way
+            assert name == "half of one, in the text"
+        else:
+            assert trials[1].status is Status.UNUSABLE and "after 1 replies: the edited train.py" in trials[1].outcome.reason
+            assert len(runner.requests) == 2
+        _, again = study(server, 3, "strategy.repairs=0")
+    assert again == trials and len(server.requests) == 2
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"reply": {}}'])
+def test_a_damaged_recorded_reply_is_named(study, stock, tmp_path, damage):
+    with serve(Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+        study(server, 2)
+        path = tmp_path / "study" / "attachments" / "0001" / "call-1.json"
+        path.write_text(damage)
+        with pytest.raises(UserError, match=r"call-1\.json: .* cannot be read"):
+            study(server, 2)
+    assert len(server.requests) == 1
+
+
+def test_replies_of_an_earlier_version_are_read(study, stock, tmp_path):
+    with serve(Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+        _, trials = study(server, 2)
+        path = tmp_path / "study" / "attachments" / "0001" / "call-1.json"
+        whole = json.loads(path.read_text())
+        for name in ("reasoning", "refusal", "tools"):  # which it did not keep
+            del whole["reply"][name]
+        path.write_text(json.dumps(whole))
+        _, again = study(server, 2)
+    assert again == trials and len(server.requests) == 1
 
 
 REPAIRED = {
@@ -337,6 +486,30 @@ def test_keep_rules(rule, score, text, kept):
     assert verdict.kept == kept == (after is not incumbent) and verdict.reason
     if isinstance(rule, Margin) and not isinstance(rule, Greedy):
         assert ("control of 12 trials" if rule.noise else "noise floor unknown") in verdict.reason
+
+
+def test_many_small_losses_are_no_way_down():
+    """Each deletion is within noise of the one before, and the second is not within noise of the best."""
+    rule, incumbent = Margin(NOISE, 2.0), Program(0, "".join(f"A{n} = {n}\n" for n in range(30)), {0: 2.5})
+    kept = []
+    for number in range(1, 20):
+        text = "".join(f"A{n} = {n}\n" for n in range(30 - number))
+        verdict, incumbent = rule.judge(scored(number, 2.5 + 0.025 * number, text), incumbent)
+        kept.append(verdict.kept)
+    assert kept == [True, *[False] * 18] and "against trial 0" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"""Another docstring."""\nA = 1\n', "A = 1\npass\n", "A = 1\n...\n", "A = 1\n'a note'\n", "A = 1  # a note\n"],
+)
+def test_what_does_nothing_makes_no_other_program_and_no_shorter_one(text):
+    plain = "A = 1\n"
+    assert source.program_hash(text) == source.program_hash(plain)
+    assert source.change(plain, text).kind == "none" and Program(0, text).length == Program(0, plain).length
+    inside = f"def f():\n    'What f does.'\n    pass\n    return 1\n{text}"
+    assert source.program_hash(inside) == source.program_hash(f"def f():\n    return 1\n{plain}")
+    assert source.program_hash("def f():\n    return 'x'\n") != source.program_hash("def f():\n    return 'y'\n")
 
 
 @pytest.mark.parametrize(("second", "kept"), [(2.41, True), (2.60, False)])
