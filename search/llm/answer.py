@@ -8,8 +8,10 @@ from search.llm.reply import Reply
 
 # Reasoning inside of a text: <think> (DeepSeek, Qwen), [THINK] (Mistral), ◁think▷ (Kimi), channels (gpt-oss).
 NAMES = "(?:think|thinking|thought|reasoning)"
-OPENING = re.compile(rf"<{NAMES}>|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>", re.IGNORECASE)
-CLOSING = re.compile(rf"</{NAMES}>|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>", re.IGNORECASE)
+QUOTE = "[\"'`]"  # a program may speak of a mark: between two quotes it is none
+BEGIN, END = (f"(?<!{QUOTE})<{slash}{NAMES}>|<{slash}{NAMES}>(?!{QUOTE})" for slash in ("", "/"))
+OPENING = re.compile(rf"{BEGIN}|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>", re.IGNORECASE)
+CLOSING = re.compile(rf"{END}|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>", re.IGNORECASE)
 TRUNCATED = ("length", "max_tokens", "max_output_tokens", "model_length")  # finish reasons of a reply that ran out of room
 FILTERED = ("content_filter", "safety", "prohibited_content", "blocklist")  # and of one that a provider held back
 

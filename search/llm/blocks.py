@@ -13,7 +13,7 @@ BESIDE = r"[\s`:*]*(?:[\w./-]+\.py|python)?[\s`:*]*"
 OPENS = re.compile(rf"{BESIDE}<{{5,9}}\s*(SEARCH|ORIGINAL)\b{BESIDE}", re.IGNORECASE)
 DIVIDES = re.compile(r"\s*={5,9}\s*")
 CLOSES = re.compile(rf"\s*>{{5,9}}(\s*(REPLACE|UPDATED)\b)?{BESIDE}", re.IGNORECASE)
-FENCE = re.compile(r"\s*```[\w+.-]*\s*")
+FENCE = re.compile(r"\s*(?:```|~~~)[\w+.-]*\s*")
 FILE_NAME = re.compile(r"\s*[`*]*[\w./-]+\.py[`*]*:?\s*")
 NUMBERED = re.compile(r"\s*\d+(?:\s*[:|→]|\t|\s{2,}|$) ?")
 

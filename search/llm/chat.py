@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import Any
 
 from search.config.messages import UserError
-from search.llm.completion import Failure, failure_of, models_of, reply_of, seconds_to_wait
+from search.llm.completion import Failure, models_of, reply_of
+from search.llm.connection import Connection, is_address, masked
 from search.llm.reply import Messages, Refused, Reply, Unavailable
-
-if TYPE_CHECKING:
-    import openai
 
 SHORTEST_KEY = 8  # characters
 PASSING = (408, 409, 425, 429)  # of HTTP's 4xx; all 5xx pass too
@@ -47,13 +43,13 @@ class ChatClient:
         self._key = _key(api_key_env)
         if not model:
             raise UserError("llm.model: is not set; name a model of that server, as llm.model=...")
-        if base_url is not None and not _is_address(base_url):
-            raise UserError(f"llm.base_url={_masked(base_url)}: is no address; give it as http://HOST:PORT/v1")
+        if base_url is not None and not is_address(base_url):
+            raise UserError(f"llm.base_url={masked(base_url)}: is no address; give it as http://HOST:PORT/v1")
         if patience_minutes < 0:
             raise UserError(f"llm.patience_minutes={patience_minutes}: must be 0 or more")
         self.model = model
         self.base_url = base_url
-        self.timeout_seconds = timeout_seconds
+        self.connection = Connection(base_url, self._key, timeout_seconds)
         self.patience_minutes = patience_minutes
         optional = {"temperature": temperature, "max_tokens": max_tokens}
         self.options = {name: value for name, value in optional.items() if value is not None}
@@ -67,7 +63,7 @@ class ChatClient:
         is not on record."""
         with self._explained():
             try:
-                known = models_of(self._body(_list_models))
+                known = models_of(self.connection.models())
             except Failure as failure:
                 if failure.status is None or failure.status in NO_ENTRY or failure.lasting:
                     raise
@@ -95,11 +91,11 @@ class ChatClient:
         if not base or re.search(r"/v\d\w*$", base) or failure.status in NO_ENTRY:
             return
         try:
-            models_of(self._body(_list_models, f"{base}/v1"))
+            models_of(replace(self.connection, base_url=f"{base}/v1").models())
         except Failure as other:
             if other.status not in NO_ENTRY:
                 return
-        raise UserError(f"llm.base_url={_masked(base)}: the server's API is elsewhere; give llm.base_url={_masked(base)}/v1")
+        raise UserError(f"llm.base_url={masked(base)}: the server's API is elsewhere; give llm.base_url={masked(base)}/v1")
 
     def _with_names(self, failure: Failure, known: list[str]) -> Failure:
         if not known:
@@ -109,7 +105,7 @@ class ChatClient:
 
     def _complete(self, messages: Messages, options: dict[str, Any]) -> Reply:
         began = time.monotonic()
-        body = self._body(lambda client: _create(client, model=self.model, messages=list(messages), stream=False, **options))
+        body = self.connection.complete({"model": self.model, "messages": list(messages), "stream": False, **options})
         reply = reply_of(body, self.model, round(time.monotonic() - began, 3))
         return replace(
             reply,
@@ -120,40 +116,13 @@ class ChatClient:
             tools=self._plain(reply.tools),
         )
 
-    def _body(self, send: Callable[[openai.OpenAI], str], base_url: str | None = None) -> str:
-        """The body of an answer of HTTP status 200. Raises Failure, UserError."""
-        import openai
-
-        try:
-            client = openai.OpenAI(
-                api_key=self._key or "none",
-                base_url=base_url or self.base_url,
-                timeout=self.timeout_seconds,
-                max_retries=0,
-            )
-        except (openai.OpenAIError, ImportError, OSError, ValueError) as error:
-            raise UserError(
-                f"llm: no connection can be made ({_root(error)}); look at ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and "
-                "SSL_CERT_FILE in the environment: unset them, or mend what they name"
-            ) from error
-        with client:
-            try:
-                return send(client)
-            except openai.APIStatusError as error:
-                answer = error.response
-                raise failure_of(answer.text, answer.status_code, seconds_to_wait(answer.headers)) from None
-            except (openai.OpenAIError, ValueError) as error:  # ValueError: what is no header, no text
-                distrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
-                lasting = distrusted or not isinstance(error, openai.APIConnectionError)
-                raise Failure(f"{type(error).__name__}: {_root(error)}", lasting=lasting) from None
-
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Turn a Failure into what it means for a study: Unavailable, Refused or UserError."""
         try:
             yield
         except Failure as failure:
-            where = _masked(self.base_url or os.environ.get("OPENAI_BASE_URL") or "OpenAI")
+            where = masked(self.base_url or os.environ.get("OPENAI_BASE_URL") or "OpenAI")
             status = failure.status
             words = self._plain(str(failure) if status in (None, 200) else f"{status}: {failure}")
             if not failure.lasting and (status is None or status in (200, *PASSING) or status >= 500):
@@ -169,40 +138,6 @@ class ChatClient:
         SHORTEST_KEY is a placeholder for a server that wants none, and could be a word of the text."""
         text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
         return text.replace(self._key, "[key]") if len(self._key) >= SHORTEST_KEY else text
-
-
-def _create(client: openai.OpenAI, **request: Any) -> str:
-    create: Any = client.chat.completions.with_raw_response.create  # its overloads know no plain mapping
-    return str(create(**request).http_response.text)
-
-
-def _list_models(client: openai.OpenAI) -> str:
-    return client.models.with_raw_response.list().http_response.text
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _root(error: BaseException) -> str:
-    """The words of the error that is behind an error."""
-    *_, root = _causes(error)
-    return " ".join((str(root) or str(error)).split())[:200] or type(root).__name__
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:  # a port that is no number
-        return False
-
-
-def _masked(address: str) -> str:
-    """The address without a user's name and password."""
-    return re.sub(r"//[^/@]*@", "//***@", address)
 
 
 def _key(variable: str | None) -> str:

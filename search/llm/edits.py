@@ -15,7 +15,7 @@ REQUIRED = ("build_model", "main")  # what the harness needs of a program
 LONGEST_NOTE = 120  # characters
 MOST_FENCES = 50  # lines on each side of a program that are tried as its fence
 MOST_PLACES = 10  # where a program may stand
-FENCE = "```"
+FENCES = ("```", "~~~")
 DIFF = re.compile(r"^(@@ .*@@.*|diff --git .*|\*\*\* Begin Patch|\+\+\+ \S+.*)$", re.MULTILINE)
 NUMBERED = re.compile(r"\s*\d+(?:\s*[:|→]|\t|\s)")
 
@@ -55,7 +55,7 @@ def field(text: str, name: str) -> str:
 def _whole_file(text: str) -> str:
     """The longest fenced part that is a complete program; fences may stand inside fences. Raises EditError."""
     lines = text.split("\n")
-    fences = [number for number, line in enumerate(lines) if line.strip().startswith(FENCE)]
+    fences = [number for number, line in enumerate(lines) if line.strip().startswith(FENCES)]
     if not fences:
         raise EditError(f"the reply holds no edit: neither {SEARCH} blocks nor the whole file in a fence")
     if len(fences) == 1:
@@ -82,7 +82,7 @@ def _spans(lines: list[str], fences: list[int]) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     for place in places[: -MOST_PLACES - 1 : -1]:
         openings = [fence for fence in fences if fence < place][-MOST_FENCES:]
-        closings = [fence for fence in fences if fence > place and lines[fence].strip().strip("`") == ""][:MOST_FENCES]
+        closings = [fence for fence in fences if fence > place and lines[fence].strip(" \t`~") == ""][:MOST_FENCES]
         pairs = [(opening, closing) for opening in openings for closing in closings]
         spans += sorted(pairs, key=lambda pair: pair[0] - pair[1])
     return spans or [(fences[0], fences[-1])]

@@ -229,8 +229,8 @@ def test_a_model_that_takes_no_max_tokens_is_asked_without(client):
     ],
 )
 def test_a_wrong_key_or_model_is_found_before_anything_is_trained(client, heard, answers, settings, words):
-    trouble = answers.pop("trouble", GOOD)
-    with serve(trouble, **answers) as server, pytest.raises(UserError, match=words):
+    listing = {name: answer for name, answer in answers.items() if name == "listing"}
+    with serve(answers.get("trouble", GOOD), **listing) as server, pytest.raises(UserError, match=words):
         client(server.url, **settings).check()
     assert not heard
 

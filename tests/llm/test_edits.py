@@ -108,6 +108,7 @@ FENCED = WHOLE.replace('"""A program."""', '"""A program.\n\n```python\nx = 1\n`
         f"```python\n{WHOLE}```",
         f"Here it is:\n\n```\n{WHOLE}```\nDone.",
         f"First a sketch:\n```python\nA = 7\n```\nand now all:\n```python\n{WHOLE}```",
+        f"~~~python\n{WHOLE}~~~",
         f"````markdown\n```python\n{WHOLE}```\n````",
         "Step:\n```python\nA = 7\n```\n" * 40 + f"All:\n```python\n{WHOLE}```\n",
         "Step:\n```python\ndef build_model():\n    pass\n```\n" * 40 + f"```python\n{WHOLE}```\n" + "```\nA = 7\n```\n" * 40,
@@ -174,6 +175,7 @@ THOUGHTS = {
     "a thought": "<think>{}</think>\n{}",
     "an end without a beginning": "{}</think>{}",
     "two thoughts": "<think>a</think><think>{}</think>{}",
+    "an end behind a quote": "<think>{}`x`</think>\n{}",
     "large letters": "<THINK>{}</THINK>{}",
     "thinking": "<thinking>{}</thinking>{}",
     "Mistral's": "[THINK]{}[/THINK]{}",
@@ -191,6 +193,7 @@ def test_what_a_model_thinks_is_no_part_of_its_answer(name):
 
 def test_a_thought_that_does_not_end_is_no_answer():
     assert answer(f"<think>{block('A = 1', 'A = 9')}").strip() == ""
+    assert answer("A = '<think>'\nB = '</think>'") == "A = '<think>'\nB = '</think>'"
     assert answer(f"{block('A = 1', 'A = 3')}<think>or rather").strip() == block("A = 1", "A = 3").strip()
 
 
