@@ -147,6 +147,28 @@ def test_text_can_be_any_folder_and_train_py_by_hand_scores_like_a_trial(quick_c
     assert scores(quick_clone.study("autoresearch/smoke/seeds/0"))[0][2] == pytest.approx(by_hand, abs=1e-6)
 
 
+def test_server_and_model_are_asked_before_the_first_training_run_and_can_be_mended(quick_clone):
+    line = next(line for line in (quick_clone.root / "train.py").read_text().splitlines() if line.startswith("MUON_M"))
+    edit = Answer(f"NOTE: x\n<<<<<<< SEARCH\n{line}\n=======\nMUON_MOMENTUM = 0.9\n>>>>>>> REPLACE")
+    agent = ["strategy=agent", "llm=local", "llm.model=test", "task=smoke", "study.trials=2"]
+    journal = quick_clone.study("autoresearch/smoke/agent-test/0")
+    with serve(Answer(status=400, error="no temperature here"), edit, listing=Answer(status=404)) as server:
+        wrong = quick_clone.run(*agent, f"llm.base_url={server.root}")
+        assert wrong.returncode == 1 and f"give llm.base_url={server.url}" in wrong.stdout
+        server.listing, server.answers = Answer(status=404), [Answer(status=400, error="no temperature here")]
+        wrong = quick_clone.run(*agent, f"llm.base_url={server.url}", "llm.temperature=0.7")
+        assert wrong.returncode == 1 and "400: no temperature here" in wrong.stdout
+        assert not (journal / "journal.jsonl").read_bytes()
+        server.answers = [edit]
+        assert quick_clone.run(*agent, f"llm.base_url={server.url}").returncode == 0
+        asked = len(server.requests), server.lists
+    with serve(edit) as moved:
+        done = quick_clone.run(*agent, f"llm.base_url={moved.url}")
+        assert done.returncode == 0 and "is complete" in done.stdout
+        assert (moved.requests, moved.lists) == ([], 0) and asked[1] == 3
+    assert len(scores(journal)) == 2
+
+
 CANARY = "sk-canary-5d1f0c"
 
 

@@ -22,7 +22,7 @@ from search.runner.process import sandbox
 from search.runner.stock import stock_of
 from search.runner.trial_runner import check_task
 from search.study.budget import Budget, budget_in_words
-from search.study.contract import NoiseFloor, Strategy, TaskFacts
+from search.study.contract import NeedsServer, NoiseFloor, Strategy, TaskFacts
 from search.study.identity import Opening, batch_of, identity, open_study, text_of
 from search.study.journal import ATTACHMENTS, Entry, Journal
 from search.study.study import Display, Study
@@ -85,6 +85,9 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
     check_store(config.tracking.uri)
     with closing(runner), Journal(folder, plain.say) as journal:  # from here on there is a study
         stock = stock_of(config)
+        strategy = make_strategy(config, stock.text, None, folder, plain.say)
+        if not journal.entries and isinstance(strategy, NeedsServer):
+            strategy.check_server()  # before anything is on record: what is wrong can then be mended
         header = open_study(config, Opening(stock, prepared.fingerprint, runner.sandbox.name, overrides), journal)
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
         plain.say(greeting(config, folder, header))

@@ -15,7 +15,7 @@ DIVIDES = re.compile(r"\s*={5,9}\s*")
 CLOSES = re.compile(rf"\s*>{{5,9}}(\s*(REPLACE|UPDATED)\b)?{BESIDE}", re.IGNORECASE)
 FENCE = re.compile(r"\s*(?:```|~~~)[\w+.-]*\s*")
 FILE_NAME = re.compile(r"\s*[`*]*[\w./-]+\.py[`*]*:?\s*")
-NUMBERED = re.compile(r"\s*\d+(?:\s*[:|→]|\t|\s{2,}|$) ?")
+NUMBERED = re.compile(r"\s*L?\d+(?:\s*[:|→]|\s|$) ?", re.IGNORECASE)
 
 Line = tuple[int | None, str]  # of a program under way: its place in the program that was shown, None for a new line
 

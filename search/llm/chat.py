@@ -73,7 +73,7 @@ class ChatClient:
             try:
                 self._say_little()
             except Failure as failure:
-                self._refuse_address_without_v1(failure)
+                self._refuse_wrong_address(failure)
                 raise self._with_names(failure, known) from None
 
     def _say_little(self) -> None:
@@ -85,17 +85,29 @@ class ChatClient:
                 raise
             self._complete(GREETING, self.options)  # newer models refuse max_tokens
 
-    def _refuse_address_without_v1(self, failure: Failure) -> None:
-        """Raises UserError where it is only the end of the address that is missing."""
+    def _refuse_wrong_address(self, failure: Failure) -> None:
+        """Raises UserError where only the end of the address is wrong: no /v1, or a function's name behind it."""
         base = (self.base_url or "").rstrip("/")
-        if not base or re.search(r"/v\d\w*$", base) or failure.status in NO_ENTRY:
+        better = base.removesuffix("/chat/completions") if base.endswith("/chat/completions") else f"{base}/v1"
+        if not base or failure.status in NO_ENTRY or re.search(r"/v\d\w*$", base):
             return
+        if self._answers(replace(self.connection, base_url=better)):
+            raise UserError(
+                f"llm.base_url={masked(base)}: the server's API is elsewhere; give llm.base_url={masked(better)}"
+            )
+
+    def _answers(self, connection: Connection) -> bool:
+        """Whether there is an API, be it one that does not let us in or does not take what we say."""
         try:
-            models_of(replace(self.connection, base_url=f"{base}/v1").models())
-        except Failure as other:
-            if other.status not in NO_ENTRY:
-                return
-        raise UserError(f"llm.base_url={masked(base)}: the server's API is elsewhere; give llm.base_url={masked(base)}/v1")
+            models_of(connection.models())
+        except Failure as failure:
+            if failure.status in NO_ENTRY:
+                return True
+            try:
+                reply_of(connection.complete({"model": self.model, "messages": GREETING, "max_tokens": 1}), self.model, 0.0)
+            except Failure as other:
+                return other.status in (*NO_ENTRY, *BAD_PROMPT)
+        return True
 
     def _with_names(self, failure: Failure, known: list[str]) -> Failure:
         if not known:

@@ -17,12 +17,12 @@ MOST_FENCES = 50  # lines on each side of a program that are tried as its fence
 MOST_PLACES = 10  # where a program may stand
 FENCES = ("```", "~~~")
 DIFF = re.compile(r"^(@@ .*@@.*|diff --git .*|\*\*\* Begin Patch|\+\+\+ \S+.*)$", re.MULTILINE)
-NUMBERED = re.compile(r"\s*\d+(?:\s*[:|→]|\t|\s)")
+NUMBERED = re.compile(r"\s*L?\d+(?:\s*[:|→]|\s)", re.IGNORECASE)
 
 
 def new_program(text: str, current: str) -> str:
     """The program that an answer makes of the current one, which its author was shown. Raises EditError."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", "")  # a mark of UTF-8 on Windows
     found = blocks.blocks_of(text.split("\n"))
     try:
         program = blocks.apply(found, current) if found else _whole_file(text)

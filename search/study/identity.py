@@ -23,7 +23,8 @@ METRIC = "bits per UTF-8 byte of text, from float32 logits"
 EXTENDABLE = ("config.study.trials", "config.study.train_hours", "config.study.usd")
 # Written once, when the study began.
 UNCOMPARED = ("id", "noise_floor", "time", "kind", "machine", "device_batch", "overrides")
-# Where things lie, and how patient a client is, does not change what a study is (of a text, its contents are compared).
+# Where things lie, and how patient a client is, does not change what a study is (of a text, its contents are compared; of a
+# server, the model has a name).
 ELSEWHERE = (
     "config.cache",
     "config.tracking.uri",
@@ -31,7 +32,9 @@ ELSEWHERE = (
     "config.data.corpus.folder",
     "config.data.corpus.mirror",
 )
-PATIENCE = tuple(f"config.strategy.llm.{name}" for name in ("api_key_env", "patience_minutes", "timeout_seconds"))
+PATIENCE = tuple(
+    f"config.strategy.llm.{name}" for name in ("api_key_env", "base_url", "patience_minutes", "timeout_seconds")
+)
 # Groups that only count where the strategy uses them, as part of its own settings.
 GROUPS = ("llm", "sampler", "space")
 # The folders of `search` whose code can change a proposal or a score. What only shows, starts or compares lies in others.

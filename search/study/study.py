@@ -12,7 +12,7 @@ from search.config.files import unwritable
 from search.config.messages import UserError
 from search.study import source
 from search.study.budget import Budget
-from search.study.contract import Done, NeedsServer, Strategy
+from search.study.contract import Done, Strategy
 from search.study.journal import Entry, Journal
 from search.study.readable import unreadable
 from search.study.request import Observer, Progress, TrialRequest
@@ -73,8 +73,6 @@ class Study:
     def run(self) -> str:
         """Returns why the study ended. Raises UserError where it cannot go on; whatever is finished is in the journal."""
         recorded = list(self.journal.entries)
-        if not recorded and isinstance(self.strategy, NeedsServer):
-            self.strategy.check_server()
         while True:
             number = len(self.history)
             entry = recorded[number] if number < len(recorded) else None

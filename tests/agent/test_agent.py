@@ -123,20 +123,6 @@ def test_lasting_trouble_stops_the_study_and_the_same_command_goes_on(study, sto
     assert len(server.requests) == 1  # the first reply is not paid for again
 
 
-def test_a_wrong_model_costs_no_training_run(study, stock):
-    runner = SyntheticRunner()
-    with serve(Answer(status=404, error="no such model"), listing=Answer(status=404)) as server:
-        for _ in range(2):
-            with pytest.raises(UserError, match="no such model"):
-                study(server, 3, runner=runner)
-    assert not runner.requests
-    with serve(Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
-        study(server, 2, runner=runner)
-        assert server.lists == 1
-        study(server, 2, runner=runner)  # what is trained needs nobody
-        assert server.lists == 1
-
-
 def test_an_outage_is_told_and_outlasted(study, stock, heard):
     troubles = [Answer(status=503, error="loading"), Answer(body={"error": {"message": "busy"}}), Answer(body="<html>")]
     with serve(*troubles, Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:

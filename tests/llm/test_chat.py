@@ -239,6 +239,9 @@ def test_an_address_without_v1_is_named_where_v1_answers(client, heard):
     with serve(GOOD) as server, pytest.raises(UserError) as ended:
         client(server.root).check()
     assert str(ended.value).endswith(f"give llm.base_url={server.root}/v1") and not server.requests
+    with serve(GOOD) as server, pytest.raises(UserError) as ended:
+        client(f"{server.url}/chat/completions").check()
+    assert str(ended.value).endswith(f"give llm.base_url={server.url}")
     with serve(GOOD, prefix="/elsewhere") as server, pytest.raises(UserError, match="404: there is nothing here"):
         client(server.root).check()
 

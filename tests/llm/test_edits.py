@@ -72,6 +72,7 @@ NEAR_MISSES = {
     "a fence around both parts": block("```python\nA = 1", "A = 3\n```"),
     "a file's name and a fence": block("`train.py`\n```\nA = 1\n```", "```\nA = 3\n```"),
     "old words": "<<<<<<< ORIGINAL\nA = 1\n=======\nA = 3\n>>>>>>> UPDATED",
+    "a byte order mark": "\ufeff" + block("A = 1", "A = 3"),
     "no word at the end": "<<<<<<< SEARCH\nA = 1\n=======\nA = 3\n>>>>>>>",
 }
 
@@ -143,6 +144,8 @@ def test_a_fence_inside_a_fence_is_a_part_of_the_file():
         ("*** Begin Patch\n*** Update File: train.py\n-A = 1\n+A = 2\n*** End Patch", "is a diff"),
         (block("2: A = 1\n3: B = 2", "2: A = 2\n3: B = 2"), "quotes lines with their numbers"),
         (block("  2 | A = 1", "  2 | A = 2"), "quotes lines with their numbers"),
+        (block("L2: A = 1", "L2: A = 2"), "quotes lines with their numbers"),
+        (block("2 A = 1\n3 B = 2", "2 A = 2\n3 B = 2"), "quotes lines with their numbers"),
         ("```python\n" + "".join(f"{n} {line}\n" for n, line in enumerate(WHOLE.splitlines(), 1)) + "```", "carry numbers"),
         (block("B = 2", "from __future__ import annotations"), "does not compile: from __future__"),
         (block("B = 2", "return 2"), "does not compile: 'return' outside function"),

@@ -80,7 +80,7 @@ class Script:
         return [request["messages"][-1]["content"] for request in self.requests]
 
     def answer(self, path: str, request: dict[str, Any] | None) -> Answer:
-        if not path.startswith(self.prefix):
+        if path not in (f"{self.prefix}/models", f"{self.prefix}/chat/completions"):
             return Answer(status=404, error="there is nothing here")
         if request is None:
             self.lists += 1

@@ -101,24 +101,6 @@ def test_nothing_but_duplicates_ends_a_study_as_an_exhausted_space(tmp_path):
     assert reason.startswith("this space is exhausted") and len(trials) == len(runner.requests) == 3
 
 
-def test_a_server_is_asked_for_before_the_first_training_run_and_not_again(tmp_path):
-    class Checked(Scripted):
-        checks = 0
-
-        def check_server(self):
-            Checked.checks += 1
-            if Checked.checks == 1:
-                raise UserError("no such model")
-
-    runner = SyntheticRunner()
-    with pytest.raises(UserError, match="no such model"):
-        run_study(tmp_path, Checked([candidate(0.2)]), runner, STOCK, 2)
-    assert not runner.requests
-    for _ in range(2):
-        run_study(tmp_path, Checked([candidate(0.2)]), runner, STOCK, 2)
-    assert Checked.checks == 2 and len(runner.requests) == 2
-
-
 def test_parameters_are_kept_as_a_record_brings_them_back():
     params = {"rate": np.float64(0.5), "shape": (1, np.int64(2)), "names": {"a": np.array([True])}}
     made = Candidate(STOCK, params=params)
