@@ -33,7 +33,7 @@ ELSEWHERE = (
     "config.data.corpus.mirror",
 )
 PATIENCE = tuple(
-    f"config.strategy.llm.{name}" for name in ("api_key_env", "base_url", "patience_minutes", "timeout_seconds")
+    f"config.strategy.llm.{name}" for name in ("api_key_env", "base_url", "patience_minutes", "timeout_seconds", "retries")
 )
 # Groups that only count where the strategy uses them, as part of its own settings.
 GROUPS = ("llm", "sampler", "space")
