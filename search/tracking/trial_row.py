@@ -28,7 +28,6 @@ def row(entry: Entry, parent: str | None, stock: Trial, task: TaskConfig) -> dic
         "score": trial.score,
         "kept": None if verdict is None else verdict.kept,
         "verdict": None if verdict is None else verdict.reason,
-        "duplicate_of": trial.duplicate_of,
         "replicate": None if candidate is None else candidate.replicate,
         "training_seed": entry.training_seed,
         "parent": None if candidate is None else candidate.parent,

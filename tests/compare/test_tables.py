@@ -87,7 +87,6 @@ def test_reliability_by_hand():
             score=None,
             kind=None,
             kept=False,
-            duplicate_of=1,
             seconds={},
             finished=third.started,
         ),
@@ -95,7 +94,7 @@ def test_reliability_by_hand():
     )
     found = reliability_of(replace(experiment, studies=(replace(study, rows=rows),)), "agent-playbook")
     assert found.statuses == {"completed": 2, "unusable": 1, "out_of_memory": 1}
-    assert found.duplicates == 1 and found.role == "agent"
+    assert found.role == "agent"
     assert (found.tried, found.kept) == ({"code": 1, "both": 1}, {"code": 1})
     assert found.flags == {"sets_seed": 1, "below_floor": 1}
     assert found.llm_seconds == 12.0 and found.llm_usd == pytest.approx(0.03) and found.llm_calls == 3

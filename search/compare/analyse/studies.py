@@ -69,7 +69,6 @@ class Reliability:
     studies: int
     trials: int
     statuses: dict[str, int]
-    duplicates: int
     seconds: dict[str, float]
     hours: float
     train_hours: float
@@ -122,7 +121,6 @@ def reliability_of(experiment: Experiment, strategy: str) -> Reliability:
         studies=len(studies),
         trials=len(rows),
         statuses=dict(Counter(row.status for row in rows)),
-        duplicates=sum(row.duplicate_of is not None for row in rows),
         seconds=dict(seconds),
         hours=sum(row.finished - row.started for row in rows) / 3600,
         train_hours=sum(row.train_seconds for row in rows) / 3600,

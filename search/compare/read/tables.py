@@ -37,7 +37,6 @@ class TrialRow:
     audited: bool
     kept: bool | None
     reason: str
-    duplicate_of: int | None
     training_seed: int
     parent: int | None
     note: str

@@ -51,7 +51,6 @@ def row(number: int, origin: str, program: Program, outcome: Json, replicate: in
         "score": outcome["val_bpb"] if wins else None,
         "kept": None,
         "verdict": None,
-        "duplicate_of": None,
         "replicate": replicate,
         "parent": None if number == 0 else 0,
         "note": program.name,
