@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 
 def plain(value: Any) -> Any:
     """The value with lists for tuples and Python's numbers for NumPy's. Raises ValueError for what JSON cannot hold."""
-    if isinstance(value, np.generic | np.ndarray):
+    numpy = sys.modules.get("numpy")  # whoever has a value of its own has imported it; a help text need not wait for it
+    if numpy is not None and isinstance(value, numpy.generic | numpy.ndarray):
         value = value.tolist()
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
