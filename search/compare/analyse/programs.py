@@ -14,7 +14,7 @@ from search.compare.analyse.intervals import Variance, p_above_zero
 from search.compare.analyse.quantity import Evidence, Measured
 
 T = "t within blocks"
-TESTED = (Name.GAIN, Name.TUNING, Name.CODE, Name.OVERFITTING, Name.ADVANTAGE)
+TESTED = (Name.GAIN, Name.TUNING, Name.CODE, Name.OVERFITTING)
 
 
 def program_findings(evidence: Evidence, measured: Sequence[Measured]) -> list[Finding]:
