@@ -36,7 +36,8 @@ def unplanned(plan: Plan, looks: int) -> str | None:
         return None
     return (
         f"this is an unplanned look: looks={plan.settings.looks} was fixed when the confirmation began, and this is look "
-        f"{looks}. It may be taken; but chance gets another try with it, and the comparison says so"
+        f"{looks}. It may be taken; but chance gets another try at whatever could be looked at before, and there the "
+        "comparison asks for more"
     )
 
 
