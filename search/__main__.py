@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import search.console.start  # noqa: F401
+
+# isort: split
 import sys
 
 from search.config.schema import Config

@@ -5,6 +5,9 @@ The loader runs on one core, on the task's own text. The step is the stock's, on
 
 from __future__ import annotations
 
+import search.console.start  # noqa: F401
+
+# isort: split
 import runpy
 import sys
 import tempfile

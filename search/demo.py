@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import search.console.start  # noqa: F401
+
+# isort: split
 import subprocess
 import sys
 
@@ -11,6 +14,7 @@ from search.config.messages import UserError
 from search.config.places import ROOT
 from search.console.command import Command
 from search.console.command_line import run
+from search.console.interrupt import end_with_parent, passed_on
 
 TASK = ("task=cpu", "task.budget.seconds=6")
 CONTROL_TRIALS = 8  # the least that a noise floor is stated from
@@ -47,12 +51,20 @@ def main(config: DemoConfig) -> None:
     for command in commands(config.experiment):
         words = " ".join(["python", "-m", *command])
         print(f"\n$ {words}", flush=True)
-        done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False)
-        if done.returncode == messages.INTERRUPTED:
+        code = _run([sys.executable, "-m", *command])
+        if code == messages.INTERRUPTED:
             raise KeyboardInterrupt
-        if done.returncode not in (0, messages.NothingToDo.code):  # no winner but the stock: the report says so
-            raise UserError(f"{words}: ended with exit code {done.returncode}; mend what it says above, and start again")
+        if code not in (0, messages.NothingToDo.code):  # no winner but the stock: the report says so
+            raise UserError(f"{words}: ended with exit code {code}; mend what it says above, and start again")
     print(f"\n{CLOSING}")
+
+
+def _run(command: list[str]) -> int:
+    """Run a command that hears of Ctrl-C from this process alone, since it is in a group of its own: once is not twice. It
+    stops where this process is killed. Returns its exit code."""
+    child = subprocess.Popen(command, cwd=ROOT, process_group=0, preexec_fn=end_with_parent)
+    with passed_on(child):
+        return child.wait()
 
 
 COMMAND = Command("demo", DemoConfig, check_demo, main, "stopped; the same command goes on")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import search.console.start  # noqa: F401
+
+# isort: split
 import sys
-import tempfile
-from pathlib import Path
 
 from search.config.schema import Config
 from search.config.validate import check_values
@@ -16,6 +17,8 @@ def main(config: Config) -> None:
     from rich.console import Console
 
     from search.config.messages import UserError
+    from search.config.places import MLRUNS
+    from search.config.scratch import scratch
     from search.console.progress import make_display
     from search.console.run_study import check
     from search.data.tokens import prepare_data
@@ -35,10 +38,10 @@ def main(config: Config) -> None:
         stock = stock_of(config)
         if stock.batch is not None:
             display.say(str(stock.batch))
-        with tempfile.TemporaryDirectory(prefix="fairtrial-") as folder:
-            runner = make_runner(config, prepared, Path(folder))
+        with scratch(MLRUNS / "once") as folder:
+            runner = make_runner(config, prepared, folder)
             seed = training_seed(config.seed, 0)
-            request = TrialRequest(stock.text, seed, Path(folder) / "logs" / "trial", is_stock=True)
+            request = TrialRequest(stock.text, seed, folder / "logs" / "trial", is_stock=True)
             display.started(0, Origin.STOCK, config.start)
             outcome = runner.run(request, display.progress)
     finally:

@@ -20,11 +20,11 @@ from search import demo
 from search.console import command_line
 number = int(sys.argv.pop())
 
-def run(command, **how):  # candidates of its commands start at once
+def popen(command, **how):  # candidates of its commands start at once
     command[2:2] = ["tests.warm_command", str(number)]
-    return subprocess.run(command, pass_fds=[number], **how)
+    return subprocess.Popen(command, pass_fds=[number], **how)
 
-demo.subprocess = SimpleNamespace(run=run)
+demo.subprocess = SimpleNamespace(Popen=popen)
 demo.TASK, demo.CONTROL_TRIALS, demo.SEARCH_TRIALS, demo.REPEATS = ("task=smoke",), 2, 2, 1
 sys.exit(command_line.run(demo.COMMAND))
 """

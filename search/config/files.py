@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
 from pathlib import Path
 
 from search.config.messages import UserError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+FORBIDDEN = (errno.EACCES, errno.EPERM)
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -51,6 +55,16 @@ def remove_tree(path: Path) -> None:
         done = subprocess.run([*command, "--", str(path)], capture_output=True, text=True, check=False)
     if path.exists():
         raise OSError(done.returncode, done.stderr.strip()[-200:], str(path))
+
+
+def failed_file(error: OSError, folder: Path) -> UserError:
+    """The message for an error of the system while a study works in `folder`: a disk that does not take more, or whatever
+    else it is."""
+    ours = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(folder)
+    if error.errno in FULL or (ours and error.errno in FORBIDDEN):
+        return unwritable(error.filename or folder, error)
+    what = f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror or error}"
+    return UserError(f"{what}, which ended the running trial.\nMend that, and give the same command again")
 
 
 def unwritable(path: Path | str, error: OSError) -> UserError:

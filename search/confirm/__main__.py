@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import search.console.start  # noqa: F401
+
+# isort: split
 import sys
 
 from search.config.commands import ConfirmConfig, check_confirm

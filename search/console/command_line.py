@@ -13,6 +13,8 @@ from search.config.messages import UserError
 from search.config.places import CONF
 from search.console.command import Command
 from search.console.help import help_text
+from search.console.interrupt import ending
+from search.console.screen import lossy_output
 
 T = TypeVar("T")
 
@@ -24,7 +26,11 @@ INSTALL = "clone the repository and install from it with `pip install -e .`"
 def run(command: Command[T], given: Sequence[str] | None = None) -> int:
     """Compose the configuration from the command line, check it, and call the command's body (in a multirun once per study).
     `given`: the arguments, by default this process's. Returns the exit code."""
-    arguments = sys.argv[1:] if given is None else list(given)
+    with lossy_output(), ending():
+        return _run(command, sys.argv[1:] if given is None else list(given))
+
+
+def _run(command: Command[T], arguments: list[str]) -> int:
     try:
         require_conf()
         if HELP & set(arguments):

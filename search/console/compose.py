@@ -23,6 +23,7 @@ from search.config.schema import Config, typed
 from search.console import multirun
 from search.console.command import Command
 from search.console.explain import explain
+from search.console.interrupt import watch_parent
 
 T = TypeVar("T")
 
@@ -37,8 +38,11 @@ LEAVE_NOTHING = {
 def call(command: Command[T], arguments: Sequence[str]) -> int:
     """Returns the exit code. Raises UserError, and KeyboardInterrupt."""
     problems: list[UserError] = []
+    started = os.getpid()
 
     def job(composed: DictConfig) -> None:
+        if os.getpid() != started:  # a launcher's worker
+            watch_parent()
         try:
             config = typed(composed, command.schema)
             command.check(config)

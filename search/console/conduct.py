@@ -37,18 +37,19 @@ def conduct(
     publisher.report = display.say
     if (end := foresee(journal.entries)) is not None:
         display.say(end)
-    try:
-        with Interrupts(display.say) as interrupts:
-            study = make(display, lambda: interrupts.requested)
-            done_before = len(journal.entries)
-            reason = study.run()
-    except BaseException as error:
-        publisher.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-        raise
-    finally:
-        display.close()
-    journal.append("ended", reason=reason)
-    publisher.close("KILLED" if interrupts.requested else "FINISHED")
+    done_before = len(journal.entries)
+    with Interrupts(display.say) as interrupts:
+        try:
+            reason = make(display, lambda: interrupts.requested).run()
+            interrupts.over()
+            journal.append("ended", reason=reason)
+        except BaseException as error:
+            interrupts.over()
+            publisher.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            raise
+        finally:
+            display.close()
+        publisher.close("KILLED" if interrupts.requested else "FINISHED")
     PlainDisplay(console).say(ending(reason, len(journal.entries) - done_before))
     console.print(summarise(journal.entries))
     return interrupts.requested

@@ -11,10 +11,12 @@ from search.config import messages
 from search.config.messages import UserError
 from search.console.command_line import require_conf
 from search.console.help import commands
+from search.console.interrupt import quiet_start
 
 
 def main() -> int:
     """Run the command that the first word names, or else a study; returns the exit code."""
+    quiet_start()
     try:
         require_conf()
         module = _module()

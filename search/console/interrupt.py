@@ -1,35 +1,139 @@
-"""Ctrl-C once: finish the running trial, then stop. Ctrl-C twice, or SIGTERM: stop now. Nothing finished is lost."""
+"""What ends a command: Ctrl-C, SIGTERM and SIGHUP (a terminal that goes away). Nothing finished is lost.
+
+In a study Ctrl-C once finishes the running trial, then stops. Ctrl-C twice, SIGTERM or SIGHUP stop it now, and then it has
+SECONDS to put its record in order. Elsewhere each of them ends the command. SIGHUP stays ignored where it was (nohup).
+"""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import os
 import signal
-from collections.abc import Callable
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
+
+SECONDS = 8  # from "stop now" to the end of the process, whatever a server does: Slurm kills after 30
+INTERRUPTED = 130  # the shell's own exit code after Ctrl-C
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+PARENT_SECONDS = 1.0  # between two looks at whether the parent lives
+WATCH = "watches the parent"  # the thread's name
+OVERDUE = f"stopped, {SECONDS} seconds after it was asked for; the same command publishes what MLflow has not taken"
+
+Handler = Callable[[int, FrameType | None], None]
+
+
+def leave(number: int, frame: FrameType | None) -> None:
+    """The handler for when there is nothing to put in order: the process ends at once."""
+    _exit("stopped")
+
+
+def quiet_start() -> None:
+    """While modules are imported, the end is no traceback. To be called before anything heavy is imported."""
+    _install(leave)
+
+
+@contextlib.contextmanager
+def ending() -> Iterator[None]:
+    """While it is open, the first signal raises KeyboardInterrupt, so that files are cleared up; the second ends it all."""
+
+    def first(number: int, frame: FrameType | None) -> None:
+        _install(leave)
+        raise KeyboardInterrupt
+
+    before = _install(first)
+    try:
+        yield
+    finally:
+        _restore(before)
 
 
 class Interrupts:
-    """While it is open, the first Ctrl-C only sets `requested`; the second raises KeyboardInterrupt, and so does SIGTERM."""
+    """While it is open, the first Ctrl-C only sets `requested`. Whatever stops a study now raises KeyboardInterrupt, once;
+    SECONDS later the process is ended. After `over` was called nothing is interrupted, but these seconds are counted."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say
         self.requested = False
+        self._over = False
 
     def __enter__(self) -> Interrupts:
-        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        signal.signal(signal.SIGINT, self._ask)
-        signal.signal(signal.SIGTERM, self._now)
+        self._before = _install(self._heard)
+        self._alarm = signal.signal(signal.SIGALRM, lambda number, frame: _exit(OVERDUE))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, self._alarm)
+        _restore(self._before)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+    def over(self) -> None:
+        """The study has ended; what is left is to close its record."""
+        self._over = True
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and not self.requested:
+            self.requested = True
+            self.say("stopping after the running trial; Ctrl-C again to stop now (the trial then runs again on resuming)")
+            return
+        self.requested = True
+        if not signal.getitimer(signal.ITIMER_REAL)[0]:
+            signal.alarm(SECONDS)
+        if not self._over:
+            self._over = True
             raise KeyboardInterrupt
-        self.requested = True
-        self.say("stopping after the running trial; Ctrl-C again to stop now (the trial then runs again on resuming)")
 
-    def _now(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
-        raise KeyboardInterrupt
+
+@contextlib.contextmanager
+def passed_on(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """While it is open, what would end this process is the child's to hear."""
+    before = _install(lambda number, frame: child.send_signal(number))
+    try:
+        yield
+    finally:
+        _restore(before)
+
+
+def end_with_parent() -> None:
+    """Have the kernel send this process SIGTERM when the one that started it is gone. Only Linux can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def watch_parent() -> None:
+    """The same for a worker of a pool, which any of its parent's threads may have started: from a thread that looks."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(SECONDS)  # a pool's worker goes on waiting for work
+        os._exit(INTERRUPTED)
+
+    if WATCH not in {thread.name for thread in threading.enumerate()}:  # a worker runs one study after the other
+        threading.Thread(target=watch, name=WATCH, daemon=True).start()
+
+
+def _install(handler: Handler) -> dict[int, signal.Handlers | Handler | int | None]:
+    """Returns what was there."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return {number: signal.signal(number, handler) for number in numbers}
+
+
+def _restore(before: dict[int, signal.Handlers | Handler | int | None]) -> None:
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _exit(said: str) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, f"{said}\n".encode())
+    os._exit(INTERRUPTED)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from search.config.files import unwritable
+from search.config.files import failed_file
 from search.config.messages import UserError
 from search.study import source
 from search.study.budget import Budget
@@ -149,14 +149,14 @@ class Study:
     def _run_trial(self, number: int, origin: Origin, answer: Candidate | Unusable) -> None:
         seed = self.seed_of(self.search_seed, answer.replicate if isinstance(answer, Candidate) else 0)
         self.journal.start(number, origin, answer, seed)
-        self.display.started(number, origin, answer.note)
         try:
+            self.display.started(number, origin, answer.note)
             trial = self._train(number, origin, answer, seed)
         except KeyboardInterrupt:
             self.journal.append("interrupted", durable=True, number=number)
             raise
         except OSError as error:  # the harness's own files: a full disk, a token file that is gone
-            raise unwritable(error.filename or self.journal.folder, error) from error
+            raise failed_file(error, self.journal.folder) from error
         self.journal.finish(trial)
         self._unusable = self._unusable + 1 if trial.status is Status.UNUSABLE else 0
         self.journal.judge(self._take(trial))

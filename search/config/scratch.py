@@ -1,0 +1,39 @@
+"""Folders that are gone when their process is: at once where it ends, at the next one's start where it was killed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from search.config.files import remove_tree
+
+
+@contextmanager
+def scratch(base: Path) -> Iterator[Path]:
+    """A folder of its own in `base`, for as long as this is open. What processes left there that were killed is removed.
+    Raises OSError."""
+    base.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        with _locked(base):  # or what another one has just made would look left behind
+            for left in base.iterdir():
+                with suppress(BlockingIOError), _locked(left, fcntl.LOCK_NB):
+                    remove_tree(left)
+            folder = Path(tempfile.mkdtemp(dir=base))
+            stack.enter_context(_locked(folder))
+        stack.callback(remove_tree, folder)
+        yield folder
+
+
+@contextmanager
+def _locked(folder: Path, how: int = 0) -> Iterator[None]:
+    """While it is open, or its process lives, no other process has this. Raises BlockingIOError with LOCK_NB."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | how)
+        yield
+    finally:
+        os.close(descriptor)
