@@ -14,7 +14,7 @@ from search.config.messages import UserError
 from search.config.places import ROOT
 from search.console.command import Command
 from search.console.command_line import run
-from search.console.interrupt import end_with_parent, passed_on
+from search.console.family import end_with_parent, passed_on
 
 TASK = ("task=cpu", "task.budget.seconds=6")
 CONTROL_TRIALS = 8  # the least that a noise floor is stated from

@@ -23,7 +23,7 @@ from search.config.schema import Config, typed
 from search.console import multirun
 from search.console.command import Command
 from search.console.explain import explain
-from search.console.interrupt import watch_parent
+from search.console.family import watch_parent
 
 T = TypeVar("T")
 

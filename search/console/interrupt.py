@@ -7,22 +7,15 @@ SECONDS to put its record in order. Elsewhere each of them ends the command. SIG
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
+from typing import Any
 
 SECONDS = 8  # from "stop now" to the end of the process, whatever a server does: Slurm kills after 30
 INTERRUPTED = 130  # the shell's own exit code after Ctrl-C
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
-PARENT_SECONDS = 1.0  # between two looks at whether the parent lives
-WATCH = "watches the parent"  # the thread's name
 OVERDUE = f"stopped, {SECONDS} seconds after it was asked for; the same command publishes what MLflow has not taken"
 
 Handler = Callable[[int, FrameType | None], None]
@@ -35,7 +28,7 @@ def leave(number: int, frame: FrameType | None) -> None:
 
 def quiet_start() -> None:
     """While modules are imported, the end is no traceback. To be called before anything heavy is imported."""
-    _install(leave)
+    install(leave)
 
 
 @contextlib.contextmanager
@@ -43,14 +36,14 @@ def ending() -> Iterator[None]:
     """While it is open, the first signal raises KeyboardInterrupt, so that files are cleared up; the second ends it all."""
 
     def first(number: int, frame: FrameType | None) -> None:
-        _install(leave)
+        install(leave)
         raise KeyboardInterrupt
 
-    before = _install(first)
+    before = install(first)
     try:
         yield
     finally:
-        _restore(before)
+        restore(before)
 
 
 class Interrupts:
@@ -63,14 +56,14 @@ class Interrupts:
         self._over = False
 
     def __enter__(self) -> Interrupts:
-        self._before = _install(self._heard)
+        self._before = install(self._heard)
         self._alarm = signal.signal(signal.SIGALRM, lambda number, frame: _exit(OVERDUE))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, self._alarm)
-        _restore(self._before)
+        restore(self._before)
 
     def over(self) -> None:
         """The study has ended; what is left is to close its record."""
@@ -89,46 +82,16 @@ class Interrupts:
             raise KeyboardInterrupt
 
 
-@contextlib.contextmanager
-def passed_on(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """While it is open, what would end this process is the child's to hear."""
-    before = _install(lambda number, frame: child.send_signal(number))
-    try:
-        yield
-    finally:
-        _restore(before)
-
-
-def end_with_parent() -> None:
-    """Have the kernel send this process SIGTERM when the one that started it is gone. Only Linux can."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def watch_parent() -> None:
-    """The same for a worker of a pool, which any of its parent's threads may have started: from a thread that looks."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_SECONDS)
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(SECONDS)  # a pool's worker goes on waiting for work
-        os._exit(INTERRUPTED)
-
-    if WATCH not in {thread.name for thread in threading.enumerate()}:  # a worker runs one study after the other
-        threading.Thread(target=watch, name=WATCH, daemon=True).start()
-
-
-def _install(handler: Handler) -> dict[int, signal.Handlers | Handler | int | None]:
-    """Returns what was there."""
+def install(handler: Handler) -> dict[int, Any]:
+    """Have it called for every signal that ends a command. Returns what was there."""
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     return {number: signal.signal(number, handler) for number in numbers}
 
 
-def _restore(before: dict[int, signal.Handlers | Handler | int | None]) -> None:
+def restore(before: dict[int, Any]) -> None:
+    """Undo `install`."""
     for number, handler in before.items():
         signal.signal(number, handler)
 

@@ -1,9 +1,10 @@
 """Runs a command under Landlock, the kernel's own access control for processes that want less than their user may:
 
-    python -m search.runner.process.landlock r/usr r/lib w/tmp/here -- command argument...
+    python -m search.runner.process.landlock HARNESS r/usr r/lib w/tmp/here -- command argument...
 
-`r`: may be read and executed, with everything below; `w`: may be written too. All other contents are refused, and TCP where
-the kernel can (6.7 or later). See https://docs.kernel.org/userspace-api/landlock.html; the numbers are of linux/landlock.h.
+HARNESS: the number of the process that it ends with. `r`: may be read and executed, with everything below; `w`: may be
+written too. All other contents are refused, and TCP where the kernel can (6.7 or later). See
+https://docs.kernel.org/userspace-api/landlock.html; the numbers are of linux/landlock.h.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import struct
 import sys
 from pathlib import Path
 
+from search.runner.process.keeper import stay_as_parent
 from search.task.confine import ALWAYS, ATTRIBUTES, refuse
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # system calls, the same on every architecture
@@ -90,7 +92,8 @@ def _checked(result: int, what: str) -> int:
 
 if __name__ == "__main__":
     split = sys.argv.index("--")
-    grants, command = sys.argv[1:split], sys.argv[split + 1 :]
+    harness, grants, command = int(sys.argv[1]), sys.argv[2:split], sys.argv[split + 1 :]
+    stay_as_parent(harness)
     confine_further()
     restrict(
         [Path(grant[1:]) for grant in grants if grant[0] == "r"], [Path(grant[1:]) for grant in grants if grant[0] == "w"]

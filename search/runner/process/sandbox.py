@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
@@ -79,7 +80,7 @@ class Landlock:
         # Compiling in several processes takes semaphores, which lie in /dev/shm.
         changed = [f"PYTHONPATH={ROOT}:{links}", "TORCHINDUCTOR_COMPILE_THREADS=1"]
         inside = ["/usr/bin/env", *changed, command[0], "-S", *command[1:]]
-        return [sys.executable, "-m", "search.runner.process.landlock", *arguments, "--", *inside]
+        return [sys.executable, "-m", "search.runner.process.landlock", str(os.getpid()), *arguments, "--", *inside]
 
 
 class Unprotected:
@@ -88,7 +89,9 @@ class Unprotected:
     name = "none"
 
     def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
-        return command
+        if sys.platform != "linux":
+            return command
+        return [sys.executable, "-S", "-m", "search.runner.process.keeper", str(os.getpid()), *command]
 
 
 def choose(name: str, device: str) -> Sandbox:

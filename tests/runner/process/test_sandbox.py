@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -116,6 +117,42 @@ except OSError:
     print(json.dumps("refused"))
 """
         assert inside(code) == "refused"
+
+
+HARNESS = """
+import subprocess, sys
+from pathlib import Path
+from search.runner.device.leases import Device
+from search.runner.process import sandbox
+name, folder, number = sys.argv[1:]
+command = getattr(sandbox, name)().wrap([sys.executable, "probe.py", number], Path(folder), Device("cpu", "cpu"))
+subprocess.Popen(command, cwd=folder, pass_fds=[int(number)], start_new_session=True).wait()
+"""
+FORKS = """
+import os, sys, time
+if os.fork() == 0:
+    if os.fork() == 0:
+        os.setsid()
+        os.write(int(sys.argv[1]), b"I am here")
+    else:
+        os._exit(0)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("box", [*WORKING, Unprotected()], ids=lambda box: box.name)
+def test_what_a_candidate_forks_ends_with_a_harness_that_is_killed(box, tmp_path):
+    (tmp_path / "probe.py").write_text(FORKS)
+    ours, theirs = os.pipe()
+    command = [sys.executable, "-c", HARNESS, type(box).__name__, str(tmp_path), str(theirs)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    harness = subprocess.Popen(command, env=environment, pass_fds=[theirs])
+    os.close(theirs)
+    assert os.read(ours, 100)
+    harness.kill()
+    harness.wait()
+    assert select.select([ours], [], [], 60)[0] and os.read(ours, 100) == b""  # nobody has the other end any more
+    os.close(ours)
 
 
 def test_what_does_not_work_is_said_and_nothing_is_started_without_asking(monkeypatch):

@@ -1,0 +1,50 @@
+"""Processes that start each other end together: signals are passed on to a child, which does not outlive its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+from search.console.interrupt import INTERRUPTED, SECONDS, install, restore
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PARENT_SECONDS = 1.0  # between two looks at whether the parent lives
+WATCH = "watches the parent"  # the thread's name
+
+
+@contextlib.contextmanager
+def passed_on(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """While it is open, what would end this process is the child's to hear."""
+    before = install(lambda number, frame: child.send_signal(number))
+    try:
+        yield
+    finally:
+        restore(before)
+
+
+def end_with_parent() -> None:
+    """Have the kernel send this process SIGTERM when the one that started it is gone. Only Linux can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def watch_parent() -> None:
+    """The same for a worker of a pool, which any of its parent's threads may have started: from a thread that looks."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(SECONDS)  # a pool's worker goes on waiting for work
+        os._exit(INTERRUPTED)
+
+    if WATCH not in {thread.name for thread in threading.enumerate()}:  # a worker runs one study after the other
+        threading.Thread(target=watch, name=WATCH, daemon=True).start()
