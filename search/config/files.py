@@ -26,12 +26,13 @@ def write_whole(path: Path, data: bytes) -> None:
 def rename_durably(path: Path, name: Path) -> None:
     """Give a file another name in its folder: a power failure takes back neither the contents nor, once this has returned,
     the name. Raises OSError."""
-    _sync(path)
+    sync(path)
     path.replace(name)
-    _sync(name.parent)
+    sync(name.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file's contents, or a folder's names, on the disk. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

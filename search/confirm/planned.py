@@ -10,7 +10,8 @@ from search.config.messages import UserError
 from search.config.schema import BudgetConfig
 from search.confirm.plan import REPORT, STOCK, Arms, Plan
 from search.confirm.settings import Settings, first_settings, later_settings
-from search.study.journal import ATTACHMENTS, Journal, Line
+from search.study.journal import ATTACHMENTS, Journal
+from search.study.reading import Line
 from search.study.trial import Candidate
 
 PLANNED = "planned"  # the kind of a journal's line that holds a plan

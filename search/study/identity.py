@@ -22,7 +22,7 @@ from search.study.noise_floor import control_noise
 METRIC = "bits per UTF-8 byte of text, from float32 logits"
 EXTENDABLE = ("config.study.trials", "config.study.train_hours", "config.study.usd")
 # Written once, when the study began.
-UNCOMPARED = ("id", "noise_floor", "time", "kind", "machine", "device_batch", "overrides")
+UNCOMPARED = ("id", "noise_floor", "time", "kind", "version", "machine", "device_batch", "overrides")
 # Where things lie, and how patient a client is, does not change what a study is (of a text, its contents are compared; of a
 # server, the model has a name).
 ELSEWHERE = (

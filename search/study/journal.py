@@ -1,58 +1,37 @@
 """The journal: one study's append-only ledger, JSON lines on local disk. What is not in it did not happen.
 
-Kinds of line: `study` (the first: what the study is), `resumed` (a later start, with its budget), `started`, `finished` and
-`judged` (one trial each), `interrupted` (a trial that was cut off, and will run again), `published` (a trial is in MLflow),
-`ended` (why a start stopped).
+The first line carries the version of the lines' form. Kinds of line: `study` (the first: what the study is), `resumed` (a
+later start, with its budget), `accepted` (the study goes on under other code), `started`, `finished` and `judged` (one trial
+each), `interrupted` (a trial that was cut off, and will run again), `published` (a trial is in MLflow), `ended` (why a start
+stopped).
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from search.config.files import unwritable, write_whole
+from search.config.files import sync, unwritable, write_whole
 from search.config.messages import UserError
-from search.study.trial import Candidate, Cost, Origin, Outcome, Trial, Unusable, Verdict
+from search.study.reading import VERSION, Line, read_entries, read_lines
+from search.study.reading import Entry as Entry
+from search.study.trial import Candidate, Origin, Trial, Unusable, Verdict
 
 FILE = "journal.jsonl"
+_LOST = (
+    "the program of a trial is lost.\n"
+    "Restore the file from a copy (MLflow has it as train.py of that trial), or use another experiment="
+)
 ATTACHMENTS = "attachments"  # what a strategy keeps beside its trials
-
-Line = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """All that the journal knows of one trial. Times are seconds since 1970."""
-
-    trial: Trial
-    training_seed: int
-    started: float
-    finished: float
-    verdict: Verdict | None = None  # None where the harness died between finishing and judging
-
-    @property
-    def number(self) -> int:
-        return self.trial.number
-
-    @property
-    def origin(self) -> Origin:
-        return self.trial.origin
-
-    @property
-    def score(self) -> float | None:
-        return self.trial.score
-
-    @property
-    def kept(self) -> bool | None:
-        return None if self.verdict is None else self.verdict.kept
 
 
 class Journal:
@@ -67,17 +46,21 @@ class Journal:
             self._lock = (folder / "lock").open("a+")
             self._take_lock()
             self._file = (folder / FILE).open("a+b", buffering=0)
+            sync(folder)  # the file's name, too, is to outlast a power failure
         except OSError as error:
             raise unwritable(folder, error) from error
-        self.lines = self._read(report)
-        self.entries = self._entries()
+        try:
+            self.lines = self._read(report)
+            self.entries = read_entries(folder / FILE, self.lines, self.text)
+        except UserError:
+            self._close()
+            raise
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._file.close()
-        self._lock.close()
+        self._close()
 
     @property
     def header(self) -> Line | None:
@@ -86,7 +69,8 @@ class Journal:
     def append(self, kind: str, *, durable: bool = False, **fields: Any) -> None:
         """Add a line. `durable`: it is on the disk when this returns. Raises UserError where it cannot be written; the
         journal is then as it was."""
-        line = {"kind": kind, "time": round(time.time(), 3), **fields}
+        version = {} if self.lines else {"version": VERSION}
+        line = {"kind": kind, **version, "time": round(time.time(), 3), **fields}
         size = os.fstat(self._file.fileno()).st_size
         data = json.dumps(line, allow_nan=False).encode() + b"\n"
         try:
@@ -101,21 +85,23 @@ class Journal:
 
     def store(self, candidate: Candidate) -> None:
         """Keep a candidate's text under its hash. Raises UserError where it cannot be written."""
-        path = self._source(candidate.source_hash)
-        if path.exists():
-            return
+        path, data = self._source(candidate.source_hash), candidate.source.encode()
         try:
-            write_whole(path, candidate.source.encode())
+            if not path.is_file() or path.read_bytes() != data:
+                write_whole(path, data)
         except OSError as error:
             raise unwritable(path, error) from error
 
     def text(self, digest: str) -> str:
-        """The kept text of that hash. Raises UserError where it is missing."""
+        """The kept text of that hash. Raises UserError where it is missing, or is not that text any more."""
         path = self._source(digest)
         try:
-            return path.read_text(encoding="utf-8")
+            data = path.read_bytes()
         except OSError as error:
-            raise UserError(f"{path}: is missing; restore it, or use another experiment=") from error
+            raise UserError(f"{path}: cannot be read ({error.strerror}): {_LOST}") from error
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise UserError(f"{path}: was changed since it was written: {_LOST}")
+        return data.decode()
 
     def start(self, number: int, origin: Origin, answer: Candidate | Unusable, training_seed: int) -> None:
         """Note that a trial begins. The text of a candidate is kept beside the journal."""
@@ -143,32 +129,9 @@ class Journal:
         self.append("judged", number=entry.trial.number, verdict=asdict(verdict))
         self.entries[-1] = replace(entry, verdict=verdict)
 
-    def _entries(self) -> list[Entry]:
-        """The finished trials in their order. A trial that was started again counts once, as it finished."""
-        started: dict[int, Line] = {}
-        entries: list[Entry] = []
-        for line in self.lines:
-            if line["kind"] == "started":
-                started[line["number"]] = line
-            elif line["kind"] == "finished":
-                began = started[line["number"]]
-                trial = Trial(
-                    number=line["number"],
-                    origin=Origin(began["origin"]),
-                    answer=self._answer(began["answer"]),
-                    outcome=Outcome.from_record(line["outcome"]),
-                    duplicate_of=line["duplicate_of"],
-                )
-                entries.append(Entry(trial, began["training_seed"], began["time"], line["time"]))
-            elif line["kind"] == "judged":
-                entries[-1] = replace(entries[-1], verdict=Verdict(**line["verdict"]))
-        return entries
-
-    def _answer(self, fields: Line) -> Candidate | Unusable:
-        cost = Cost(**fields["cost"]) if fields["cost"] else None
-        if "source" not in fields:
-            return Unusable(**{**fields, "cost": cost})
-        return Candidate(**{**fields, "cost": cost, "source": self.text(fields["source"])})
+    def _close(self) -> None:
+        self._file.close()
+        self._lock.close()
 
     def _source(self, digest: str) -> Path:
         return self.folder / "sources" / f"{digest[:16]}.py"
@@ -191,11 +154,4 @@ class Journal:
         if whole < len(data):
             report(f"{self.folder / FILE}: dropped a torn last line of {len(data) - whole} bytes; its trial runs again")
             self._file.truncate(whole)
-        lines = []
-        for number, line in enumerate(data[:whole].splitlines(), 1):
-            try:
-                lines.append(json.loads(line))
-            except ValueError as error:
-                path = self.folder / FILE
-                raise UserError(f"{path}: line {number} is damaged; restore it or use another experiment=") from error
-        return lines
+        return read_lines(self.folder / FILE, data[:whole])

@@ -364,3 +364,60 @@ def test_the_noise_floor_is_the_controls_and_of_the_same_task_only(tmp_path):
 
 def run_study_after_header(folder, seed):
     return run_study(folder, Seeds(FACTS, seed, None), SyntheticRunner(), STOCK, 4, seed, anchor_every=2)
+
+
+def without(line, *names):
+    return {name: value for name, value in line.items() if name not in names}
+
+
+def changed(line, **fields):
+    return {**line, "outcome": {**line["outcome"], **fields}}
+
+
+# What happens to the lines of a journal of three trials ("started", "finished", "judged" of each), and which is named.
+DAMAGE = {
+    "no kind": (lambda lines: [*lines[:4], without(lines[4], "kind"), *lines[5:]], 5),
+    "no object": (lambda lines: [*lines[:4], [], *lines[5:]], 5),
+    "no start": (lambda lines: [*lines[:3], *lines[4:]], 4),
+    "an unknown field": (lambda lines: [*lines[:4], changed(lines[4], colour="red"), *lines[5:]], 5),
+    "an unknown status": (lambda lines: [*lines[:4], changed(lines[4], status="promising"), *lines[5:]], 5),
+    "a missing field": (lambda lines: [*lines[:4], without(lines[4], "duplicate_of"), *lines[5:]], 5),
+    "a doubled end": (lambda lines: [*lines[:5], lines[4], *lines[5:]], 6),
+    "a doubled verdict": (lambda lines: [*lines[:6], lines[5], *lines[6:]], 7),
+    "twice the whole": (lambda lines: lines + lines, 10),
+}
+
+
+@pytest.mark.parametrize(("damage", "at"), DAMAGE.values(), ids=DAMAGE)
+def test_a_line_that_does_not_follow_is_named_with_what_is_lost_and_the_remedy(tmp_path, damage, at):
+    run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 3)
+    (tmp_path / FILE).write_text("".join(json.dumps(line) + "\n" for line in damage(lines(tmp_path))))
+    with pytest.raises(UserError) as refused:
+        Journal(tmp_path, print)
+    told = str(refused.value)
+    assert f"{tmp_path / FILE}: line {at} is damaged" in told and told.count("\n") == 1 and "experiment=" in told
+    cut = "".join(json.dumps(line) + "\n" for line in damage(lines(tmp_path))[: at - 1])
+    (tmp_path / FILE).write_text(cut)
+    _, trials = run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 3)  # the remedy helps
+    assert len(trials) == 3
+
+
+@pytest.mark.parametrize("version", [None, 999])
+def test_a_journal_of_another_version_is_named_as_that(tmp_path, version):
+    run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 1)
+    first, *rest = lines(tmp_path)
+    first = without(first, "version") if version is None else {**first, "version": version}
+    (tmp_path / FILE).write_text("".join(json.dumps(line) + "\n" for line in [first, *rest]))
+    with pytest.raises(UserError, match="another version of fairtrial") as refused:
+        Journal(tmp_path, print)
+    assert str(refused.value).count("\n") == 1
+
+
+@pytest.mark.parametrize("contents", [b"", b"LR = 0.2\n", b"\xff\xfe"])
+def test_a_program_that_was_changed_on_disk_is_never_taken_for_the_one_that_was_trained(tmp_path, contents):
+    run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 2)
+    (kept,) = (tmp_path / "sources").iterdir()
+    kept.write_bytes(contents)
+    with pytest.raises(UserError, match=r"was changed since(.|\n)*train\.py") as refused:
+        Journal(tmp_path, print)
+    assert str(kept) in str(refused.value) and str(refused.value).count("\n") == 1
