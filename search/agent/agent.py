@@ -68,7 +68,7 @@ class Agent:
         self.rule = RULES[keep](noise_floor, margin)
         client: Client = build({"_target_": llm["_target_"], **settings_of(dict(llm), LLM_KEYS)})
         self.client = PatientClient(client, task.say, task.stop)
-        self.recorder = Recorder(self.client, task.folder)
+        self.recorder = Recorder(self.client, task.folder, task.begun)
         self.incumbent = Program(0, task.stock)
         self.verdicts: dict[int, Verdict] = {}
         self._known: dict[str, int] = {}  # programs that were tried, and the first trial of each
@@ -91,7 +91,7 @@ class Agent:
         except Exhausted as end:
             if not talk.calls:
                 return Done(str(end))
-        self.recorder.end(len(history), ask, "" if edited is not None else talk.problem)
+        self.recorder.end(len(history), ask, len(talk.calls), "" if edited is not None else talk.problem)
         note, facts = self._facts(talk, edited)
         if edited is None:
             return Unusable(f"after {len(talk.calls)} replies: {talk.problem}", note, facts, self._cost(talk))

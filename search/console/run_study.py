@@ -48,9 +48,10 @@ def make_strategy(
     folder: Path,
     say: Callable[[str], None] = print,
     stop: Callable[[], bool] = lambda: False,
+    begun: int = 0,
 ) -> Strategy:
-    """`folder`: the study's. `say`, `stop`: see TaskFacts. Raises UserError where the strategy's settings or surroundings do
-    not do."""
+    """`folder`: the study's. `say`, `stop`, `begun`: see TaskFacts. Raises UserError where the strategy's settings or
+    surroundings do not do."""
     task = config.task
     facts = TaskFacts(
         name=task.name,
@@ -63,6 +64,7 @@ def make_strategy(
         limits=f"start-up {task.startup_seconds:g} s, weights {task.weights_gb:g} GB, program {task.source_kb:g} kB, "
         f"memory {task.memory_gb:g} GB" + ("" if task.vram_gb is None else f", GPU memory {task.vram_gb:g} GB"),
         folder=folder / ATTACHMENTS,
+        begun=begun,
         say=say,
         stop=stop,
     )
@@ -92,10 +94,11 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
         plain.say(greeting(config, folder, header))
         floor = NoiseFloor(**header["noise_floor"]) if header["noise_floor"] else None
+        begun = journal.begun
 
         def make(display: Display, stop: Callable[[], bool]) -> Study:
             return Study(
-                strategy=make_strategy(config, stock.text, floor, journal.folder, display.say, stop),
+                strategy=make_strategy(config, stock.text, floor, journal.folder, display.say, stop, begun),
                 runner=runner,
                 journal=journal,
                 publisher=publisher,

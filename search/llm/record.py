@@ -22,23 +22,32 @@ class Recorder:
     `proposal.json` for how the conversation ended. Everything here raises UserError where the disk does not take it.
     """
 
-    def __init__(self, client: Client, folder: Path) -> None:
+    def __init__(self, client: Client, folder: Path, begun: int = 0) -> None:
+        """`begun`: of so many trials the calls were made in earlier starts."""
         self.client = client
         self.folder = folder
+        self.begun = begun
 
     def recorded(self, number: int, call: int) -> Call | None:
-        """A call that was made before this process began."""
+        """A call that was made before this process began. Raises UserError where one was made that cannot be read now."""
         path = self.folder / f"{number:04d}" / f"{CALL}{call + 1}.json"
         if not path.is_file():
+            if number < self.begun and call < self._calls(number):
+                raise lost(path, number, "it is missing")
             return None
         try:
             whole = json.loads(path.read_text(encoding="utf-8"))
             return Call(Reply(**whole["reply"]), whole["program_md"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{path}: is a recorded reply that cannot be read ({type(error).__name__}: {error}).\n"
-                "Restore it from a copy; or remove it, and its reply is asked for (and paid) again, which may end this study"
-            ) from error
+            raise lost(path, number, f"{type(error).__name__}: {error}") from error
+
+    def _calls(self, number: int) -> int:
+        """How many calls the conversation of a trial took that was started."""
+        path = self.folder / f"{number:04d}" / PROPOSAL
+        try:
+            return int(json.loads(path.read_text(encoding="utf-8"))["calls"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise lost(path, number, f"{type(error).__name__}: {error}") from error
 
     def complete(self, number: int, messages: Messages, program: str, ask: int, call: int) -> Call:
         """Make a call. `program`: the text of program.md that its messages hold. Raises as Client.complete."""
@@ -54,12 +63,21 @@ class Recorder:
         self._keep(number, f"{CALL}{call + 1}.json", json.dumps(whole, indent=1))  # last: what it says is then complete
         return Call(reply, program_md)
 
-    def end(self, number: int, ask: int, problem: str) -> None:
+    def end(self, number: int, ask: int, calls: int, problem: str) -> None:
         """Note how a conversation ended; `problem` is empty where it made a program."""
-        self._keep(number, PROPOSAL, json.dumps({"ask": ask, "usable": not problem, "problem": problem}, indent=1))
+        how = {"ask": ask, "calls": calls, "usable": not problem, "problem": problem}
+        self._keep(number, PROPOSAL, json.dumps(how, indent=1))
 
     def _keep(self, number: int, name: str, text: str) -> None:
         _write(self.folder / f"{number:04d}" / name, text)
+
+
+def lost(path: Path, number: int, why: str) -> UserError:
+    """The message for what is not on record any more."""
+    return UserError(
+        f"{path}: cannot be read ({why}): what trial {number} was made of is lost.\n"
+        "Restore it from a copy (MLflow has it as that trial's conversation), or use another experiment="
+    )
 
 
 def records(folder: Path, pattern: str) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.config.files import remove_tree, write_whole
+from search.config.messages import UserError
 from search.config.schema import GB, TaskConfig
 from search.data.tokens import Prepared
 from search.runner import challenge
@@ -140,7 +141,19 @@ class Auditor:
 
     def _reference(self, request: TrialRequest) -> challenge.Nats | float:
         """The nats that a claim is compared with: the stock's, and for the stock itself a uniform guess."""
-        return float(np.log(self.task.vocab_size)) if request.is_stock else np.load(self.reference)
+        return float(np.log(self.task.vocab_size)) if request.is_stock else self.stock_nats()
+
+    def stock_nats(self) -> challenge.Nats:
+        """What the study's first trial left. Raises UserError where it cannot be read."""
+        try:
+            with self.reference.open("rb") as file:
+                nats: challenge.Nats = np.lib.format.read_array(file, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{self.reference}: is missing or damaged, and with it the stock's nats, which audits compare with.\n"
+                "Restore it from a copy, or use another experiment="
+            ) from error
+        return nats
 
     def _challenge(
         self, claimed: challenge.Nats, reference: challenge.Nats | float, submission: Submission, work: Path, device: Device

@@ -82,12 +82,14 @@ class TrialRunner:
         self.cache = CompileCache(reference.with_name("compile_cache"))
 
     def run(self, request: TrialRequest, observe: Observer) -> Outcome:
-        """Train and score a candidate. Raises UserError where the device is not there or a frozen file is not what it was,
-        OSError where the disk fails."""
+        """Train and score a candidate. Raises UserError where the device is not there, a frozen file is not what it was
+        or the stock's nats are lost, OSError where the disk fails."""
         too_long = len(request.source.encode()) > self.task.source_kb * 1024
         if too_long:
             reason = f"the program is longer than task.source_kb={self.task.source_kb:g} kB"
             return Outcome(Status.DISQUALIFIED, reason=reason)
+        if not request.is_stock:
+            self.auditor.stock_nats()  # before anything is paid for
         leased = lease(self.task.device, self.task.threads, lambda: observe(Progress("waiting")))
         with leased as bare, metered(bare, self.task.vram_gb) as device:
             self.frozen.check()

@@ -15,8 +15,9 @@ class TaskFacts:
     """What a strategy may know of the task.
 
     `stock`: the `train.py` text that the study starts from. `folder`: where a strategy keeps what must not be paid for
-    twice; what it puts into `folder / "0007"` is published beside trial 7. A strategy creates it when it needs it. `say`:
-    tells who watches a line. `stop`: whether a stop was requested; what waits for long asks it now and then.
+    twice; what it puts into `folder / "0007"` is published beside trial 7. A strategy creates it when it needs it. `begun`:
+    so many trials were asked for before this start, and are asked for again. `say`: tells who watches a line. `stop`:
+    whether a stop was requested; what waits for long asks it now and then.
     """
 
     name: str
@@ -28,6 +29,7 @@ class TaskFacts:
     budget: str  # in words, such as "300 seconds of training"
     limits: str  # in words
     folder: Path
+    begun: int = 0
     say: Callable[[str], None] = print
     stop: Callable[[], bool] = lambda: False
 

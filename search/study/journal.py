@@ -66,6 +66,11 @@ class Journal:
     def header(self) -> Line | None:
         return self.lines[0] if self.lines else None
 
+    @property
+    def begun(self) -> int:
+        """How many trials were ever started."""
+        return 1 + max((line["number"] for line in self.lines if line["kind"] == "started"), default=-1)
+
     def append(self, kind: str, *, durable: bool = False, **fields: Any) -> None:
         """Add a line. `durable`: it is on the disk when this returns. Raises UserError where it cannot be written; the
         journal is then as it was."""

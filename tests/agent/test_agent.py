@@ -54,7 +54,9 @@ def study(configure, stock, tmp_path, heard):
         settings = [f"llm.base_url={server.url}", "llm.model=test", "llm.timeout_seconds=2", "llm.patience_minutes=0.5"]
         config = configure("task=smoke", "strategy=agent", "llm=local", *settings, *overrides)
         folder = tmp_path / name
-        strategy = make_strategy(config, stock, noise, folder, heard.append, stop)
+        with Journal(folder, heard.append) as journal:
+            begun = journal.begun
+        strategy = make_strategy(config, stock, noise, folder, heard.append, stop, begun)
         strategy.client.clock = FakeClock()
         return run_study(folder, strategy, runner or SyntheticRunner(), stock, trials)
 
@@ -235,15 +237,23 @@ def test_a_reply_that_our_own_tools_cannot_read_is_unusable_then_and_on_every_re
     assert again == trials and len(server.requests) == 2
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"reply": {}}'])
-def test_a_damaged_recorded_reply_is_named(study, stock, tmp_path, damage):
-    with serve(Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"reply": {}}', None])
+@pytest.mark.parametrize("name", ["call-1.json", "call-2.json", ""])
+def test_a_reply_that_is_lost_is_named_and_never_paid_again(study, stock, tmp_path, name, damage):
+    unusable, usable = Answer("no edit"), Answer(edit("MATRIX_LR", 0.1, stock=stock))
+    with serve(unusable, usable) as server:
         study(server, 2)
-        path = tmp_path / "study" / "attachments" / "0001" / "call-1.json"
-        path.write_text(damage)
-        with pytest.raises(UserError, match=r"call-1\.json: .* cannot be read"):
-            study(server, 2)
-    assert len(server.requests) == 1
+        path = tmp_path / "study" / "attachments" / "0001" / name
+        if damage is not None and name:
+            path.write_text(damage)
+        elif name:
+            path.unlink()
+        else:
+            shutil.rmtree(path)
+        with pytest.raises(UserError, match=r"cannot be read \(.*\): what trial 1 was made of is lost") as refused:
+            study(server, 3)
+    assert str(path) in str(refused.value) and str(refused.value).count("\n") == 1
+    assert len(server.requests) == 2
 
 
 def test_replies_of_an_earlier_version_are_read(study, stock, tmp_path):
