@@ -51,6 +51,7 @@ class ConfirmConfig:
     top: int | None = None
     cache: str | None = None
     sandbox: str | None = None
+    accept_harness: str | None = None
     tracking: OtherTrackingConfig = field(default_factory=OtherTrackingConfig)
 
 

@@ -107,6 +107,7 @@ class Config:
     start: str = MISSING
     cache: str = MISSING
     sandbox: str = MISSING  # auto, bubblewrap, landlock or none
+    accept_harness: str | None = None
     strategy: dict[str, Any] = MISSING
     task: TaskConfig = field(default_factory=TaskConfig)
     data: DataConfig = field(default_factory=DataConfig)

@@ -19,7 +19,8 @@ from search.data.tokens import prepare_data
 from search.executor.local import make_runner
 from search.runner.trial_runner import TrialRunner, check_task
 from search.study.budget import Budget
-from search.study.identity import Opening, Stock, harness_hash, open_study, task_facts
+from search.study.code import harness_hash
+from search.study.identity import Opening, Stock, open_study, task_facts
 from search.study.journal import Journal
 from search.study.study import Display, Study
 from search.tracking.publisher import MlflowPublisher
@@ -127,5 +128,6 @@ def _config(base: Config, asked: ConfirmConfig) -> Config:
         study=StudyConfig(),
         cache=asked.cache or base.cache,
         sandbox=asked.sandbox or base.sandbox,
+        accept_harness=asked.accept_harness,
         tracking=replace(base.tracking, uri=asked.tracking.uri or base.tracking.uri),
     )

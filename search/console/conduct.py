@@ -11,6 +11,7 @@ from rich.table import Table
 from search.config.messages import UserError
 from search.console.interrupt import Interrupts
 from search.console.progress import Foresee, PlainDisplay, make_display
+from search.study.complete import Complete
 from search.study.journal import Entry, Journal
 from search.study.study import STOPPED, Display, Study
 from search.study.trial import Origin
@@ -23,7 +24,7 @@ def conduct(
     publisher: MlflowPublisher,
     console: Console,
     trials: int | None,
-    make: Callable[[Display, Callable[[], bool]], Study],
+    make: Callable[[Display, Callable[[], bool]], Study | Complete],
     summarise: Callable[[Sequence[Entry]], Table],
     foresee: Foresee = lambda entries: None,
 ) -> bool:

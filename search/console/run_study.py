@@ -22,6 +22,7 @@ from search.runner.process import sandbox
 from search.runner.stock import stock_of
 from search.runner.trial_runner import check_task
 from search.study.budget import Budget, budget_in_words
+from search.study.complete import Complete, complete
 from search.study.contract import NeedsServer, NoiseFloor, Strategy, TaskFacts
 from search.study.identity import Opening, batch_of, identity, open_study, text_of
 from search.study.journal import ATTACHMENTS, Entry, Journal
@@ -96,7 +97,11 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
         floor = NoiseFloor(**header["noise_floor"]) if header["noise_floor"] else None
         begun = journal.begun
 
-        def make(display: Display, stop: Callable[[], bool]) -> Study:
+        over = complete(journal, config.study)
+
+        def make(display: Display, stop: Callable[[], bool]) -> Study | Complete:
+            if over is not None:
+                return Complete(over)
             return Study(
                 strategy=make_strategy(config, stock.text, floor, journal.folder, display.say, stop, begun),
                 runner=runner,

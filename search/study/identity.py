@@ -8,24 +8,30 @@ import importlib.util
 import json
 import platform
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from search.config.messages import UserError
-from search.config.places import ROOT, STUDIES
+from search.config.places import STUDIES
 from search.config.schema import Config, TaskConfig
+from search.study.code import check_code, code_of, harness_hash
+from search.study.complete import complete
 from search.study.journal import FILE, Journal
 from search.study.noise_floor import control_noise
 
 METRIC = "bits per UTF-8 byte of text, from float32 logits"
+SURROUNDINGS = ("sandbox", "environment")  # of what is still to be trained
 EXTENDABLE = ("config.study.trials", "config.study.train_hours", "config.study.usd")
 # Written once, when the study began.
-UNCOMPARED = ("id", "noise_floor", "time", "kind", "version", "machine", "device_batch", "overrides")
+WRITTEN_ONCE = ("id", "noise_floor", "time", "kind", "version")
+# The code is compared file by file, and may be accepted.
+UNCOMPARED = (*WRITTEN_ONCE, "machine", "device_batch", "overrides", "harness", "code")
 # Where things lie, and how patient a client is, does not change what a study is (of a text, its contents are compared; of a
 # server, the model has a name).
 ELSEWHERE = (
+    "config.accept_harness",
     "config.cache",
     "config.tracking.uri",
     "config.sandbox",
@@ -37,8 +43,6 @@ PATIENCE = tuple(
 )
 # Groups that only count where the strategy uses them, as part of its own settings.
 GROUPS = ("llm", "sampler", "space")
-# The folders of `search` whose code can change a proposal or a score. What only shows, starts or compares lies in others.
-DECIDING = ("agent", "data", "executor", "llm", "runner", "study", "task")
 # Libraries whose version can change a proposal or a score.
 ENVIRONMENT = ("torch", "numpy", "optuna")
 BATCH_CONSTANT = "DEVICE_BATCH_SIZE"
@@ -92,20 +96,35 @@ def open_study(config: Config, opening: Opening, journal: Journal) -> dict[str, 
         now["noise_floor"] = None if noise is None else asdict(noise)
         journal.append("study", durable=True, **now)
         return journal.lines[0]
+    is_complete = complete(journal, config.study) is not None
+    _refuse_differences(journal.folder, then, now, opening.stock.batch, SURROUNDINGS if is_complete else ())
+    if not is_complete:
+        check_code(journal, now["code"], config.accept_harness)
+    journal.append("resumed", budget=now["config"]["study"])
+    return then
+
+
+def _refuse_differences(
+    folder: Path, then: dict[str, Any], now: dict[str, Any], batch: DeviceBatch | None, allowed: Sequence[str]
+) -> None:
+    """Raise UserError where a journal's first line is not what is asked for now. `allowed`: parts of it that may differ."""
+    if lacking := sorted({*now, *WRITTEN_ONCE} - then.keys()):
+        raise UserError(
+            f"{folder / FILE}: line 1 is damaged ({', '.join(lacking)}: missing): what the study is, is lost.\n"
+            "Restore the file from a copy, or use another experiment="
+        )
     then_values, now_values = flat(then), flat(now)
     for key in sorted(now_values.keys() | then_values.keys()):
-        if key in (*EXTENDABLE, *ELSEWHERE, *PATIENCE) or key.partition(".")[0] in UNCOMPARED:
+        if key in (*EXTENDABLE, *ELSEWHERE, *PATIENCE) or key.partition(".")[0] in (*UNCOMPARED, *allowed):
             continue
         before, after = then_values.get(key), now_values.get(key)
         if before != after:
-            _refuse_other_memory(key, journal.folder, batch_of(then), opening.stock.batch)
-            name = key.removeprefix("config.")
+            _refuse_other_memory(key, folder, batch_of(then), batch)
+            back = f"sandbox={before}" if key == "sandbox" else "that"
             raise UserError(
-                f"{journal.folder}: this study began with {name}={before}, and now it is {after}.\n"
-                "Go back to that, or give the new study another name with experiment="
+                f"{folder}: this study began with {key.removeprefix('config.')}={before}, and now it is {after}.\n"
+                f"Go back to {back}, or give the new study another name with experiment="
             )
-    journal.append("resumed", budget=now["config"]["study"])
-    return then
 
 
 def batch_of(header: dict[str, Any]) -> DeviceBatch | None:
@@ -138,7 +157,7 @@ def header_of(config: Config, opening: Opening) -> dict[str, Any]:
         "stock": hashlib.sha256(opening.stock.text.encode()).hexdigest(),
         "device_batch": None if batch is None else asdict(batch),
         "harness": harness_hash(),
-        "strategy_code": strategy_hash(config.strategy["_target_"]),
+        "code": code_of(config.strategy["_target_"]),
         "environment": {
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in ENVIRONMENT},
@@ -171,24 +190,6 @@ def text_of(folder: Path) -> str | None:
             return str(json.loads(file.readline())["task"]["text_and_tokenizer"])
     except (OSError, ValueError, KeyError):
         return None
-
-
-def harness_hash() -> str:
-    """The hash of all code of the harness that can change a proposal or a score."""
-    return _hash_of(path for folder in DECIDING for path in (ROOT / "search" / folder).rglob("*.py"))
-
-
-def strategy_hash(target: str) -> str:
-    """The hash of the module that a strategy's class is in."""
-    module = importlib.util.find_spec(target.rpartition(".")[0])
-    return _hash_of([Path(module.origin)] if module is not None and module.origin is not None else [])
-
-
-def _hash_of(paths: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(f"{path.name}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 def flat(node: Any, prefix: str = "") -> dict[str, Any]:

@@ -23,6 +23,8 @@ FIELDS = {
     "judged": ("number", "verdict"),
     "interrupted": ("number",),
     "published": ("number", "uri"),
+    "accepted": ("hash", "files", "trial", "code"),
+    "ended": ("reason",),
 }
 
 Line = dict[str, Any]

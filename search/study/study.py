@@ -24,6 +24,7 @@ MOST_UNUSABLE = 5  # unusable answers in a row, in one start, that end a study
 MOST_DUPLICATES = 100  # proposals in a row that were trained before, after which nothing new is expected
 CRASHES_BEFORE_ANCHOR = 3  # in a row, that make the study try the stock again
 STOPPED = "stopped on request"
+DONE, EXHAUSTED = "the strategy is done", "this space is exhausted"
 
 
 class Runner(Protocol):
@@ -113,12 +114,12 @@ class Study:
         for _ in range(MOST_DUPLICATES):
             answer = self.strategy.ask(self.history)
             if isinstance(answer, Done):
-                return Done(f"the strategy is done: {answer.reason}")
+                return Done(f"{DONE}: {answer.reason}")
             earlier = self._earlier(answer)
             if earlier is None:
                 return Origin.STRATEGY, answer
             self.strategy.tell(Trial(number, Origin.STRATEGY, answer, self.history[earlier].outcome, duplicate_of=earlier))
-        return Done(f"this space is exhausted: {MOST_DUPLICATES} proposals in a row were all trained before")
+        return Done(f"{EXHAUSTED}: {MOST_DUPLICATES} proposals in a row were all trained before")
 
     def _earlier(self, answer: Candidate | Unusable) -> int | None:
         """The trial that trained this program with this seed."""

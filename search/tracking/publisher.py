@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.config.schema import restored
 from search.study import source
+from search.study.code import accepted
 from search.study.identity import flat
 from search.study.journal import ATTACHMENTS, Entry, Journal
 from search.study.trial import Origin, Status
@@ -41,7 +42,7 @@ class MlflowPublisher:
         self.uri = absolute(uri)
         self.journal = journal
         self.report = report
-        self.header: dict[str, Any] = journal.header
+        self.header: dict[str, Any] = {**journal.header, "accepted": accepted(journal)}
         self._task = restored(self.header["config"]).task
         self.behind = False  # whether a finished trial could not be published
         self._totals = Totals()
@@ -103,6 +104,9 @@ class MlflowPublisher:
         settings = flat({**config, **named})
         self._log_params(parent, {name: value for name, value in settings.items() if value not in (None, {})})
         self.client.log_text(parent, json.dumps(self.header, indent=2), "study.json")
+        if self.header["accepted"]:
+            went_on = (f"{one['hash']} from trial {one['trial']}" for one in self.header["accepted"])
+            self.client.set_tag(parent, "accepted_harness", ", ".join(went_on))
         children = all_runs(self.client, self.experiment, f"tags.`mlflow.parentRunId` = '{parent}'")
         return parent, {int(run.data.tags["fairtrial.trial"]): str(run.info.run_id) for run in children}
 

@@ -19,7 +19,7 @@ from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, records, s
 from search.config.messages import UserError
 from search.config.places import ROOT
 from search.console import command_line
-from search.study.identity import DECIDING
+from search.study.code import DECIDING
 from search.tracking import store
 
 SMALL = World((replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=4)), plans=((2, 2),))

@@ -88,6 +88,9 @@ def _studies(experiment: Experiment, view: View) -> Iterator[str]:
         planned = study.header["config"]["study"]["trials"]
         if planned is not None and facts.trials < planned:
             yield f"{name} has {facts.trials} of its {planned} trials; it is unfinished."
+        for other in study.header.get("accepted", ()):
+            files = joined(other["files"])
+            yield f"From trial {other['trial']} {name} went on under other code ({other['hash']}): {files} had changed."
         if facts.better_since is not None:
             yield f"{name} has a later winner (trial {facts.better_since}) than the one that was confirmed."
         winner = next((row for row in study.rows if row.number == facts.winner), None)

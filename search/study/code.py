@@ -1,0 +1,82 @@
+"""Which code a study runs under, and how it goes on under other code: on record, where that was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from search.config.messages import UserError
+from search.config.places import ROOT
+from search.study.journal import Journal
+
+# The folders of `search` whose code can change a proposal or a score. What only shows, starts or compares lies in others.
+DECIDING = ("agent", "data", "executor", "llm", "runner", "study", "task")
+ACCEPTED = "accepted"  # the kind of the journal's line
+NAMED = 6  # files that a message names
+
+Code = Mapping[str, str]  # files by their path, with a hash of each
+
+
+def harness_hash() -> str:
+    """The hash of all code of the harness that can change a proposal or a score."""
+    return _hash(_harness())
+
+
+def code_of(target: str) -> Code:
+    """The same code, file by file, with the module of the strategy's class."""
+    module = importlib.util.find_spec(target.rpartition(".")[0])
+    own = [] if module is None or module.origin is None else [Path(module.origin)]
+    return {_name(path): _digest(path) for path in sorted({*_harness(), *own})}
+
+
+def code_hash(code: Code) -> str:
+    """What a user gives to accept it. It begins with a letter: all digits would be read as a number."""
+    text = "".join(f"{name} {digest}\n" for name, digest in sorted(code.items()))
+    return f"h{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def accepted(journal: Journal) -> list[dict[str, Any]]:
+    """What a study went on under: `hash`, `files` that had changed, and the number of the `trial` that came next."""
+    lines = [line for line in journal.lines if line["kind"] == ACCEPTED]
+    return [{name: line[name] for name in ("hash", "files", "trial")} for line in lines]
+
+
+def check_code(journal: Journal, now: Code, accept: str | None) -> None:
+    """Raise UserError where the study ran under other code last, and this one's hash is not what the user accepts. Where it
+    is, that goes on record."""
+    lines = [line for line in journal.lines if line["kind"] == ACCEPTED]
+    then: Code = (lines or journal.lines)[-1 if lines else 0]["code"]
+    files = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    if not files:
+        return
+    if accept == code_hash(now):
+        journal.append(ACCEPTED, durable=True, hash=accept, files=files, trial=len(journal.entries), code=now)
+        return
+    more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+    raise UserError(
+        f"{journal.folder}: this study began under other code, which can change its proposals or scores: "
+        f"{', '.join(files[:NAMED])}{more}.\n"
+        f"Go back to that code; or go on, on record, with accept_harness={code_hash(now)}; or use another experiment="
+    )
+
+
+def _harness() -> list[Path]:
+    return [path for folder in DECIDING for path in (ROOT / "search" / folder).rglob("*.py")]
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _hash(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(f"{path.name}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
