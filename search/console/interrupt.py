@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
-SECONDS = 8  # from "stop now" to the end of the process, whatever a server does: Slurm kills after 30
+SECONDS = 9.0  # from "stop now" to the end of the process, whatever a server does: Slurm kills after 30
+AGAIN_SECONDS = 3.0  # after which an interrupt is raised again: in a weak reference's callback Python drops it
 INTERRUPTED = 130  # the shell's own exit code after Ctrl-C
 
-OVERDUE = f"stopped, {SECONDS} seconds after it was asked for; the same command publishes what MLflow has not taken"
+OVERDUE = f"stopped, {SECONDS:g} seconds after it was asked for; the same command publishes what MLflow has not taken"
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -33,35 +34,40 @@ def quiet_start() -> None:
 
 @contextlib.contextmanager
 def ending() -> Iterator[None]:
-    """While it is open, the first signal raises KeyboardInterrupt, so that files are cleared up; the second ends it all."""
+    """While it is open, the first signal raises KeyboardInterrupt, so that files are cleared up; the second ends it all, and
+    so do SECONDS."""
 
     def first(number: int, frame: FrameType | None) -> None:
         install(leave)
+        signal.setitimer(signal.ITIMER_REAL, SECONDS)
         raise KeyboardInterrupt
 
-    before = install(first)
+    before, alarm = install(first), signal.signal(signal.SIGALRM, leave)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, alarm)
         restore(before)
 
 
 class Interrupts:
-    """While it is open, the first Ctrl-C only sets `requested`. Whatever stops a study now raises KeyboardInterrupt, once;
-    SECONDS later the process is ended. After `over` was called nothing is interrupted, but these seconds are counted."""
+    """While it is open, the first Ctrl-C only sets `requested`. Whatever stops a study now raises KeyboardInterrupt; SECONDS
+    later the process is ended. After `over` was called nothing is interrupted, but these seconds are counted."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say
         self.requested = False
         self._over = False
+        self._seconds = 0.0  # since the study was to stop now
 
     def __enter__(self) -> Interrupts:
         self._before = install(self._heard)
-        self._alarm = signal.signal(signal.SIGALRM, lambda number, frame: _exit(OVERDUE))
+        self._alarm = signal.signal(signal.SIGALRM, self._passed)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, self._alarm)
         restore(self._before)
 
@@ -75,10 +81,17 @@ class Interrupts:
             self.say("stopping after the running trial; Ctrl-C again to stop now (the trial then runs again on resuming)")
             return
         self.requested = True
-        if not signal.getitimer(signal.ITIMER_REAL)[0]:
-            signal.alarm(SECONDS)
+        if signal.getitimer(signal.ITIMER_REAL)[0]:  # it is being stopped
+            return
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)
         if not self._over:
-            self._over = True
+            raise KeyboardInterrupt
+
+    def _passed(self, number: int, frame: FrameType | None) -> None:
+        self._seconds += AGAIN_SECONDS
+        if self._seconds >= SECONDS:
+            _exit(OVERDUE)
+        if not self._over:
             raise KeyboardInterrupt
 
 

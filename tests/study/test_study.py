@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from baselines.seeds import Seeds
 from search.config.messages import UserError
 from search.data.tokens import prepare_data
 from search.runner.stock import stock_of
+from search.study import identity
+from search.study.code import accepted
+from search.study.complete import complete
 from search.study.contract import Done, TaskFacts
 from search.study.identity import Opening, open_study
 from search.study.journal import FILE, Journal
@@ -186,13 +190,25 @@ def test_a_single_failed_anchor_is_tried_again_and_survived(tmp_path):
     assert anchors[0] is not Status.COMPLETED and anchors[1] is Status.COMPLETED
 
 
-def test_a_full_disk_in_a_trial_ends_in_a_message(tmp_path):
-    class FullDisk(SyntheticRunner):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(28, "No space left on device", "/somewhere/rows.bin"),
+            "^/somewhere/rows.bin: cannot be written",
+        ),
+        (OSError(24, "Too many open files"), "^Too many open files, which ended"),
+        (FileNotFoundError(2, "No such file or directory", "bwrap"), "^bwrap: No such file or directory, which ended"),
+    ],
+    ids=str,
+)
+def test_an_error_of_the_system_in_a_trial_is_told_as_what_it_is(tmp_path, error, said):
+    class Breaks(SyntheticRunner):
         def run(self, request, observe):
-            raise OSError(28, "No space left on device", "/somewhere/rows.bin")
+            raise error
 
-    with pytest.raises(UserError, match=r"/somewhere/rows.bin: cannot be written \(No space left"):
-        run_study(tmp_path, Seeds(FACTS, 0, None), FullDisk(), STOCK, 3)
+    with pytest.raises(UserError, match=said):
+        run_study(tmp_path, Seeds(FACTS, 0, None), Breaks(), STOCK, 3)
 
 
 def test_a_stock_that_fails_ends_the_study_with_its_log(tmp_path):
@@ -421,3 +437,39 @@ def test_a_program_that_was_changed_on_disk_is_never_taken_for_the_one_that_was_
     with pytest.raises(UserError, match=r"was changed since(.|\n)*train\.py") as refused:
         Journal(tmp_path, print)
     assert str(kept) in str(refused.value) and str(refused.value).count("\n") == 1
+
+
+def test_other_code_is_named_by_file_and_accepted_on_record(configure, prepared, tmp_path, monkeypatch):
+    config = configure("task=smoke")
+    with Journal(tmp_path, print) as journal:
+        begin(config, journal, prepared)
+        before = identity.code_of(config.strategy["_target_"])
+        assert {"search/study/study.py", "baselines/seeds.py"} <= before.keys()
+        assert not any(name.startswith(("search/console", "search/tracking", "search/compare")) for name in before)
+        mended = {**before, "search/study/study.py": "mended"}
+        monkeypatch.setattr(identity, "code_of", lambda target: mended)
+        with pytest.raises(UserError, match=r"other code.*: search/study/study\.py\.\n.*accept_harness=h\w+") as refused:
+            begin(config, journal, prepared)
+        (accept,) = re.findall(r"accept_harness=\w+", str(refused.value))
+        with pytest.raises(UserError, match="accept_harness="):
+            begin(configure("task=smoke", "accept_harness=h0"), journal, prepared)
+        begin(configure("task=smoke", accept), journal, prepared)
+        begin(config, journal, prepared)  # accepted once
+    with Journal(tmp_path, print) as journal:
+        (went_on,) = accepted(journal)
+    assert went_on["files"] == ["search/study/study.py"] and went_on["trial"] == 0
+
+
+def test_another_sandbox_names_the_remedy_and_a_complete_study_is_complete_in_any(configure, prepared, tmp_path):
+    config = configure("task=smoke", "study.trials=2")
+
+    def begin_in(sandbox):
+        with Journal(tmp_path, print) as journal:
+            open_study(config, Opening(stock_of(config), prepared.fingerprint, sandbox), journal)
+            return complete(journal, config.study)
+
+    begin_in("landlock")
+    with pytest.raises(UserError, match=r"=landlock, and now it is bubblewrap\.\nGo back to sandbox=landlock"):
+        begin_in("bubblewrap")
+    run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 2)
+    assert begin_in("bubblewrap") == "all 2 trials are done"
