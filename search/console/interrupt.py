@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any
@@ -62,7 +63,8 @@ class Interrupts:
         self._seconds = 0.0  # since the study was to stop now
 
     def __enter__(self) -> Interrupts:
-        self._before = install(self._heard)
+        self._before, self._unraisable = install(self._heard), sys.unraisablehook
+        sys.unraisablehook = _dropped
         self._alarm = signal.signal(signal.SIGALRM, self._passed)
         return self
 
@@ -70,6 +72,7 @@ class Interrupts:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, self._alarm)
         restore(self._before)
+        sys.unraisablehook = self._unraisable
 
     def over(self) -> None:
         """The study has ended; what is left is to close its record."""
@@ -107,6 +110,12 @@ def restore(before: dict[int, Any]) -> None:
     """Undo `install`."""
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+def _dropped(unraisable: sys.UnraisableHookArgs) -> None:
+    """An interrupt that Python drops comes again, and is nothing to show."""
+    if unraisable.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(unraisable)
 
 
 def _exit(said: str) -> None:

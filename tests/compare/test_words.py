@@ -118,6 +118,7 @@ def changed(**headers) -> Experiment:
         ({"environment": {}}, "versions of libraries"),
         ({"sandbox": "none"}, "without a sandbox"),
         ({"sandbox": "none"}, "in different sandboxes"),
+        ({"accepted": [{"hash": "h1", "files": ["a.py", "b.py"], "trial": 3}]}, "under other code (h1): a.py and b.py"),
         ({}, "a/b/c/0 has no finished trial yet"),
     ],
 )

@@ -72,7 +72,7 @@ def test_a_study_outlives_its_terminal_where_hangups_are_ignored(quick_clone):
     terminal, theirs = pty.openpty()
     connection = str(quick_clone.warm.connection.fileno())
     process = subprocess.Popen(
-        ["nohup", sys.executable, "-m", "tests.warm_command", connection, "search", *STUDY, "study.trials=1"],
+        [sys.executable, "-m", "tests.warm_command", connection, "search", *STUDY, "study.trials=1"],
         cwd=quick_clone.root,
         env={**os.environ, "PYTHONPATH": f"{quick_clone.root}:{ROOT}"},
         pass_fds=[int(connection)],
@@ -80,6 +80,7 @@ def test_a_study_outlives_its_terminal_where_hangups_are_ignored(quick_clone):
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # as nohup does
     )
     os.close(theirs)
     journal = quick_clone.study(IDENTITY) / FILE
@@ -153,7 +154,7 @@ with interrupt.Interrupts(print) as interrupts:
 def test_an_interrupt_that_python_drops_comes_again():
     command = [sys.executable, "-c", DROPPED]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    assert (done.returncode, done.stdout) == (0, "stopped\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "stopped\n", "")
 
 
 STUDY_OF_DEMO = """

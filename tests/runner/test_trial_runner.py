@@ -85,6 +85,15 @@ def test_a_cheat_is_challenged_only_where_it_could_win(run):
     assert outcome.status is Status.DISQUALIFIED and "differ from the claim" in outcome.reason
 
 
+@pytest.mark.parametrize("damage", [None, b"", b"PK and no array"])
+def test_without_the_stocks_nats_nothing_is_trained(run, tmp_path, damage):
+    if damage is not None:
+        (tmp_path / "stock_nats.npy").write_bytes(damage)
+    with pytest.raises(UserError, match=r"stock_nats\.npy: is missing or damaged.*\n.*experiment=") as refused:
+        run(program(), {"is_stock": False})
+    assert str(refused.value).count("\n") == 1 and not (tmp_path / "logs").exists()
+
+
 MAIN = "def main():\n    run = task.join()\n"
 ENDS = {
     "an error while training": (MAIN + "    raise ValueError('no such layer')", Status.CRASHED, "ValueError: no such layer"),

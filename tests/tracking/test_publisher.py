@@ -112,6 +112,17 @@ def test_one_parent_per_study_and_one_nested_run_per_trial(publish, tmp_path):
     assert "@@" in artifact(publish.client, trials[1], "change_from_stock.diff.txt", tmp_path)
 
 
+def test_other_code_that_a_study_went_on_under_is_shown(publish, configure, tmp_path):
+    publish(2)
+    with Journal(tmp_path / "study" / "seeds", print) as journal:
+        went_on = {"hash": "h1", "files": ["search/study/study.py"], "trial": 2}
+        journal.append("accepted", **went_on, code=journal.header["code"])
+    publish(2)
+    (parent,) = runs_of(publish.client, "study")
+    assert parent.data.tags["accepted_harness"] == "h1 from trial 2"
+    assert json.loads(artifact(publish.client, parent, "study.json", tmp_path))["accepted"] == [went_on]
+
+
 @dataclass
 class Measured(SyntheticRunner):
     """The same scores, with what a trial on a GPU has on record beside them."""
