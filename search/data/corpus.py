@@ -6,16 +6,19 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
+import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Protocol
 
-from search.config.messages import UserError
+from search.config.messages import UserError, printable
 from search.config.places import resolve
 from search.data.progress import Say
 
 SPLITS = ("train", "validation", "confirmation")
+SHOWN = 3  # names in a message
 
 
 class Corpus(Protocol):
@@ -29,30 +32,40 @@ class Corpus(Protocol):
         ...
 
     def documents(self, split: str) -> Iterator[str]:
-        """The documents of one of the SPLITS, in a fixed order. No document is in two splits. Raises UserError."""
+        """The documents of one of the SPLITS, in a fixed order. Raises UserError."""
         ...
 
 
 class FilesCorpus:
-    """Any folder of UTF-8 text; each file is a document, and a hash of its relative path decides its split.
+    """Any folder of UTF-8 text; each file is a document, and a hash of its text decides its split: copies come together.
 
-    `folder`: the folder. `patterns`: names that count, as in a shell. `held_out_percent`: share of the files that
-    validation and confirmation get, each.
+    `folder`: the folder. `patterns`: names that count, as in a shell. `held_out_percent`: share of the texts that
+    validation and confirmation get, each. Raises UserError where one of these cannot be such a thing.
     """
 
     def __init__(self, folder: str, patterns: Sequence[str], held_out_percent: int) -> None:
+        if not folder:
+            raise UserError("data.corpus.folder: is empty; name a folder that holds text files")
+        if not 0 < held_out_percent < 50:
+            raise UserError(f"data.corpus.held_out_percent={held_out_percent}: must be 1 to 49, of each of two splits")
         self.folder = resolve(folder)
-        self.patterns = list(patterns)
+        self.patterns = names("patterns", patterns)
         self.held_out_percent = held_out_percent
 
     def identity(self, say: Say) -> str:
-        return _digest([str(self.held_out_percent), _listing(self.folder, self._paths())])
+        return _digest(["split by text", str(self.held_out_percent), _listing(self.folder, self._paths())])
 
     def fetch(self, tokens: Path, say: Say) -> None:
-        """Nothing to bring: the folder is the user's."""
+        """Nothing to bring: the folder is the user's. Says what of it is no text, and what is there more than once."""
+        paths = self._paths()
+        say_unreadable(paths, f"data.corpus.folder={self.folder}", say)
+        texts = Counter(fingerprint(text) for text in _read(paths))
+        copies = sum(texts.values()) - len(texts)
+        if copies:
+            say(f"data.corpus.folder: {copies} of {len(paths)} files are copies of another; those of one text share a split")
 
     def documents(self, split: str) -> Iterator[str]:
-        return _read(path for path in self._paths() if self._split(path) == split)
+        return (text for text in _read(self._paths()) if self._split(text) == split)
 
     def _paths(self) -> list[Path]:
         if not self.folder.is_dir():
@@ -65,9 +78,8 @@ class FilesCorpus:
             )
         return paths
 
-    def _split(self, path: Path) -> str:
-        digest = hashlib.sha256(path.relative_to(self.folder).as_posix().encode()).digest()
-        bucket = int.from_bytes(digest[:8], "big") % 100
+    def _split(self, text: str) -> str:
+        bucket = int.from_bytes(fingerprint(text)[:8], "big") % 100
         if bucket < self.held_out_percent:
             return "validation"
         return "confirmation" if bucket < 2 * self.held_out_percent else "train"
@@ -77,14 +89,19 @@ class PythonCorpus:
     """Python source text that is on every machine: nothing to download.
 
     Each split names installed packages that training never imports and that its sandbox hides: text that the interpreter
-    or PyTorch needs could be read, and trained on, before the clock starts.
+    or PyTorch needs could be read, and trained on, before the clock starts. Raises UserError where they are no lists of
+    names, or one package is to be in two splits.
     """
 
     def __init__(
         self, train: Sequence[str], validation: Sequence[str], confirmation: Sequence[str], exclude: Sequence[str]
     ) -> None:
-        self.packages = {"train": list(train), "validation": list(validation), "confirmation": list(confirmation)}
-        self.exclude = list(exclude)
+        given = {"train": train, "validation": validation, "confirmation": confirmation}
+        self.packages = {split: names(split, packages) for split, packages in given.items()}
+        self.exclude = names("exclude", exclude)
+        everything = [name for split in SPLITS for name in self.packages[split]]
+        if len(set(everything)) < len(everything):
+            raise UserError("data.corpus.train, validation, confirmation: a package is named twice; name each in one split")
 
     def identity(self, say: Say) -> str:
         """What the settings and the packages' versions make: installing a package again, or elsewhere, changes nothing."""
@@ -100,7 +117,10 @@ class PythonCorpus:
         return _digest(lines)
 
     def fetch(self, tokens: Path, say: Say) -> None:
-        """Nothing to bring: it came with the installation."""
+        """Nothing to bring: it came with the installation. Says what of it is no text."""
+        for split in SPLITS:
+            for name in self.packages[split]:
+                say_unreadable(self._paths(package_folder(name)), f"data.corpus: package '{name}'", say)
 
     def documents(self, split: str) -> Iterator[str]:
         for name in self.packages[split]:
@@ -122,21 +142,47 @@ def package_folder(name: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
+def names(key: str, value: Sequence[str]) -> list[str]:
+    """A setting that is a list of names. Raises UserError for one name alone, whose letters would be taken for names."""
+    if isinstance(value, str) or not all(isinstance(name, str) for name in value):
+        raise UserError(f"data.corpus.{key}={value}: must be a list of names, as ['{value}']")
+    return list(value)
+
+
+def fingerprint(text: str) -> bytes:
+    """16 bytes that copies of a text share, those with other ends of lines or blank space around it, too."""
+    return hashlib.blake2b(text.replace("\r\n", "\n").strip().encode(), digest_size=16).digest()
+
+
+def say_unreadable(paths: Sequence[Path], where: str, say: Say) -> None:
+    """Say which files are left out since they are no UTF-8. Raises UserError where nothing else is there."""
+    unreadable = [path for path in paths if _text(path) is None]
+    if not unreadable:
+        return
+    some = ", ".join(printable(path.name) for path in unreadable[:SHOWN]) + (", ..." if len(unreadable) > SHOWN else "")
+    said = f"{where}: {len(unreadable)} of {len(paths)} files are not UTF-8 ({some})"
+    if not any(_read(paths)):
+        raise UserError(f"{said}, and no other holds text;\nconvert them, as iconv -f UTF-16 -t UTF-8 does")
+    say(f"{said}, and are left out")
+
+
 def _walk(root: Path) -> list[Path]:
     return sorted(path for path in root.rglob("*") if path.is_file())
 
 
 def _read(paths: Iterable[Path]) -> Iterator[str]:
     """The files' text; one that is empty or is not UTF-8 is left out."""
-    for path in paths:
-        try:
-            text = path.read_bytes().decode("utf-8")
-        except UnicodeDecodeError:
-            continue
-        except OSError as error:
-            raise UserError(f"data.corpus: {path} cannot be read ({error.strerror}); mend that, or move it away") from error
-        if text:
-            yield text
+    return filter(None, map(_text, paths))
+
+
+def _text(path: Path) -> str | None:
+    """A file's text; None where it is not UTF-8. Raises UserError."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    except OSError as error:
+        raise UserError(f"data.corpus: {path} cannot be read ({error.strerror}); mend that, or move it away") from error
 
 
 def _listing(root: Path, paths: Sequence[Path]) -> str:
@@ -146,4 +192,4 @@ def _listing(root: Path, paths: Sequence[Path]) -> str:
 
 
 def _digest(lines: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256(os.fsencode("\n".join(lines))).hexdigest()  # names of files may be no UTF-8

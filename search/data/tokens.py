@@ -15,13 +15,14 @@ import numpy as np
 from search.config.files import sha256
 from search.config.messages import UserError
 from search.config.schema import Config, build
+from search.data.apart import Apart
 from search.data.corpus import SPLITS, Corpus
 from search.data.encoding import encode
 from search.data.progress import Say, Seldom, exclusively
 from search.data.tokenizer import Tokenizer
 from search.task.loader import Documents
 
-FORMAT = 1  # raise it when the files' layout changes: old ones are then prepared anew
+FORMAT = 2  # raise it when the files' layout, or what they hold of a text, changes: old ones are then prepared anew
 KEY_LENGTH = 12  # characters of what tells a data set's texts apart, in their folders' names
 TOKENIZER_CHARACTERS = 1_000_000_000  # the tokenizer learns from at most this much training text, as the field does,
 TOKENIZER_DOCUMENT = 10_000  # and from at most this much of each document
@@ -131,24 +132,26 @@ def _whole(prepared: Prepared) -> Prepared:
 def _write(name: str, corpus: Corpus, vocab_size: int, folder: Path, say: Say) -> None:
     """The tokenizer, the token files and the manifest of a corpus."""
     say(f"preparing data={name}, once: learning {vocab_size} tokens")
+    apart = Apart(corpus)
     try:
-        tokenizer = Tokenizer.train(_tokenizer_text(corpus, say), vocab_size)
+        tokenizer = Tokenizer.train(_tokenizer_text(apart.documents("train"), say), vocab_size)
     except ValueError as error:
         raise UserError(f"data={name}: {error}; use more text or a smaller task.vocab_size") from error
     tokenizer.save(folder / "tokenizer.json")
     splits = {}
     for split in SPLITS:
-        splits[split] = _encode(corpus.documents(split), tokenizer, folder, split, say)
-        say(f"preparing data={name}: {split} has {splits[split].tokens:,} tokens")
+        splits[split] = _encode(apart.documents(split), tokenizer, folder, split, say)
+        copies = f", without {apart.copies[split]:,} copies of documents of a later split" if apart.copies[split] else ""
+        say(f"preparing data={name}: {split} has {splits[split].tokens:,} tokens{copies}")
     hashes = {path.name: sha256(path) for path in sorted(folder.iterdir())}
     manifest = {"hashes": hashes, "splits": {split: asdict(facts) for split, facts in splits.items()}}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2))
 
 
-def _tokenizer_text(corpus: Corpus, say: Say) -> Iterator[str]:
+def _tokenizer_text(documents: Iterator[str], say: Say) -> Iterator[str]:
     progress = Seldom(say)
     characters = 0
-    for document in corpus.documents("train"):
+    for document in documents:
         text = document[:TOKENIZER_DOCUMENT]
         characters += len(text)
         yield text

@@ -124,23 +124,14 @@ def test_another_repositorys_folder_is_refused_and_left_as_it_is(tmp_path, serve
     other.identity(print)
 
 
-def test_a_folder_that_was_fetched_by_an_earlier_version_is_known_and_its_token_files_are_found(tmp_path):
-    """The record and the name of the token files' folder, as version 0.1 wrote them: nobody should prepare anew."""
+def test_a_folder_that_was_fetched_by_an_earlier_version_is_known(tmp_path):
+    """The record as version 0.1 wrote it: nobody should fetch anew."""
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
     facts = {name: {"size": len(FILES[name]), "sha256": hashes[name], "changed_ns": 1} for name in NAMES}
     (tmp_path / RECORD).write_text(json.dumps(facts))
     lines = [f"{split} {NAME.format(number)} {hashes[NAME.format(number)]}" for split in SPLITS for number in NUMBERS[split]]
     text = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     assert corpus_of(tmp_path, "http://127.0.0.1:1").identity(print) == text
-    for name, content in FILES.items():
-        (tmp_path / name).write_bytes(content)
-    made = prepare("climbmix", corpus_of(tmp_path, None), 300, tmp_path / "cache", lambda line: None)
-    for name in NAMES:
-        (tmp_path / name).unlink()
-    old = tmp_path / "cache" / "prepared" / f"climbmix-300-{hashlib.sha256(f'1 300 {text}'.encode()).hexdigest()[:12]}"
-    made.folder.rename(old)
-    found = prepare("climbmix", corpus_of(tmp_path, "http://127.0.0.1:1"), 300, tmp_path / "cache", lambda line: None)
-    assert found.folder == old and found.fingerprint == made.fingerprint
 
 
 def test_a_shard_that_is_no_text_is_an_error(tmp_path):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import shutil
 import sys
 from collections import Counter
 from itertools import islice, pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.config.messages import UserError
-from search.data.corpus import FilesCorpus, PythonCorpus, package_folder
+from search.data.apart import Apart
+from search.data.corpus import SPLITS, FilesCorpus, PythonCorpus, package_folder
 from search.data.tokenizer import Tokenizer
 from search.data.tokens import prepare, prepare_data
 from search.runner.stock import stock_of
@@ -153,7 +156,6 @@ def test_files_are_split_by_document_and_prepared_once(tmp_path):
     assert said and prepared.damaged() is None
     assert prepared.splits["train"].documents == len(documents["train"])
     assert prepared.splits["train"].bytes == sum(len(text.encode()) for text in documents["train"])
-    assert FilesCorpus(str(tmp_path / "texts"), ["*.txt"], 10).identity(print) != corpus.identity(print)
     again = prepare("files", corpus, 300, tmp_path / "cache", said.clear)
     assert said and again.fingerprint == prepared.fingerprint
     elsewhere = prepare("files", folder_of_text(tmp_path / "copy"), 300, tmp_path / "other", said.append)
@@ -169,6 +171,94 @@ def test_a_changed_text_is_prepared_anew_and_a_damaged_file_is_found(tmp_path):
     with (after.folder / "validation.tokens").open("r+b") as file:
         file.write(b"\x00\x01")
     assert after.damaged() == "validation.tokens"
+
+
+def test_files_that_are_no_utf8_are_counted_and_named(tmp_path):
+    corpus = folder_of_text(tmp_path / "texts")
+    said = []
+    prepare("files", corpus, 300, tmp_path / "cache", said.append)
+    assert any("1 of 41 files are not UTF-8 (broken.txt), and are left out" in line for line in said)
+    for path in (tmp_path / "texts").rglob("*.txt"):
+        path.write_bytes(b"\xff\xfe" + path.read_bytes())
+    with pytest.raises(UserError, match=r"41 of 41 files are not UTF-8 \(broken.txt, 0.txt, 12.txt, ...\), and no other"):
+        prepare("files", corpus, 300, tmp_path / "cache", said.append)
+
+
+def test_a_file_name_that_is_no_utf8_works(tmp_path):
+    corpus = folder_of_text(tmp_path / "texts")
+    Path(os.fsdecode(os.fsencode(tmp_path / "texts") + b"/caf\xe9.txt")).write_text("one more " * 50)
+    prepared = prepare("files", corpus, 300, tmp_path / "cache", lambda text: None)
+    assert sum(facts.documents for facts in prepared.splits.values()) == 41
+
+
+def test_copies_of_a_file_share_a_split_and_are_counted(tmp_path):
+    corpus = folder_of_text(tmp_path / "texts")
+    for number in range(10):
+        text = (tmp_path / "texts" / f"part{number % 3}" / f"{number}.txt").read_bytes()
+        for copy in range(3):
+            (tmp_path / "texts" / f"copy {copy} of {number}.txt").write_bytes(text + b"\r\n" * copy)
+    said = []
+    prepared = prepare("files", corpus, 300, tmp_path / "cache", said.append)
+    assert any("30 of 71 files are copies of another" in line for line in said)
+    assert sum(facts.documents for facts in prepared.splits.values()) == 70
+    splits = [{text.strip() for text in corpus.documents(split)} for split in SPLITS]
+    assert sum(map(len, splits)) == len(set.union(*splits)) == 40
+
+
+class Given:
+    """A corpus of these documents, whatever is in which split."""
+
+    def __init__(self, **documents):
+        self.documents = lambda split: iter(documents[split])
+        self.identity = self.fetch = lambda *_: "given"
+
+
+@given(splits=st.lists(st.sets(st.integers(0, 40)), min_size=3, max_size=3))
+def test_no_document_is_in_two_splits_whatever_the_corpus(splits):
+    given = dict(zip(SPLITS, ([str(number) for number in sorted(split)] for split in splits), strict=True))
+    apart = Apart(Given(**given))
+    train, validation, confirmation = (list(apart.documents(split)) for split in SPLITS)
+    assert confirmation == given["confirmation"]
+    assert validation == [text for text in given["validation"] if text not in confirmation]
+    assert train == [text for text in given["train"] if text not in {*confirmation, *validation}]
+    assert apart.copies.total() == sum(map(len, splits)) - len(train) - len(validation) - len(confirmation)
+
+
+def test_copies_in_a_later_split_are_counted_and_said(tmp_path):
+    texts = [f"document {number}: " + " ".join(str(number * k) for k in range(200)) for number in range(30)]
+    said = []
+    corpus = Given(train=texts[:20], validation=texts[18:25], confirmation=texts[25:])
+    prepared = prepare("given", corpus, 300, tmp_path / "cache", said.append)
+    assert prepared.splits["train"].documents == 18
+    assert [line for line in said if "without 2 copies of documents of a later split" in line]
+
+
+@pytest.mark.parametrize("setting", [{"held_out_percent": 10}, {"patterns": ["*1.txt"]}])
+def test_a_changed_setting_of_a_folder_is_another_text(tmp_path, setting):
+    folder_of_text(tmp_path)
+    first = {"folder": str(tmp_path), "patterns": ["*.txt"], "held_out_percent": 20}
+    assert FilesCorpus(**first).identity(print) != FilesCorpus(**{**first, **setting}).identity(print)
+
+
+def test_a_package_in_another_split_is_another_text():
+    one = PythonCorpus(["pandas", "sklearn"], ["mlflow"], ["sqlalchemy"], [])
+    other = PythonCorpus(["pandas"], ["sklearn", "mlflow"], ["sqlalchemy"], [])
+    assert one.identity(print) != other.identity(print)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: FilesCorpus("", ["*.txt"], 5), "data.corpus.folder: is empty"),
+        (lambda: FilesCorpus("texts", "*.txt", 5), r"data.corpus.patterns=\*.txt: must be a list"),
+        (lambda: FilesCorpus("texts", ["*.txt"], 50), "data.corpus.held_out_percent=50: must be 1 to 49"),
+        (lambda: PythonCorpus("pandas", ["mlflow"], ["sqlalchemy"], []), "data.corpus.train=pandas: must be a list"),
+        (lambda: PythonCorpus(["pandas"], ["pandas"], ["sqlalchemy"], []), "a package is named twice"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(wrong, said):
+    with pytest.raises(UserError, match=said):
+        wrong()
 
 
 @pytest.mark.parametrize(
