@@ -78,7 +78,7 @@ def test_what_several_commands_share_has_one_default():
         ("+foo=1", "foo: no such key; --help shows the keys"),
         ("experiment", "experiment: has no value; give it as experiment=..."),
         ("experiment=a experiment=b", "experiment: is given twice; give it once"),
-        ("experiment=~/x", "in quotes, and those in the shell's: 'experiment=\"~/x\"'"),
+        ("experiment=a(b", "in quotes, and those in the shell's: 'experiment=\"a(b\"'"),
         ("=3", "=3: has no key; give it as key=value"),
         ("experiment=${x}", "experiment: Interpolation key 'x' not found"),
     ],
@@ -141,6 +141,10 @@ def test_the_exit_code_after_control_c(settings, capsys):
         ("experiment=null", "experiment=null"),
         ("seed=0,1", "seed=0,1"),
         ("--cfg", "--cfg"),
+        ("data.corpus.folder=~/texts", "data.corpus.folder='~/texts'"),
+        ("data.corpus.folder=/a b=c#d", "data.corpus.folder='/a b=c#d'"),
+        ("data.corpus.folder=~/a,~/b", "data.corpus.folder=~/a,~/b"),
+        ("study.trials=[1", "study.trials=[1"),
     ],
 )
 def test_only_what_hydra_would_take_for_another_thing_is_quoted(word, expected):
@@ -217,6 +221,21 @@ def test_a_copy_of_the_code_alone_says_how_to_install(tmp_path, module):
     told = subprocess.run([sys.executable, "-m", module], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert told.returncode == 1
     assert "clone the repository" in told.stderr and "`pip install -e .`" in told.stderr and told.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("module", ["search", "search.compare"])
+def test_another_copy_than_the_one_that_is_stood_in_does_not_run(clone, module):
+    environment = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": str(ROOT)}
+    told = subprocess.run([sys.executable, "-m", module], cwd=clone.root, env=environment, capture_output=True, text=True)
+    assert told.returncode == 1 and told.stderr.count("\n") == 2
+    assert told.stderr.startswith(f"error: {clone.root}: is another copy") and "PYTHONSAFEPATH" in told.stderr
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path):
+    script = f"cd {tmp_path} && rmdir {tmp_path} && exec {sys.executable} -m search.plan sd=0.01 hours=1"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    told = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert told.stderr == "error: the folder that this command is called in is gone; change to another one (cd)\n"
 
 
 # ---- the console script ----

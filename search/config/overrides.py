@@ -46,7 +46,26 @@ def _prepared(word: str, texts: Set[str], groups: Set[str], sweeps: bool) -> str
     key = key_of(word)
     if key in groups and word == f"{key}=null":
         return f"{key}='null'"
-    return as_text(word, sweeps) if key in texts or key in groups else word
+    word = as_text(word, sweeps) if key in texts or key in groups else word
+    return word if word.startswith("-") or _readable(word) else _whole(word)
+
+
+def _readable(word: str) -> bool:
+    """Whether Hydra's grammar has a reading of it."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        OverridesParser.create().parse_override(word)
+    except HydraException:
+        return False
+    return True
+
+
+def _whole(word: str) -> str:
+    """A word that Hydra cannot read, such as `folder=~/texts`, with its value in quotes, where that is one plain text."""
+    key, equals, value = word.partition("=")
+    return f"{key}='{value}'" if equals and PLAIN.fullmatch(value) and "," not in value else word
 
 
 def changed(words: Sequence[str], values: Mapping[str, str]) -> list[str]:

@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+from search.config.messages import UserError
+
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
 MLRUNS = ROOT / "mlruns"
@@ -16,8 +18,12 @@ STUDIES = MLRUNS / "studies"
 
 
 def resolve(path: str) -> Path:
-    """A path from the configuration, with `~` expanded and the root put before a relative one."""
-    return ROOT / Path(path).expanduser()
+    """A path from the configuration, with `~` expanded and the root put before a relative one. Raises UserError where
+    the user of a `~user` is not known."""
+    try:
+        return ROOT / Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{path}: {path.partition('/')[0]} is no home folder here; give the path without it") from error
 
 
 def usable_cores() -> set[int]:

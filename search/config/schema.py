@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import re
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ T = TypeVar("T")
 
 # For Hydra's own folders: `${root:}` is the repository's root, wherever the command is called.
 OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
+# `${variable:NAME,DEFAULT}`: of the environment, where an empty one counts as none.
+OmegaConf.register_new_resolver("variable", lambda name, default: os.environ.get(name) or default, replace=True)
 
 GB = 2**30  # bytes: what every key that ends in _gb counts, and every message that says GB
 

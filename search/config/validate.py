@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
 import pkgutil
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from types import NoneType, UnionType
 from typing import Any, get_args, get_type_hints
 
@@ -37,6 +39,10 @@ def load(composed: DictConfig) -> Config:
 
 def check_values(config: Config) -> None:
     """Raises UserError naming the key, the value and the remedy."""
+    values = asdict(config)
+    copies = values.pop("strategy")  # of the groups' values, too, which are to be named by their own keys
+    _check_numbers(values)
+    _check_numbers(copies, "strategy")
     _check_names(config)
     _check_task(config.task)
     _check_study(config.study)
@@ -54,12 +60,25 @@ def require(condition: bool, key: str, value: Any, remedy: str) -> None:
         raise UserError(f"{key}={value}: {remedy}")
 
 
+def _check_numbers(value: Any, key: str = "") -> None:
+    """What is no number, or has no end, stands in no journal: it is JSON."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            _check_numbers(part, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for part in value:
+            _check_numbers(part, key)
+    elif isinstance(value, float):
+        require(math.isfinite(value), key, value, "must be a finite number")
+
+
 def _check_names(config: Config) -> None:
     for key, value in (("experiment", config.experiment), ("task.name", config.task.name), ("data.name", config.data.name)):
         require_name(key, value)
     named = {"_target_", "name", "role"} <= config.strategy.keys()
     require(named, "strategy", "?", "its YAML needs _target_, name and role")
     require(config.strategy["role"] in ROLES, "strategy.role", config.strategy["role"], f"choose {', '.join(ROLES)}")
+    require(config.cache != "", "cache", "", "name a folder")
     require(config.seed >= 0, "seed", config.seed, "must be 0 or more")
     require(config.start_file.is_file(), "start", config.start, "no such file; name a train.py")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import hydra
@@ -26,6 +28,8 @@ from search.console.explain import explain
 from search.console.family import watch_parent
 
 T = TypeVar("T")
+
+UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS)  # what hinders writing
 
 MULTIRUN = {"-m", "--multirun"}
 # A command that runs no study leaves no folder of Hydra's behind.
@@ -61,10 +65,19 @@ def call(command: Command[T], arguments: Sequence[str]) -> int:
             return 1
         if isinstance(error, HydraException | OmegaConfBaseException):
             raise UserError(explain(error, command.schema, command.multirun)) from error
-        if isinstance(error, OSError):  # Hydra's own folder, before any study begins
-            raise unwritable(error.filename or MLRUNS, error) from error
+        if isinstance(error, OSError):
+            raise _of_the_system(error) from error
         raise
     return failed(problems[0]) if problems else 0
+
+
+def _of_the_system(error: OSError) -> UserError:
+    """What the system refused, such as Hydra's own folder before any study begins."""
+    path = "" if error.filename is None else os.fsdecode(error.filename)
+    if error.errno in UNWRITABLE and Path(path).is_relative_to(MLRUNS):
+        return unwritable(path, error)
+    what = f"{path}: {error.strerror}" if path else str(error.strerror or error)
+    return UserError(f"{what}; mend that, and give the same command again")
 
 
 def overrides() -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
@@ -34,7 +35,10 @@ class Checks(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         global _sweep
         _sweep = resolve(config.hydra.sweep.dir)
-        wrong = list(_wrong(list(config.hydra.overrides.task)))
+        try:
+            wrong = list(_wrong(list(config.hydra.overrides.task)))
+        except HydraException as error:  # of the sweep as a whole
+            raise SystemExit(f"error: {explain(error, Config, multirun=True)}") from error
         if wrong:
             # Only this leaves a Hydra callback: ordinary exceptions become warnings there.
             raise SystemExit("\n".join(["error: nothing was started, since of these studies", *wrong]))
@@ -85,10 +89,13 @@ def _wrong(overrides: list[str]) -> Iterator[str]:
 def _combinations(overrides: list[str]) -> Iterator[tuple[str, ...]]:
     """What the sweep's overrides expand to, as Hydra's own sweeper does it."""
     choices = []
-    for override in OverridesParser.create().parse_overrides(overrides):
+    loader = GlobalHydra.instance().config_loader()  # for glob()
+    for override in OverridesParser.create(loader).parse_overrides(overrides):
         key = override.get_key_element()
         if override.is_sweep_override():
             choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+            if not choices[-1]:
+                raise HydraException(f"{override.input_line}: is no value at all; --help shows which there are")
         else:
             choices.append([str(override.input_line)])
     return itertools.product(*choices)

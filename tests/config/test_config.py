@@ -63,6 +63,10 @@ def test_a_choice_on_the_command_line_beats_the_task(configure):
         (["space.DEPTH.kind=vague"], "choose int, float"),
         (["space.DEPTH.low=9"], "low below high"),
         (["space.HEAD_DIM.low=17"], "powers of two"),
+        (["space.MATRIX_LR.high=inf", "strategy=optuna"], "^space.MATRIX_LR.high=inf: must be a finite number"),
+        (["study.train_hours=inf"], "study.train_hours=inf: must be a finite number"),
+        (["task.audit_token_tolerance=nan"], "task.audit_token_tolerance=nan: must be a finite number"),
+        (["cache="], "cache=: name a folder"),
     ],
 )
 def test_impossible_values_are_refused_with_key_and_remedy(configure, overrides, said):
