@@ -7,9 +7,9 @@ import importlib.metadata
 import os
 import re
 import shutil
+import site
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -50,6 +50,8 @@ class Bubblewrap:
             wrapped += ["--ro-bind", "/sys", "/sys"]
         for path in gpu_devices(device):
             wrapped += ["--dev-bind", str(path), str(path)]
+        if elsewhere := [str(place) for place in _packages() if str(place) not in site.getsitepackages()]:
+            wrapped += ["--setenv", "PYTHONPATH", ":".join([str(ROOT), *elsewhere])]
         # Last: the root, which bwrap makes in memory, is writable until then.
         wrapped += ["--bind", str(folder), str(folder), "--remount-ro", "/", "--chdir", str(folder)]
         return [*wrapped, "--", *command]
@@ -72,13 +74,15 @@ class Landlock:
         write = [folder, *map(Path, WORKING_DEVICES), *gpu_devices(device)]
         arguments = [f"r{path}" for path in read] + [f"w{path}" for path in write]
         # The names of hidden packages can be listed, and importing one is then an error that nobody expects. So
-        # site-packages is left out (-S), and a folder of links to what is shown takes its place.
-        links = folder / "packages"
-        links.mkdir(exist_ok=True)
-        for package in _packages():
-            (links / package.name).symlink_to(package)
+        # site-packages is left out (-S), and folders of links to what is shown take its place.
+        path = [ROOT]
+        for number, packages in enumerate(_packages().values()):
+            path.append(folder / "packages" / str(number))
+            path[-1].mkdir(parents=True, exist_ok=True)
+            for package in packages:
+                (path[-1] / package.name).symlink_to(package)
         # Compiling in several processes takes semaphores, which lie in /dev/shm.
-        changed = [f"PYTHONPATH={ROOT}:{links}", "TORCHINDUCTOR_COMPILE_THREADS=1"]
+        changed = [f"PYTHONPATH={':'.join(map(str, path))}", "TORCHINDUCTOR_COMPILE_THREADS=1"]
         inside = ["/usr/bin/env", *changed, command[0], "-S", *command[1:]]
         return [sys.executable, "-m", "search.runner.process.landlock", str(os.getpid()), *arguments, "--", *inside]
 
@@ -101,6 +105,11 @@ def choose(name: str, device: str) -> Sandbox:
         return Unprotected()
     if name not in ("auto", Bubblewrap.name, Landlock.name):
         raise UserError(f"sandbox={name}: choose auto, {Bubblewrap.name}, {Landlock.name} or none")
+    if not any(package.name == "torch" for package in _shown()):
+        raise UserError(
+            f"torch: {sys.executable} finds no installation that a sandbox={name} could show to training programs.\n"
+            "Install it with pip, and not as editable, or use sandbox=none (unprotected)"
+        )
     # Triton, which compiles for GPUs, renames files from one folder to another; the first version refuses all of that.
     enough = landlock.version() >= (1 if device == "cpu" else 2)
     working = [sandbox for sandbox, works in ((Bubblewrap(), bubblewrap_works()), (Landlock(), enough)) if works]
@@ -156,7 +165,7 @@ def visible() -> tuple[Path, ...]:
     packages that training needs, and `search.task`. No home, no repository, no results, no other package."""
     paths = [Path(name) for name in SYSTEM if Path(name).exists()] + sorted(Path("/opt").glob(ROCM))
     shown = list(dict.fromkeys(found for path in [*paths, *_interpreter()] for found in _without_packages(path)))
-    return (*shown, *_packages(), ROOT / "search" / "__init__.py", ROOT / "search" / "task")
+    return (*shown, *_shown(), ROOT / "search" / "__init__.py", ROOT / "search" / "task")
 
 
 def gpu_devices(device: Device) -> list[Path]:
@@ -191,12 +200,20 @@ def _holds_packages(path: Path) -> bool:
     return any(next(path.glob(place + name), None) is not None for place in places for name in HIDDEN_NAMES)
 
 
+def _shown() -> list[Path]:
+    """The packages that training needs."""
+    return [package for packages in _packages().values() for package in packages]
+
+
 @functools.cache
-def _packages() -> tuple[Path, ...]:
-    """The installed files' first folders of what training needs. Looked up once: it takes longer than a process to start."""
-    folders = {Path(sysconfig.get_paths()[name]) for name in ("purelib", "platlib")}
-    names = {name for distribution in _closure(NEEDED) for name in _top_level(distribution)}
-    return tuple(folder / name for folder in sorted(folders) for name in sorted(names) if (folder / name).exists())
+def _packages() -> dict[Path, list[Path]]:
+    """What training needs of each folder of packages: the installed files' first folders. Images for GPUs bring torch in
+    another than the environment's. Looked up once: it takes longer than a process to start."""
+    found: dict[Path, set[Path]] = {}
+    for distribution in _closure(NEEDED):
+        place = Path(str(distribution.locate_file(""))).absolute()
+        found.setdefault(place, set()).update(place / name for name in _top_level(distribution))
+    return {place: sorted(filter(Path.exists, packages)) for place, packages in found.items()}
 
 
 def _closure(names: tuple[str, ...]) -> list[importlib.metadata.Distribution]:

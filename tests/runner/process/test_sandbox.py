@@ -75,6 +75,59 @@ def test_training_needs_nothing_that_is_hidden(inside):
     assert inside(code) == 2.0
 
 
+FINDS = """
+import importlib.util, json, numpy, search.task
+names = ["torch", "sympy", "typing_extensions", "pandas", "mlflow", "sqlalchemy", "omegaconf"]
+print(json.dumps([name for name in names if importlib.util.find_spec(name) and open(importlib.util.find_spec(name).origin)]))
+"""
+# From another Python: that command in each sandbox, and what it printed.
+ELSEWHERE = (
+    f"PROBE = {FINDS!r}"
+    + """
+import json, os, subprocess, sys, tempfile
+from pathlib import Path
+from search.runner.device.leases import Device
+from search.runner.process.sandbox import Bubblewrap, Landlock
+for box in (Bubblewrap(), Landlock()):
+    if box.name in sys.argv[2:]:
+        folder = Path(tempfile.mkdtemp(dir=sys.argv[1]))
+        command = box.wrap([sys.executable, "-c", PROBE], folder, Device("cpu", "cpu"))
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ["PYTHONPATH"], "HOME": str(folder)}
+        print(subprocess.check_output(command, cwd=folder, env=environment, text=True).strip())
+"""
+)
+
+
+@pytest.mark.parametrize("how", ["a .pth file", "--user", "--system-site-packages"])
+def test_torch_is_shown_wherever_it_is_installed_and_nothing_else_of_that_place(tmp_path, how):
+    place = Path(package_folder("torch")).parent
+    base = tmp_path / "user" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    base.mkdir(parents=True)
+    (base / "site-packages").symlink_to(place)
+    python, user = Path(sys._base_executable), {"PYTHONUSERBASE": str(tmp_path / "user")}
+    if how != "--user":
+        options = ["--without-pip", *(["--system-site-packages"] if how.startswith("--") else [])]
+        subprocess.run([sys._base_executable, "-m", "venv", *options, str(tmp_path / "venv")], check=True)
+        python = tmp_path / "venv" / "bin" / "python"
+    if how == "a .pth file":
+        user = {}
+        (own,) = (tmp_path / "venv").glob("lib/*/site-packages")
+        (own / "elsewhere.pth").write_text(f"{place}\n")
+    command = [str(python), "-c", ELSEWHERE, str(tmp_path), *(box.name for box in WORKING)]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), **user}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert found == [["torch", "sympy", "typing_extensions"]] * len(WORKING)
+
+
+def test_a_torch_that_cannot_be_shown_is_said(monkeypatch):
+    monkeypatch.setattr(sandbox, "_packages", dict)
+    with pytest.raises(UserError, match=r"torch: .* finds no installation that a sandbox=auto could show"):
+        choose("auto", "cpu")
+    assert choose("none", "cpu").name == "none"
+
+
 def test_nothing_private_can_be_read(inside, tmp_path):
     (tmp_path / "other").mkdir()
     other = tmp_path / "other" / "weights.pt"
