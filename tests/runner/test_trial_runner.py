@@ -14,7 +14,8 @@ import pytest
 from search.config.messages import UserError
 from search.config.schema import BudgetConfig
 from search.executor.local import make_runner
-from search.runner.device.leases import LEASES_VARIABLE, available, lease
+from search.runner.device.leases import available, lease
+from search.runner.device.locks import VARIABLE
 from search.runner.process.candidate_process import LOG_HEAD, LOG_TAIL
 from search.runner.process.sandbox import Unprotected
 from search.study.request import TrialRequest
@@ -183,7 +184,7 @@ def test_the_training_seed_reaches_the_program(run):
 
 
 def test_a_device_is_held_by_one_trial_at_a_time(monkeypatch, tmp_path):
-    monkeypatch.setenv(LEASES_VARIABLE, str(tmp_path / "leases"))
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "leases"))
     cores = len(available("cpu", 1))
     code = (
         "import sys, time\nfrom search.runner.device.leases import lease\n"

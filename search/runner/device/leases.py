@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import os
 import platform
@@ -17,9 +16,9 @@ from pathlib import Path
 from search.config.messages import UserError
 from search.config.places import usable_cores
 from search.runner.device.gpus import KFD_NODES, VARIABLES, listed
+from search.runner.device.locks import lock
 from search.runner.device.nvml import Card
 
-LEASES_VARIABLE = "FAIRTRIAL_LEASES"  # another folder for the locks, for tests and for machines with an odd /tmp
 POLL_SECONDS = 0.5
 KINDS = ("cpu", "cuda", "rocm", "mps")
 KFD = Path("/dev/kfd")  # what every program that computes on AMD's GPUs opens
@@ -62,7 +61,8 @@ def available(kind: str, threads: int) -> dict[str, str]:
 def lease(kind: str, threads: int, waiting: Callable[[], None]) -> Iterator[Device]:
     """Hold a free device (for `cpu`: that many cores) until the block ends; the kernel frees it if this process dies.
 
-    Waits for as long as others hold all of them, and calls `waiting` once if so. Raises UserError as `available` does.
+    Waits for as long as others hold all of them, and calls `waiting` once if so. Raises UserError as `available` does, and
+    where no lock can be taken.
     """
     units = available(kind, threads)
     needed = threads if kind == "cpu" else 1
@@ -71,7 +71,7 @@ def lease(kind: str, threads: int, waiting: Callable[[], None]) -> Iterator[Devi
         with ExitStack() as held:
             taken: list[str] = []
             for unit in units:
-                if len(taken) < needed and _lock(held, f"{kind}-{unit}"):
+                if len(taken) < needed and lock(held, f"{kind}-{unit}".replace("/", "-")):
                     taken.append(unit)
             if len(taken) == needed:
                 yield device_of_units(kind, units[taken[0]], taken)
@@ -129,35 +129,6 @@ def device_of_units(kind: str, model: str, taken: Sequence[str]) -> Device:
         return Device(kind, f"{model} mps")
     cores, hidden = frozenset(int(core) for core in taken), {"CUDA_VISIBLE_DEVICES": ""}
     return Device(kind, f"{model} cpu-{','.join(taken)}", cores=cores, environment=hidden)
-
-
-def _lock(held: ExitStack, name: str) -> bool:
-    folder = Path(os.environ.get(LEASES_VARIABLE, "/tmp/fairtrial-leases"))
-    _make_for_all(folder)
-    file = os.fdopen(_open_for_all(folder / name.replace("/", "-")), "ab")
-    held.enter_context(file)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _make_for_all(folder: Path) -> None:
-    """A folder in which every user of the machine can make locks: the usual umask would keep the others out."""
-    mask = os.umask(0)
-    try:
-        folder.mkdir(mode=0o777, parents=True, exist_ok=True)
-    finally:
-        os.umask(mask)
-
-
-def _open_for_all(path: Path) -> int:
-    mask = os.umask(0)
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    finally:
-        os.umask(mask)
 
 
 @functools.cache
