@@ -37,10 +37,11 @@ class Stage:
 
 @contextmanager
 def open_confirmation(asked: ConfirmConfig, say: Callable[[str], None]) -> Iterator[Confirmation]:
-    """The confirmation that is asked for, with its journal and the studies' held open. Raises UserError."""
+    """The confirmation that is asked for, with its journal held open. The studies' are only read: one may go on meanwhile,
+    and what is planned stays as it is in the confirmation's journal. Raises UserError."""
     folder = task_folder(asked)
     with ExitStack() as stack:
-        studies = read_studies(folder, say, stack)
+        studies = read_studies(folder, say)
         check_comparable(studies)
         journal = stack.enter_context(Journal(folder / CONFIRMATION / "0", say))
         begun = studies[0].config if journal.header is None else restored(journal.header["config"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,11 +81,13 @@ def task_folder(asked: ConfirmConfig) -> Path:
     return experiment / (asked.task or tasks[0])
 
 
-def read_studies(folder: Path, say: Callable[[str], None], stack: ExitStack) -> list[StudyRecord]:
-    """All studies of the task; their journals stay locked, so that none changes meanwhile. Raises UserError."""
+def read_studies(folder: Path, say: Callable[[str], None]) -> list[StudyRecord]:
+    """All studies of the task, as they are now. A study that goes on later changes nothing of what was planned from it.
+
+    Raises UserError, also where one is being run.
+    """
     paths = [path.parent for path in sorted(folder.glob(f"*/*/{FILE}")) if path.parent.parent.name != CONFIRMATION]
-    journals = [stack.enter_context(Journal(path, say)) for path in paths]
-    found = [_record(journal, journal.header) for journal in journals if journal.header is not None]
+    found = [record for record in (_read(path, say) for path in paths) if record is not None]
     if not found:
         raise UserError(f"{folder}: holds no study; run one first")
     return found
@@ -124,12 +125,16 @@ def check_text(study: StudyRecord, now: Mapping[str, object]) -> None:
             )
 
 
-def _record(journal: Journal, header: Mapping[str, Any]) -> StudyRecord:
+def _read(folder: Path, say: Callable[[str], None]) -> StudyRecord | None:
+    """The study of a folder, whose journal is held only while it is read; None where it has not begun."""
+    with Journal(folder, say) as journal:
+        header = journal.header
+    if header is None:
+        return None
     try:
         config = restored(header["config"])
     except UserError as error:
         raise UserError(
-            f"{journal.folder}: was made by another version of fairtrial ({error}).\n"
-            "Move that folder away, or use that version"
+            f"{folder}: was made by another version of fairtrial ({error}).\nMove that folder away, or use that version"
         ) from error
     return StudyRecord(header["identity"], config, header, tuple(journal.entries))

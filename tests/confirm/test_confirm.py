@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
 from search.config.files import remove_tree
+from search.config.messages import UserError
+from search.confirm.studies import read_studies
 from search.runner.stock import stock_of
 from search.study import source
 from search.study.budget import Budget
 from search.study.identity import Opening, identity, open_study
-from search.study.journal import Journal
+from search.study.journal import FILE, Journal
 from search.study.study import Study
-from search.study.trial import Candidate, Verdict
+from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
 from search.testing.synthetic import Nowhere, Silent, SyntheticRunner
 from tests.sandboxes import WARM_BOX
 
@@ -48,14 +51,18 @@ def begin_study(quick_clone, configure, smoke):
 
 def test_a_confirmation_is_planned_trained_published_and_extended(quick_clone, begin_study):
     begin_study("optuna", {"MATRIX_LR": 0.03})
-    first = quick_clone.run("experiment=e", "repeats=1", module="search.confirm")
-    assert first.returncode == 0 and "could not" not in first.stdout, first.stdout
-    assert "report: 3 training runs, about 0.00 hours, the first to warm up" in first.stdout
-    assert "2 programs in 1 block of 1 search seed, the stock 1 time in each" in first.stdout
+    folder = quick_clone.study("e/smoke/confirmation/0")
+    process = quick_clone.popen("experiment=e", "repeats=1", module="search.confirm")
+    while process.poll() is None and not any('"started"' in path.read_text() for path in folder.glob(FILE)):
+        time.sleep(0.05)
+    with Journal(quick_clone.study("e/smoke/optuna-tpe/0"), print):  # the study could go on meanwhile
+        first, _ = process.communicate()
+    assert process.returncode == 0 and "could not" not in first, first
+    assert "report: 3 training runs, about 0.00 hours, the first to warm up" in first
+    assert "2 programs in 1 block of 1 search seed, the stock 1 time in each" in first
     begin_study("seeds", {"HEAD_DIM": 32})
     more = quick_clone.run("experiment=e", module="search.confirm")
     assert more.returncode == 0 and "this is an unplanned look" in more.stdout, more.stdout
-    folder = quick_clone.study("e/smoke/confirmation/0")
     lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
     outcomes = [line["outcome"] for line in lines if line["kind"] == "finished"]
     assert all(outcome["audited"] and outcome["confirmation_bpb"] is not None for outcome in outcomes)
@@ -66,6 +73,21 @@ def test_a_confirmation_is_planned_trained_published_and_extended(quick_clone, b
     assert all(plan["repeats"] == plan["stock_runs"] == plan["looks"] == 1 for plan in plans)
     changed = quick_clone.run("experiment=e", "looks=3", module="search.confirm")
     assert changed.returncode == 1 and "looks=3: this confirmation began with looks=1" in changed.stdout
+
+
+def test_studies_are_only_read_and_what_goes_on_later_changes_no_plan(quick_clone, begin_study):
+    begin_study("optuna", {"MATRIX_LR": 0.03})
+    folder, began = quick_clone.study("e/smoke"), quick_clone.study("e/smoke/optuna-tpe/0")
+    with Journal(began, print), pytest.raises(UserError, match="is being run by process"):
+        read_studies(folder, print)
+    (record,) = read_studies(folder, print)
+    with Journal(began, print) as resumed:  # it is nobody's
+        better = Candidate(source.set_constants(record.stock, {"MATRIX_LR": 0.04}))
+        resumed.start(2, Origin.STRATEGY, better, 1)
+        resumed.finish(Trial(2, Origin.STRATEGY, better, Outcome(Status.COMPLETED, 0.5, audited=True)))
+        resumed.judge(Verdict(True, "kept"))
+    assert [entry.number for entry in record.finalists(1)] == [1]
+    assert [entry.number for entry in read_studies(folder, print)[0].finalists(1)] == [2]
 
 
 def test_a_folder_that_its_maker_locked_is_removed_all_the_same(tmp_path):
