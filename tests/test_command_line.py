@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import importlib
 import os
 import shlex
@@ -15,7 +16,7 @@ from omegaconf import OmegaConf
 
 from search.config.keys import known_keys
 from search.config.overrides import as_text, prepared
-from search.config.places import CONF, ROOT
+from search.config.places import CONF, MLRUNS, ROOT
 from search.config.schema import Config
 from search.console import command_line
 from search.console.help import STUDY, commands, help_text
@@ -130,6 +131,23 @@ def test_the_exit_code_after_control_c(settings, capsys):
 
     assert command_line.run(dataclasses.replace(command("demo"), body=stop), ["experiment=a"]) == 130
     assert capsys.readouterr().err == "stopped; the same command goes on\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(errno.EACCES, "No", str(MLRUNS / "x")), f"{MLRUNS / 'x'}: cannot be written (No)"),
+        (FileNotFoundError(errno.ENOENT, "Gone", str(MLRUNS / "x")), f"{MLRUNS / 'x'}: Gone; mend that"),
+        (PermissionError(errno.EACCES, "No", "/elsewhere"), "/elsewhere: No; mend that"),
+        (OSError(errno.ENOSPC, "Full"), "Full; mend that"),
+    ],
+)
+def test_an_error_of_the_system_is_explained_as_what_it_is(capsys, error, said):
+    def fail(_):
+        raise error
+
+    assert command_line.run(dataclasses.replace(command("plan"), body=fail, check=lambda _: None), []) == 1
+    assert capsys.readouterr().err.startswith(f"error: {said}")
 
 
 @pytest.mark.parametrize(

@@ -51,10 +51,14 @@ def call(command: Command[T], arguments: Sequence[str]) -> int:
             config = typed(composed, command.schema)
             command.check(config)
             command.body(config)
+            return
         except UserError as error:
-            if HydraConfig.get().mode is RunMode.MULTIRUN:
-                raise
-            problems.append(error)  # kept from Hydra, which would add lines of its own
+            problem = error
+        except OSError as error:
+            problem = _of_the_system(error)
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            raise problem
+        problems.append(problem)  # kept from Hydra, which would add lines of its own
 
     sys.argv[1:] = _for_hydra(command, arguments)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing its own selection of them
@@ -65,14 +69,14 @@ def call(command: Command[T], arguments: Sequence[str]) -> int:
             return 1
         if isinstance(error, HydraException | OmegaConfBaseException):
             raise UserError(explain(error, command.schema, command.multirun)) from error
-        if isinstance(error, OSError):
+        if isinstance(error, OSError):  # Hydra's own folder, before any study begins
             raise _of_the_system(error) from error
         raise
     return failed(problems[0]) if problems else 0
 
 
 def _of_the_system(error: OSError) -> UserError:
-    """What the system refused, such as Hydra's own folder before any study begins."""
+    """What the system refused."""
     path = "" if error.filename is None else os.fsdecode(error.filename)
     if error.errno in UNWRITABLE and Path(path).is_relative_to(MLRUNS):
         return unwritable(path, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,10 @@ from search.llm.completion import Failure, failure_of, seconds_to_wait
 
 if TYPE_CHECKING:
     import openai
+
+
+# What of the environment decides how a connection is made.
+ENVIRONMENT = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @dataclass(frozen=True)
@@ -60,9 +65,10 @@ class Connection:
                 api_key=self.key or "none", base_url=self.base_url, timeout=self.timeout_seconds, max_retries=0
             )
         except (openai.OpenAIError, ImportError, OSError, ValueError) as error:
+            found = [name for name in os.environ if name.upper() in ENVIRONMENT] or ENVIRONMENT
             raise UserError(
-                f"llm: no connection can be made ({_root(error)}); look at ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and "
-                "SSL_CERT_FILE in the environment: unset them, or mend what they name"
+                f"llm: no connection can be made ({_root(error)}); look at {', '.join(found)} in the environment: "
+                "unset what does not work, or mend what it names"
             ) from error
 
 
