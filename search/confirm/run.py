@@ -7,7 +7,9 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 
 from search.config.commands import ConfirmConfig
+from search.config.messages import UserError
 from search.config.schema import Config, StudyConfig, restored
+from search.config.secrets import HIDDEN
 from search.confirm.announce import announcement, unplanned
 from search.confirm.blocks import FIRST, Blocks, seed_of
 from search.confirm.plan import REPORT, STOCK, Plan, check_budgets, check_worthwhile, report, screening
@@ -120,7 +122,10 @@ class Confirmation:
 
 
 def _config(base: Config, asked: ConfirmConfig) -> Config:
-    """The studies' configuration, with a strategy that confirms."""
+    """The studies' configuration, with a strategy that confirms. Raises UserError where what it needs is not on record."""
+    uri = asked.tracking.uri or base.tracking.uri
+    if HIDDEN in uri:
+        raise UserError(f"tracking.uri={uri}: its password is on no record; give tracking.uri= with it")
     return replace(
         base,
         seed=0,
@@ -130,5 +135,5 @@ def _config(base: Config, asked: ConfirmConfig) -> Config:
         cache=asked.cache or base.cache,
         sandbox=asked.sandbox or base.sandbox,
         accept_harness=asked.accept_harness,
-        tracking=replace(base.tracking, uri=asked.tracking.uri or base.tracking.uri),
+        tracking=replace(base.tracking, uri=uri),
     )

@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from search.config.messages import UserError, printable
 from search.config.places import resolve
 from search.config.schema import Config
+from search.config.secrets import masked
 from search.console.explain import explain
 
 FAILURES = "failures.jsonl"  # in the sweep's folder: with parallel launchers the studies are other processes
@@ -49,8 +50,8 @@ class Checks(Callback):
         error = job_return._return_value
         if not isinstance(error, UserError):
             traceback.print_exception(error)
-        name = config.hydra.job.override_dirname
-        message = " ".join(str(error).split()) or type(error).__name__
+        name = masked(config.hydra.job.override_dirname)
+        message = masked(" ".join(str(error).split())) or type(error).__name__
         print(f"error: {name}: {printable(message)}", file=sys.stderr)
         with (resolve(config.hydra.sweep.dir) / FAILURES).open("a") as file:
             file.write(json.dumps({"name": name, "message": message}) + "\n")
@@ -83,7 +84,7 @@ def _wrong(overrides: list[str]) -> Iterator[str]:
             if other != name:
                 raise UserError(f"is the same study as {other}; use another experiment= for one of them")
         except (UserError, HydraException, OmegaConfBaseException) as error:
-            yield f"  {name}: {explain(error, Config, multirun=True)}"
+            yield masked(f"  {name}: {explain(error, Config, multirun=True)}")
 
 
 def _combinations(overrides: list[str]) -> Iterator[tuple[str, ...]]:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from search.config.messages import printable
+from search.config.secrets import masked
 from search.study.budget import dollars, train_hours
 from search.study.journal import Entry
 from search.study.request import Progress as TrialProgress
@@ -35,7 +36,7 @@ class PlainDisplay:
         self._spoke = 0.0
 
     def say(self, text: str) -> None:
-        self.console.print(escape(printable(text)), soft_wrap=True, highlight=False)
+        self.console.print(escape(printable(masked(text))), soft_wrap=True, highlight=False)
 
     def asking(self, number: int) -> None:
         """The strategy is asked for a trial, which an LLM may take minutes to answer."""

@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from search.config.messages import UserError
+from search.config.secrets import masked
 from search.llm.completion import Failure, models_of, reply_of
-from search.llm.connection import Connection, is_address, masked
+from search.llm.connection import Connection, is_address
 from search.llm.reply import Messages, Refused, Reply, Unavailable
 
 SHORTEST_KEY = 8  # characters

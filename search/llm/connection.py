@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -79,11 +78,6 @@ def is_address(text: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:  # a port that is no number
         return False
-
-
-def masked(address: str) -> str:
-    """The address without a user's name and password."""
-    return re.sub(r"//[^/@]*@", "//***@", address)
 
 
 def _distrusts(error: BaseException) -> bool:

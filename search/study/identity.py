@@ -16,6 +16,7 @@ from typing import Any
 from search.config.messages import UserError
 from search.config.places import STUDIES
 from search.config.schema import Config, TaskConfig
+from search.config.secrets import all_masked
 from search.study.code import check_code, code_of, harness_hash
 from search.study.complete import complete
 from search.study.journal import FILE, Journal
@@ -113,7 +114,7 @@ def _refuse_differences(
             f"{folder / FILE}: line 1 is damaged ({', '.join(lacking)}: missing): what the study is, is lost.\n"
             "Restore the file from a copy, or use another experiment="
         )
-    then_values, now_values = flat(then), flat(now)
+    then_values, now_values = flat(all_masked(then)), flat(now)  # a password is no difference
     for key in sorted(now_values.keys() | then_values.keys()):
         if key in (*EXTENDABLE, *ELSEWHERE, *PATIENCE) or key.partition(".")[0] in (*UNCOMPARED, *allowed):
             continue
@@ -149,8 +150,8 @@ def header_of(config: Config, opening: Opening) -> dict[str, Any]:
         "role": opening.role,
         "identity": identity(config),
         "strategy": config.strategy_name,
-        "config": {key: value for key, value in asdict(config).items() if key not in GROUPS},
-        "overrides": list(opening.overrides),
+        "config": all_masked({key: value for key, value in asdict(config).items() if key not in GROUPS}),
+        "overrides": all_masked(list(opening.overrides)),
         "sandbox": opening.sandbox,
         "task": task,
         "task_fingerprint": hashlib.sha256(json.dumps(task, sort_keys=True).encode()).hexdigest(),

@@ -1,0 +1,35 @@
+"""What Hydra writes down of a command line, without the passwords in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from search.config.places import resolve
+from search.config.secrets import masked
+
+
+class Masks(Callback):
+    """Named in conf/config.yaml; Hydra calls it once its files are written, before a study begins."""
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        hydra = HydraConfig.get()
+        if hydra.output_subdir is not None:
+            _mask(Path(hydra.runtime.output_dir) / hydra.output_subdir)
+        if hydra.mode is RunMode.MULTIRUN:
+            _mask(resolve(hydra.sweep.dir))
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        _mask(resolve(config.hydra.sweep.dir))
+
+
+def _mask(folder: Path) -> None:
+    for path in folder.glob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        if masked(text) != text:
+            path.write_text(masked(text), encoding="utf-8")
