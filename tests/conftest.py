@@ -112,7 +112,7 @@ def mlflow_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mlruns")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "MLRUNS", folder)
-        store.connect(f"{store.SQLITE}{folder}/mlflow.db")
+        store.connect(store.sqlite_uri(folder / "mlflow.db"))
     return folder / "mlflow.db"
 
 

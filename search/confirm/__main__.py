@@ -16,6 +16,7 @@ from search.console.command_line import run
 def main(config: ConfirmConfig) -> None:
     from rich.console import Console
 
+    from search.config.messages import command
     from search.confirm.results import summary
     from search.confirm.run import open_confirmation
     from search.console.conduct import conduct, finish, say_where
@@ -30,7 +31,7 @@ def main(config: ConfirmConfig) -> None:
             if stopped:
                 break
         say_where(plain, publisher)
-        plain.say(f"compare: python -m search.compare experiment={config.experiment}")
+        plain.say(f"compare: {command('search.compare', f'experiment={config.experiment}')}")
     finish(stopped, publisher, confirmation.config.tracking.uri, journal.folder)
 
 

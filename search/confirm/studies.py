@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config.commands import ConfirmConfig
-from search.config.messages import UserError
+from search.config.messages import UserError, command
 from search.config.places import STUDIES
 from search.config.schema import Config, restored
 from search.study import source
@@ -72,7 +72,7 @@ def task_folder(asked: ConfirmConfig) -> Path:
     if not tasks:
         raise UserError(
             f"experiment={asked.experiment}: has no studies in {STUDIES}; run some first: "
-            f"python -m search -m strategy=seeds,optuna,agent experiment={asked.experiment}"
+            + command("search", "-m", "strategy=seeds,optuna,agent", f"experiment={asked.experiment}")
         )
     if asked.task is None and len(tasks) > 1:
         raise UserError(f"experiment={asked.experiment}: has several tasks; choose one: task={' or task='.join(tasks)}")

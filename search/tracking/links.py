@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from search.config.messages import command
+from search.config.secrets import masked
+
 ADDRESS = "http://127.0.0.1:5000"  # of a server that the user starts, where the store is a file
 
 
@@ -24,6 +27,6 @@ def artifact_page(experiment: str, run: str, path: str) -> str:
 def directions(uri: str, *pages: str) -> tuple[str, ...]:
     """Lines that lead to pages of the store at `uri`; at least one."""
     if uri.startswith("http"):
-        return tuple(f"see it: {uri.rstrip('/')}{page}" for page in pages)
-    server = f"see it: mlflow server --backend-store-uri {uri} --port 5000 --workers 1"
+        return tuple(f"see it: {masked(uri.rstrip('/'))}{page}" for page in pages)
+    server = "see it: " + command("mlflow", "server", "--backend-store-uri", masked(uri), "--port", "5000", "--workers", "1")
     return server, *(f"   then {ADDRESS}{page}" for page in pages)

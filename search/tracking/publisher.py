@@ -1,40 +1,42 @@
 """Publishes a study's journal to MLflow, which knows nothing that no journal holds.
 
-One parent run per study, one nested run per trial. Publishing twice changes nothing: runs are found again by their tags, and
-every metric carries the journal's own times.
+One parent run per study, one nested run per trial, published by a thread beside the study's loop: a slow or dead MLflow
+costs no training time. Publishing twice changes nothing: runs are found again by their tags, and every metric carries the
+journal's own times.
 """
 
 from __future__ import annotations
 
-import json
+import os
+import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
-from search.config.schema import restored
-from search.study import source
-from search.study.code import accepted
-from search.study.identity import flat
-from search.study.journal import ATTACHMENTS, Entry, Journal
-from search.study.trial import Origin, Status
-from search.tracking import trial_row
-from search.tracking.colours import COLOURS
-from search.tracking.metrics import metric, outcome_metrics, outcome_tags
-from search.tracking.store import absolute, all_runs, connect, experiment_id, first_line, outages, unusable
-from search.tracking.totals import Totals
-from search.tracking.words import kept_chain, study_description, trial_description
+from search.study.journal import Entry, Journal
+from search.tracking.artifacts import follow, location_of
+from search.tracking.store import absolute, connect, experiment_id, first_line, outages, unusable
+from search.tracking.study_run import StudyRun
 
-if TYPE_CHECKING:
-    from mlflow.entities import Metric
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between two tries, while MLflow takes nothing
+PATIENCE = 120.0  # seconds that the end of a study waits for MLflow, and one more for each trial that is not there yet
+SHORT_PATIENCE = 5.0  # the same, where it was stopped: what is left is published by the next start
+QUIET = 1.0  # seconds of waiting of which nothing is said
 
-LONGEST_VALUE = 500  # characters of a param or tag that are shown
-PARAMS_PER_CALL = 100  # MLflow's limits for one call of log_batch
-METRICS_PER_CALL = 1000
+
+@dataclass(frozen=True)
+class Ending:
+    """How a study's run is to end: its `status`; `at`: when no further trial is begun, on the monotonic clock."""
+
+    status: str
+    at: float
 
 
 class MlflowPublisher:
-    """Publishes one journal. An outage is a UserError at the beginning; later it is reported, and made up for at the next
-    trial or the next start."""
+    """Publishes one journal. An outage is a UserError at the beginning; later it is reported, and made up for as soon as
+    MLflow answers, or by the next start."""
 
     def __init__(self, uri: str, journal: Journal, report: Callable[[str], None]) -> None:
         """Raises UserError where the server or the file cannot be used."""
@@ -42,217 +44,110 @@ class MlflowPublisher:
         self.uri = absolute(uri)
         self.journal = journal
         self.report = report
-        self.header: dict[str, Any] = {**journal.header, "accepted": accepted(journal)}
-        self._task = restored(self.header["config"]).task
-        self.behind = False  # whether a finished trial could not be published
-        self._totals = Totals()
-        self._rows: list[str] = []
-        published = (line for line in journal.lines if line["kind"] == "published")
-        self._done = {line["number"] for line in published if line["uri"] == self.uri}
+        self.behind = False  # whether something could not be published, once it is closed
+        self._given = 0  # entries of the journal that the thread has been handed
+        self._todo: deque[Entry] = deque()
+        self._ending: Ending | None = None
+        self._changed = threading.Condition()  # guards the two above and the thread
+        self._thread: threading.Thread | None = None
+        name = journal.header["config"]["experiment"]
         try:
-            self.client = connect(self.uri)
-            self.experiment = experiment_id(self.client, self.header["config"]["experiment"], self.uri)
-            self.parent, self._runs = self._open_study()
+            client = connect(self.uri)
+            # MLflow's own client repeats calls that make a run; here a run is looked for before it is made again.
+            os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+            follow(client, self.uri, name)
+            self.experiment = experiment_id(client, name, location_of(self.uri, name))
+            self._study = StudyRun(client, self.experiment, journal, lambda text: self.report(text))
         except outages() as error:
             raise unusable(uri, error) from error
+        self.publish()
 
     def publish(self) -> None:
-        """Publish what is finished and not published yet; where that fails, say so and leave it for the next time."""
-        self.behind = False
-        while len(self._rows) < len(self.journal.entries):
-            entry = self.journal.entries[len(self._rows)]
-            totals = self._totals.plus(entry)
-            line = json.dumps(self._row(entry))
-            if entry.trial.number not in self._done:
-                began = time.monotonic()
-                try:
-                    self._publish_trial(entry)
-                    self._publish_curves(entry, totals, [*self._rows, line])
-                except outages() as error:
-                    self.behind = True
-                    why = first_line(error)
-                    self.report(
-                        f"MLflow did not take trial {entry.trial.number}; the study goes on, and will catch up ({why})"
-                    )
-                    return
-                seconds = round(time.monotonic() - began, 4)
-                self.journal.append("published", number=entry.trial.number, uri=self.uri, seconds=seconds)
-            self._totals = totals
-            self._rows.append(line)
+        """Hand the thread what is finished and judged. Returns at once."""
+        with self._changed:
+            while self._given < len(self.journal.entries) and self.journal.entries[self._given].verdict is not None:
+                self._todo.append(self.journal.entries[self._given])
+                self._given += 1
+            self._ending = None
+            if self._todo and self._thread is None:
+                self._start()
+            self._changed.notify_all()
 
     def close(self, status: str) -> None:
-        """End the study's run with MLflow's FINISHED, FAILED or KILLED."""
+        """End the study's run with MLflow's FINISHED, FAILED or KILLED. Waits for what is not published yet, but not for
+        ever; `behind` then says whether something is missing."""
         self.publish()
-        try:
-            self._publish_attachments()  # a plan that finds everything trained brings no trial
-            self.client.set_terminated(self.parent, status=status)
-        except outages() as error:
-            self.behind = True
-            self.report(f"MLflow is out of reach ({first_line(error)})")
+        with self._changed:
+            patience = SHORT_PATIENCE if status == "KILLED" else PATIENCE + len(self._todo)
+            self._ending = Ending(status, time.monotonic() + patience)
+            self.behind = True  # until the thread has done all of it
+            thread = self._thread if self._thread is not None else self._start()
+            self._changed.notify_all()
+        thread.join(QUIET)
+        if thread.is_alive():
+            self.report(f"publishing the rest to MLflow, for {patience:.0f} s at most")
+            thread.join(patience)
+            if thread.is_alive():
+                self.report("MLflow is too slow; the rest is left to the next start")
 
-    def _open_study(self) -> tuple[str, dict[int, str]]:
-        """The study's run and its trials' runs by number, as far as they exist; the study's run is created if not."""
-        found = self.client.search_runs([self.experiment], f"tags.`fairtrial.id` = '{self.header['id']}'")
-        if found:
-            parent = str(found[0].info.run_id)
-            self.client.update_run(parent, status="RUNNING")
-        else:
-            parent = self._create_study()
-            self._done = set()  # what was published went to a store that is no longer there
-        config = self.header["config"]
-        named = {"strategy_name": config["strategy"]["name"], "fingerprint": self.header["task"]}
-        settings = flat({**config, **named})
-        self._log_params(parent, {name: value for name, value in settings.items() if value not in (None, {})})
-        self.client.log_text(parent, json.dumps(self.header, indent=2), "study.json")
-        if self.header["accepted"]:
-            went_on = (f"{one['hash']} from trial {one['trial']}" for one in self.header["accepted"])
-            self.client.set_tag(parent, "accepted_harness", ", ".join(went_on))
-        children = all_runs(self.client, self.experiment, f"tags.`mlflow.parentRunId` = '{parent}'")
-        return parent, {int(run.data.tags["fairtrial.trial"]): str(run.info.run_id) for run in children}
+    def _start(self) -> threading.Thread:
+        # A daemon: a call that hangs must not keep the process from ending.
+        self._thread = threading.Thread(target=self._work, name="MLflow publisher", daemon=True)
+        self._thread.start()
+        return self._thread
 
-    def _create_study(self) -> str:
-        config = self.header["config"]
-        strategy = config["strategy"]["name"]
-        tags = {
-            "kind": self.header["role"],
-            "strategy": strategy,
-            "fairtrial.id": self.header["id"],
-            "fairtrial.study": self.header["identity"],
-            "fairtrial.task": self.header["task_fingerprint"],
-            "sandbox": self.header["sandbox"],
-            "mlflow.note.content": study_description(self.header),
-        }
-        # A first colour; which one a strategy has among others of its role is known when they are compared.
-        if self.header["role"] == "study":
-            tags["mlflow.runColor"] = COLOURS[config["strategy"]["role"]][0]
-        name = f"{self.header['strategy']}, search seed {config['seed']}"
-        name = "confirmation" if self.header["role"] == "confirmation" else name
-        started = int(self.header["time"] * 1000)
-        return str(self.client.create_run(self.experiment, start_time=started, tags=tags, run_name=name).info.run_id)
+    def _work(self) -> None:
+        """Publish what there is, and end the run when that is asked for."""
+        while True:
+            entry, status = self._next()
+            if entry is not None:
+                if self._insist(f"trial {entry.number}", partial(self._study.add, entry)):
+                    with self._changed:
+                        self._todo.popleft()
+                continue
+            ended = self._insist("the study's end", partial(self._study.end, status))
+            with self._changed:
+                if self._ending is not None:  # else there is more to publish by now
+                    self.behind = bool(self._todo) or not ended
+                    self._thread = None
+                    return
 
-    def _publish_trial(self, entry: Entry) -> None:
-        trial, candidate = entry.trial, entry.trial.candidate
-        run = self._runs.get(trial.number) or self._create_run(entry)
-        self._runs[trial.number] = run
-        if candidate is not None:
-            self._log_params(run, _constants(candidate.source))
-            self._publish_source(run, entry)
-        log = self.journal.folder / "logs" / f"{trial.number:04d}.train.txt"
-        if log.is_file():
-            self.client.log_text(run, log.read_text(encoding="utf-8"), "log.txt")
-        attached = self.journal.folder / ATTACHMENTS / f"{trial.number:04d}"
-        if attached.is_dir():
-            self.client.log_artifacts(run, str(attached), "conversation")
-        self._log_metrics(run, outcome_metrics(entry))
-        status = "FINISHED" if trial.status is Status.COMPLETED else "FAILED"
-        self.client.set_terminated(run, status=status, end_time=int(entry.finished * 1000))
+    def _next(self) -> tuple[Entry | None, str]:
+        """The next trial; or the status to end with, once no trial or no time is left."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._todo or self._ending is not None)
+            if self._ending is None or (self._todo and time.monotonic() < self._ending.at):
+                return self._todo[0], ""
+            return None, self._ending.status
 
-    def _create_run(self, entry: Entry) -> str:
-        trial, outcome, verdict = entry.trial, entry.trial.outcome, entry.verdict
-        candidate = trial.candidate
-        facts = self._row(entry)
-        note = trial.answer.note
-        tags = {
-            "kind": "trial",
-            "mlflow.parentRunId": self.parent,
-            "fairtrial.trial": str(trial.number),
-            "trial.strategy": self.header["strategy"],
-            "status": trial.status,
-            "origin": trial.origin,
-            "note": note,
-            "reason": outcome.reason,
-            "audited": str(outcome.audited).lower(),
-            "kind_of_change": str(facts["kind"]),
-            "constants_changed": ", ".join(f"{name}={value}" for name, value in (facts["changed"] or {}).items()),
-            "lines": f"+{facts['lines_added']} -{facts['lines_removed']}" if facts["kind"] else "",
-            "flags": ", ".join(facts["flags"] or []),
-            "doubts": ", ".join(facts["doubts"]),
-            "parent_trial": "" if candidate is None or candidate.parent is None else str(candidate.parent),
-            "training_seed": str(entry.training_seed),
-            "device": outcome.device,
-            "kept": "" if verdict is None else str(verdict.kept).lower(),
-            "verdict": "" if verdict is None else verdict.reason,
-            "mlflow.note.content": trial_description(entry),
-            **outcome_tags(outcome),
-            **trial.answer.facts,
-        }
-        if trial.answer.cost is not None and trial.answer.cost.usd is None:
-            tags["llm_usd"] = "unknown"
-        short = {name: value[:LONGEST_VALUE] for name, value in tags.items() if value}
-        name = f"{trial.number:03d} {note}"[:80].strip()
-        started = int(entry.started * 1000)
-        run = self.client.create_run(self.experiment, start_time=started, tags=short, run_name=name)
-        return str(run.info.run_id)
+    def _insist(self, what: str, call: Callable[[], None]) -> bool:
+        """Call until MLflow takes it; at the end of the study twice, and then there is no time for more."""
+        failures = 0
+        while (why := _error_of(call)) is not None:
+            failures += 1
+            with self._changed:
+                if self._ending is not None and failures > 1:
+                    self._ending = replace(self._ending, at=0.0)
+                    break
+            if failures == 2:  # a single one is no outage
+                self.report(f"MLflow did not take {what}; the study goes on, and will catch up ({why})")
+            self._pause(min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE))
+        if why is not None:
+            self.report(f"MLflow did not take {what}; the next start will catch up ({why})")
+        elif failures > 1:
+            self.report(f"MLflow has taken {what} now")
+        return why is None
 
-    def _publish_source(self, run: str, entry: Entry) -> None:
-        candidate = entry.trial.candidate
-        assert candidate is not None
-        self.client.log_text(run, candidate.source, "train.py")
-        # The UI previews .txt, and shows nothing for .diff.
-        from_stock = source.diff(self._stock(), candidate.source, "stock/train.py", "trial/train.py")
-        self.client.log_text(run, from_stock or "no change\n", "change_from_stock.diff.txt")
-        parent = self._parent_text(entry)
-        if parent is not None and candidate.parent != 0:
-            change = source.diff(parent, candidate.source, f"trial {candidate.parent}/train.py", "trial/train.py")
-            self.client.log_text(run, change or "no change\n", "change_from_parent.diff.txt")
-
-    def _publish_curves(self, entry: Entry, totals: Totals, rows: list[str]) -> None:
-        """The study's own curves over trials, its table, and its winner so far."""
-        trial = entry.trial
-        spent = {f"llm_{name}": value for name, value in totals.llm.items()}
-        best = None if totals.winner is None else totals.winner.score
-        values = {"train_hours": totals.train_hours, "best_val_bpb": best, **spent}
-        # Anchors have a curve of their own: they are not what the strategy reached.
-        values["anchor_val_bpb" if trial.origin is Origin.ANCHOR else "trial_val_bpb"] = trial.val_bpb
-        at = int(entry.finished * 1000)
-        known = {name: value for name, value in values.items() if value is not None}
-        self._log_metrics(self.parent, [metric(name, value, at, trial.number) for name, value in known.items()])
-        self.client.log_text(self.parent, "\n".join(rows) + "\n", "trials.jsonl")
-        if entry.verdict is not None and entry.verdict.kept:
-            self.client.log_text(self.parent, kept_chain(rows), "kept.md")
-        self._publish_attachments()
-        if totals.winner is entry and trial.candidate is not None:
-            change = source.diff(self._stock(), trial.candidate.source, "stock/train.py", "winner/train.py")
-            text, task = trial.candidate.source, self.header["config"]["task"]["name"]
-            fitted = source.is_fitted(self._stock())  # an edit may have dropped the mark
-            self.client.log_text(self.parent, source.marked(text, task) if fitted else text, "winner/train.py")
-            self.client.log_text(self.parent, change or "no change\n", "winner/change_from_stock.diff.txt")
-            self.client.set_tag(self.parent, "winner_trial", str(trial.number))
-
-    def _publish_attachments(self) -> None:
-        """What lies beside the journal, such as the program.md that an agent read."""
-        for path in sorted((self.journal.folder / ATTACHMENTS).glob("*.*")):
-            self.client.log_artifact(self.parent, str(path))
-
-    def _log_params(self, run: str, params: Mapping[str, Any]) -> None:
-        from mlflow.entities import Param
-
-        entities = [Param(name, str(value)[:LONGEST_VALUE]) for name, value in params.items()]
-        for at in range(0, len(entities), PARAMS_PER_CALL):
-            self.client.log_batch(run, params=entities[at : at + PARAMS_PER_CALL])
-
-    def _log_metrics(self, run: str, metrics: list[Metric]) -> None:
-        for at in range(0, len(metrics), METRICS_PER_CALL):
-            self.client.log_batch(run, metrics=metrics[at : at + METRICS_PER_CALL])
-
-    def _row(self, entry: Entry) -> dict[str, Any]:
-        return trial_row.row(entry, self._parent_text(entry), self.journal.entries[0].trial, self._task)
-
-    def _stock(self) -> str:
-        candidate = self.journal.entries[0].trial.candidate
-        assert candidate is not None
-        return candidate.source
-
-    def _parent_text(self, entry: Entry) -> str | None:
-        candidate = entry.trial.candidate
-        if candidate is None or candidate.parent is None:
-            return None
-        parent = self.journal.entries[candidate.parent].trial.candidate
-        return None if parent is None else parent.source
+    def _pause(self, seconds: float) -> None:
+        """Until then, or until the study ends."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ending is not None, seconds)
 
 
-def _constants(text: str) -> dict[str, Any]:
+def _error_of(call: Callable[[], None]) -> str | None:
+    """What went wrong, in a line, where MLflow is to blame."""
     try:
-        return source.constants(text)
-    except (SyntaxError, ValueError):
-        return {}  # recorded as unusable; the text itself is an artifact
+        call()
+    except outages() as error:
+        return first_line(error)
+    return None

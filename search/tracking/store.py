@@ -4,23 +4,56 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from search.config.messages import UserError
+from search.config.messages import UserError, command
 from search.config.places import MLRUNS, resolve
+from search.config.secrets import masked
 from search.tracking.words import EXPERIMENT_DESCRIPTION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-SQLITE = "sqlite:///"
+SQLITE = "sqlite"
+SETTINGS = {  # of MLflow's, where the environment says nothing else
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # read when mlflow is imported
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # it has one for every file
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines for every trial
+}
+OLD_SCHEMA = "mlflow db upgrade"  # what MLflow advises for a database of an older version
+REFUSALS = (400, 409, 413, 422)  # HTTP statuses of a request that will not be taken later either
 
 
 def absolute(uri: str) -> str:
     """A tracking URI in which a relative sqlite path starts at the repository's root."""
-    return SQLITE + str(resolve(uri.removeprefix(SQLITE))) if uri.startswith(SQLITE) else uri
+    file = database_file(uri)
+    return uri if file is None else sqlite_uri(file, uri)
+
+
+def database_file(uri: str) -> Path | None:
+    """The database of a tracking URI that names a file. Raises UserError where it cannot be read."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    if not uri.startswith(SQLITE):
+        return None
+    try:
+        database = make_url(uri).database
+    except ArgumentError as error:
+        raise UserError(f"tracking.uri={uri}: is no address of a database; give it as sqlite:///PATH") from error
+    return resolve(database) if database and database != ":memory:" and not database.startswith("file:") else None
+
+
+def sqlite_uri(file: Path, like: str = f"{SQLITE}://") -> str:
+    """The tracking URI of a database. `like`: another one, whose settings are kept."""
+    from sqlalchemy.engine import make_url
+
+    return make_url(like).set(database=str(file)).render_as_string(hide_password=False)
 
 
 def check_store(uri: str) -> None:
@@ -32,6 +65,11 @@ def check_store(uri: str) -> None:
 
 
 def unusable(uri: str, error: Exception) -> UserError:
+    if OLD_SCHEMA in str(error):
+        upgrade = command("mlflow", "db", "upgrade", masked(absolute(uri)))
+        return UserError(
+            f"tracking.uri={uri}: that database was made by an older MLflow.\nCopy it to a safe place, then give {upgrade}"
+        )
     return UserError(
         f"tracking.uri={uri}: cannot be used ({first_line(error)}); start that server, or set another tracking.uri"
     )
@@ -39,33 +77,34 @@ def unusable(uri: str, error: Exception) -> UserError:
 
 def connect(uri: str) -> MlflowClient:
     """A client of an MLflow server or file. Creating a new file is guarded: several at once would break each other."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # an outage must not stop the training for minutes
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # it has one for every file
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    MLRUNS.mkdir(exist_ok=True)
-    with FileLock(MLRUNS / ".mlflow.lock"):
+    with guarded():
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
 
 
-def experiment_id(client: MlflowClient, name: str, uri: str) -> str:
-    """The id of the experiment of that name, created where it is missing."""
-    from mlflow.exceptions import MlflowException
+def guarded() -> FileLock:
+    """Open for one process at a time, for what would break a database that several change at once."""
+    MLRUNS.mkdir(exist_ok=True)
+    return FileLock(MLRUNS / ".mlflow.lock")
 
+
+def experiment_id(client: MlflowClient, name: str, location: str | None) -> str:
+    """The id of the experiment of that name, created where it is missing. `location`: of its artifacts; None for what the
+    server chooses. Raises UserError where it is deleted."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        location = str(MLRUNS / "artifacts" / name) if uri.startswith(SQLITE) else None
         tags = {"mlflow.note.content": EXPERIMENT_DESCRIPTION}
         try:
             return client.create_experiment(name, artifact_location=location, tags=tags)
-        except MlflowException:
-            experiment = client.get_experiment_by_name(name)  # another study was faster
+        except outages():
+            experiment = client.get_experiment_by_name(name)  # another study was faster, or the answer was lost
             if experiment is None:
                 raise
     if experiment.lifecycle_stage != "active":
@@ -73,11 +112,16 @@ def experiment_id(client: MlflowClient, name: str, uri: str) -> str:
     return str(experiment.experiment_id)
 
 
-def all_runs(client: MlflowClient, experiment: str, query: str) -> list[Any]:
+def all_runs(client: MlflowClient, experiment: str, query: str, deleted: bool = False) -> list[Any]:
+    """The runs that a query finds, oldest first. `deleted`: those that were deleted too."""
+    from mlflow.entities import ViewType
+
+    view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
     runs: list[Any] = []
     token = None
     while True:
-        page = client.search_runs([experiment], query, max_results=1000, page_token=token)
+        order = ["attributes.start_time ASC"]
+        page = client.search_runs([experiment], query, view, max_results=1000, order_by=order, page_token=token)
         runs.extend(page)
         token = page.token
         if not token:
@@ -93,7 +137,15 @@ def outages() -> tuple[type[Exception], ...]:
     return MlflowException, RequestException, SQLAlchemyError, ImportError, OSError  # ImportError: a database's driver
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether MLflow took the call and will not take what it holds, now or later."""
+    from mlflow.exceptions import MlflowException
+
+    return isinstance(error, MlflowException) and error.get_http_status_code() in REFUSALS  # type: ignore[no-untyped-call]
+
+
 def first_line(error: Exception) -> str:
+    """What went wrong, without the passwords in it."""
     if "Max retries exceeded" in str(error):
         return "no answer"
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
+    return masked(next(iter(str(error).splitlines()), type(error).__name__))[:200]

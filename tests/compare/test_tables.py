@@ -21,6 +21,7 @@ from search.config.places import ROOT
 from search.console import command_line
 from search.study.code import DECIDING
 from search.tracking import store
+from search.tracking.artifacts import location_of
 
 SMALL = World((replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=4)), plans=((2, 2),))
 
@@ -112,7 +113,7 @@ def published(tmp_path, monkeypatch, mlflow_file):
     shutil.copy(mlflow_file, tmp_path)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     client: MlflowClient = store.connect(uri)
-    experiment = store.experiment_id(client, "simulated", uri)
+    experiment = store.experiment_id(client, "simulated", location_of(uri, "simulated"))
 
     def run(kind, header, rows, plans=None):
         run_id = client.create_run(experiment, tags={"kind": kind}).info.run_id

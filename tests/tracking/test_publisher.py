@@ -20,6 +20,7 @@ from search.study.journal import Journal
 from search.study.study import Study
 from search.study.trial import Status
 from search.testing.synthetic import FailsOn, Silent, SyntheticRunner
+from search.tracking import publisher as publisher_module
 from search.tracking import store
 from search.tracking.publisher import MlflowPublisher
 
@@ -38,9 +39,10 @@ def publish(configure, mlflow_file, tmp_path, monkeypatch):
         with Journal(tmp_path / "study" / config.strategy_name, said.append) as journal:
             prepared = prepare_data(config, said.append)
             open_study(config, Opening(stock_of(config), prepared.fingerprint, "none"), journal)
-            publisher = MlflowPublisher(config.tracking.uri, journal, said.append)
-            if break_at is not None:
-                monkeypatch.setattr(publisher, "client", Broken(publisher.client, break_at))
+            with monkeypatch.context() as patch:
+                patch.setattr(publisher_module, "connect", lambda uri: Broken(store.connect(uri)))
+                publisher = MlflowPublisher(config.tracking.uri, journal, said.append)
+            publisher._study.client.calls = float("inf") if break_at is None else break_at
             stock = stock_of(config).text
             study = Study(
                 make_strategy(config, stock, None, tmp_path),
@@ -64,8 +66,8 @@ def publish(configure, mlflow_file, tmp_path, monkeypatch):
 class Broken:
     """A client whose server goes away after so many calls."""
 
-    def __init__(self, client: MlflowClient, calls: int) -> None:
-        self.client, self.calls = client, calls
+    def __init__(self, client: MlflowClient) -> None:
+        self.client, self.calls = client, float("inf")
 
     def __getattr__(self, name):
         self.calls -= 1
@@ -175,9 +177,7 @@ def snapshot(client):
 def test_publishing_twice_changes_nothing(publish, tmp_path):
     publish(4)
     before = snapshot(publish.client)
-    journal = tmp_path / "study" / "seeds" / "journal.jsonl"
-    kept = [line for line in journal.read_text().splitlines(keepends=True) if '"published"' not in line]
-    journal.write_text("".join(kept))
+    (tmp_path / "study" / "seeds" / "published.jsonl").unlink()
     publish(4)
     assert snapshot(publish.client) == before
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from search.compare.read.tables import Arm, ConfirmationPlan, ConfirmationTable, Experiment, Planned, StudyTable, TrialRow
-from search.config.messages import UserError
+from search.config.messages import UserError, command
 from search.study.identity import flat
 
 Json = Mapping[str, Any]
@@ -70,7 +70,8 @@ def experiment(
     headers = [table.header for table in tables] + [header for header, _, _ in confirmations]
     if not tables:
         raise UserError(
-            f"experiment={name}: has no study; run one, such as python -m search strategy=seeds experiment={name}"
+            f"experiment={name}: has no study with a finished trial; run one, such as "
+            + command("search", "strategy=seeds", f"experiment={name}")
         )
     _refuse_other_tasks(name, headers)
     _refuse_other_stocks(name, headers)

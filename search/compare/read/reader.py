@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from search.compare.read import parse
 from search.compare.read.tables import Experiment
 from search.config.messages import UserError
-from search.tracking.store import SQLITE, absolute, all_runs, connect, outages, unusable
+from search.tracking.artifacts import follow, local_path
+from search.tracking.store import absolute, all_runs, connect, database_file, outages, unusable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,12 +26,12 @@ Json = dict[str, Any]
 def read_experiment(uri: str, name: str, task: str | None = None) -> Experiment:
     """The studies and the confirmation of an experiment, those of `task` only where that is given. Raises UserError where
     MLflow or the experiment is not there, where a record is damaged, or where the studies must not be compared."""
-    path = absolute(uri).removeprefix(SQLITE)
-    if uri.startswith(SQLITE) and not Path(path).is_file():  # connecting would create an empty one
+    file = database_file(uri)
+    if file is not None and not file.is_file():  # connecting would create an empty one
         raise UserError(f"tracking.uri={uri}: there is no such file; run a study first, or set another tracking.uri")
     try:
         client = connect(absolute(uri))
-        found = client.get_experiment_by_name(name)
+        found = follow(client, absolute(uri), name)
         if found is None:
             raise UserError(f"experiment={name}: {uri} has none of that name; correct it, or set tracking.uri=")
         studies = all_runs(client, found.experiment_id, "tags.kind = 'study'")
@@ -69,8 +70,9 @@ class Records:
         for run in runs:
             run_id = str(run.info.run_id)
             names = {artifact.path for artifact in self.client.list_artifacts(run_id)}
-            if HEADER not in names:  # created a moment ago
-                self.empty.append(str(run.info.run_name))
+            if HEADER not in names:
+                _check_place(run)
+                self.empty.append(str(run.info.run_name))  # created a moment ago
                 continue
             header: Json = json.loads(self._text(run_id, HEADER))
             if self.task is not None and header["config"]["task"]["name"] != self.task:
@@ -94,3 +96,14 @@ class Records:
                 f"MLflow's run {run_id}: its {name} is empty; give the study's command again, which publishes it"
             )
         return text
+
+
+def _check_place(run: Any) -> None:
+    """Raise UserError where a run's artifacts are missing for good. One that was created a moment ago has none yet."""
+    place = local_path(run.info.artifact_uri)
+    experiment = None if place is None else place.parent.parent
+    if experiment is not None and (run.info.status != "RUNNING" or not experiment.is_dir()):
+        raise UserError(
+            f"MLflow's run {run.info.run_name} has its artifacts in {place}, which is not there or is empty.\n"
+            f"Put {experiment} back, or into the folder artifacts/ beside the database; or give the study's command again"
+        )

@@ -20,8 +20,9 @@ from mlflow.entities import Metric
 from search.compare.truth.record import ROLES
 from search.compare.truth.trainer import Noise
 from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, records
+from search.tracking.artifacts import location_of
 from search.tracking.colours import COLOURS
-from search.tracking.store import connect
+from search.tracking.store import connect, sqlite_uri
 
 # True gains: 0.003 by tuning for Optuna, 0.001 by tuning and 0.004 by code for the agent, whose code is 1.2 % faster.
 EXAMPLE = World(
@@ -37,12 +38,10 @@ EXAMPLE = World(
 
 def publish_simulated(folder: Path, world: World, seed: int = 0, name: str = "simulated", task: str = "cpu") -> str:
     """Put the experiment, or one more task of it, into a database in `folder`; returns its URI."""
-    uri = f"sqlite:///{folder}/mlflow.db"
+    uri = sqlite_uri(folder.resolve() / "mlflow.db")
     client = connect(uri)
     found = client.get_experiment_by_name(name)
-    experiment = (
-        found.experiment_id if found else client.create_experiment(name, artifact_location=str(folder / "artifacts"))
-    )
+    experiment = found.experiment_id if found else client.create_experiment(name, artifact_location=location_of(uri, name))
     studies, confirmation, _ = records(seed, world)
     for header, rows in studies:
         header["config"]["experiment"] = name

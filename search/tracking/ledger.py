@@ -1,0 +1,65 @@
+"""What was published of a study, beside its journal: the table's rows, and in which run of MLflow each trial is.
+
+Only a help: rows that are missing, or that another version made, are computed again, and MLflow is asked for runs.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from search.study.identity import harness_hash, strategy_hash
+from search.study.journal import Entry
+from search.tracking import trial_row
+
+FILE = "published.jsonl"
+
+
+class Ledger:
+    """The rows of one study, as JSON, and which of its trials are in the run `study` of MLflow."""
+
+    def __init__(self, folder: Path, study: str) -> None:
+        self.path = folder / FILE
+        self.study = study
+        self._version = f"{harness_hash()} {strategy_hash(f'{trial_row.__name__}.row')}"
+        self._rows: dict[tuple[int, float], str] = {}  # by number and moment of finishing
+        self._published: set[tuple[int, float]] = set()
+        text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.is_file() else ""
+        for line in text.splitlines():
+            self._take(line)
+        self._torn = bool(text) and not text.endswith("\n")
+
+    def row(self, entry: Entry) -> str | None:
+        """A trial's row, where it is known."""
+        return self._rows.get(_key(entry))
+
+    def keep_row(self, entry: Entry, row: str) -> None:
+        """Remember a row, until this process ends."""
+        self._rows[_key(entry)] = row
+
+    def is_published(self, entry: Entry) -> bool:
+        return _key(entry) in self._published
+
+    def add(self, entry: Entry) -> None:
+        """Note that a trial is published, for later starts too. Raises OSError."""
+        line = {"study": self.study, "version": self._version, "row": json.loads(self._rows[_key(entry)])}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(("\n" if self._torn else "") + json.dumps(line) + "\n")
+        self._torn = False
+        self._published.add(_key(entry))
+
+    def _take(self, text: str) -> None:
+        try:
+            line: dict[str, Any] = json.loads(text)
+            key = line["row"]["number"], line["row"]["finished"]
+            if line["version"] == self._version:
+                self._rows[key] = json.dumps(line["row"])
+            if line["study"] == self.study:
+                self._published.add(key)
+        except (ValueError, KeyError, TypeError):
+            return  # torn, or another version's
+
+
+def _key(entry: Entry) -> tuple[int, float]:
+    return entry.number, entry.finished

@@ -1,0 +1,189 @@
+"""What MLflow shows of one study: its run, with its curves, its table and its winner so far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from search.config.schema import restored
+from search.config.secrets import all_masked
+from search.study import source
+from search.study.code import accepted
+from search.study.identity import flat
+from search.study.journal import ATTACHMENTS, Entry, Journal
+from search.study.trial import Origin, Status
+from search.tracking import trial_row
+from search.tracking.colours import COLOURS
+from search.tracking.files import log_files
+from search.tracking.ledger import Ledger
+from search.tracking.metrics import metric
+from search.tracking.runs import TrialRuns, find_or_create_study, is_complete
+from search.tracking.totals import Totals
+from search.tracking.trial_run import TrialRecord, fill
+from search.tracking.values import log_values
+from search.tracking.words import kept_chain, study_description
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+TABLE, KEPT = "trials.jsonl", "kept.md"
+ROWS_PER_TABLE = 50  # of a table that is written anew: its cost per trial then stays the same however long the study gets
+
+
+class StudyRun:
+    """One study's run and its trials', for one thread. What cannot be reached raises what `outages` names, and the same call
+    again goes on from there."""
+
+    def __init__(self, client: MlflowClient, experiment: str, journal: Journal, report: Callable[[str], None]) -> None:
+        """Finds the study's run, or makes it."""
+        assert journal.header is not None
+        self.client = client
+        self.folder = journal.folder
+        self.report = report
+        # The first studies have passwords on record.
+        self.header: dict[str, Any] = {**all_masked(journal.header), "accepted": accepted(journal)}
+        self._task = restored(self.header["config"]).task
+        self.id = find_or_create_study(client, experiment, self.header["id"], _tags(self.header), **_new_run(self.header))
+        client.update_run(self.id, status="RUNNING")
+        self._runs = TrialRuns(client, experiment, self.id)
+        self._ledger = Ledger(self.folder, self.id)
+        self._entries: list[Entry] = []
+        self._rows: list[str] = []
+        self._totals = Totals()
+        self._in_table = 0  # rows
+        self._attached: dict[str, int | None] | None = None  # names and sizes in bytes of what lies beside the table
+        self._described = False
+
+    def add(self, entry: Entry) -> None:
+        """Publish what is not published yet of the next trial."""
+        if entry.number == len(self._entries):
+            self._describe()
+            row = self._row(entry)
+            totals = self._totals.plus(entry)
+            if not self._ledger.is_published(entry):
+                self._publish(entry, row, totals)
+                self._ledger.add(entry)
+            self._entries.append(entry)
+            self._rows.append(row)
+            self._totals = totals
+        if (len(self._rows) - self._in_table) * ROWS_PER_TABLE >= len(self._rows):
+            self._publish_table()
+
+    def end(self, status: str) -> None:
+        """Bring the run up to date, and end it with MLflow's FINISHED, FAILED or KILLED."""
+        self.client.set_terminated(self.id, status=status)
+        self._describe()
+        self._publish_table()
+        self._runs.settle()
+
+    def _describe(self) -> None:
+        """Settings as params, and the journal's first line."""
+        if self._described:
+            return
+        config = self.header["config"]
+        named = {"strategy_name": config["strategy"]["name"], "fingerprint": self.header["task"]}
+        settings = flat({**config, **named})
+        went_on = ", ".join(f"{one['hash']} from trial {one['trial']}" for one in self.header["accepted"])
+        tags = {"accepted_harness": went_on} if went_on else {}
+        params = {name: value for name, value in settings.items() if value not in (None, {})}
+        refused = log_values(self.client, self.id, params, [], tags)
+        if refused:
+            self.report(f"MLflow does not take these settings of the study: {', '.join(refused)}; the rest is published")
+        log_files(self.client, self.id, {"study.json": json.dumps(self.header, indent=2)})
+        self._described = True
+
+    def _publish(self, entry: Entry, row: str, totals: Totals) -> None:
+        """A trial's run is ended last: one that has ended is complete."""
+        started = int(entry.started * 1000)
+        run = self._runs.find(entry.number, started)
+        if run is not None and is_complete(run):
+            return
+        stock, parent = self._text_of(0, entry), self._parent_text(entry)
+        record = TrialRecord(entry, json.loads(row), stock or "", parent, self.folder, self.header["strategy"])
+        if run is None:
+            run_id = self._runs.create(entry.number, started, {"kind": "trial"}, record.name)
+        else:
+            run_id = str(run.info.run_id)
+        refused = fill(self.client, run_id, record)
+        if refused:
+            self.report(
+                f"MLflow does not take these values of trial {entry.number}: {', '.join(refused)}; the rest is published"
+            )
+        self._publish_curves(entry, totals, stock or "")
+        status = "FINISHED" if entry.trial.status is Status.COMPLETED else "FAILED"
+        self.client.set_terminated(run_id, status=status, end_time=int(entry.finished * 1000))
+
+    def _publish_curves(self, entry: Entry, totals: Totals, stock: str) -> None:
+        """The study's own curves over trials, and its winner so far."""
+        trial = entry.trial
+        spent = {f"llm_{name}": value for name, value in totals.llm.items()}
+        best = None if totals.winner is None else totals.winner.score
+        values = {"train_hours": totals.train_hours, "best_val_bpb": best, **spent}
+        # Anchors have a curve of their own: they are not what the strategy reached.
+        values["anchor_val_bpb" if trial.origin is Origin.ANCHOR else "trial_val_bpb"] = trial.val_bpb
+        at = int(entry.finished * 1000)
+        points = [metric(name, value, at, trial.number) for name, value in values.items() if value is not None]
+        won = totals.winner is entry and trial.candidate is not None
+        log_values(self.client, self.id, {}, points, {"winner_trial": str(trial.number)} if won else {})
+        if won:
+            assert trial.candidate is not None
+            text, task = trial.candidate.source, self.header["config"]["task"]["name"]
+            fitted = source.is_fitted(stock)  # an edit may have dropped the mark
+            change = source.diff(stock, text, "stock/train.py", "winner/train.py")
+            winner = {"train.py": source.marked(text, task) if fitted else text, "change_from_stock.diff.txt": change}
+            log_files(self.client, self.id, {f"winner/{name}": text or "no change\n" for name, text in winner.items()})
+
+    def _publish_table(self) -> None:
+        """The rows so far, the kept ones in words, and what lies beside the journal, such as the program.md that an agent
+        read or a confirmation's plans."""
+        if self._in_table < len(self._rows):
+            texts = {TABLE: "\n".join(self._rows) + "\n", KEPT: kept_chain(self._rows)}
+            log_files(self.client, self.id, texts)
+            self._in_table = len(self._rows)
+        files = sorted(path for path in (self.folder / ATTACHMENTS).glob("*.*") if path.suffix != ".unfinished")
+        if files and self._attached is None:
+            self._attached = {artifact.path: artifact.file_size for artifact in self.client.list_artifacts(self.id)}
+        for path in files:
+            size = path.stat().st_size
+            if self._attached is not None and self._attached.get(path.name) != size:
+                self.client.log_artifact(self.id, str(path))
+                self._attached[path.name] = size
+
+    def _row(self, entry: Entry) -> str:
+        """Computed once for each trial, in all starts together."""
+        row = self._ledger.row(entry)
+        if row is None:
+            stock = self._entries[0] if self._entries else entry
+            row = json.dumps(trial_row.row(entry, self._parent_text(entry), stock.trial, self._task))
+            self._ledger.keep_row(entry, row)
+        return row
+
+    def _parent_text(self, entry: Entry) -> str | None:
+        candidate = entry.trial.candidate
+        return None if candidate is None or candidate.parent is None else self._text_of(candidate.parent, entry)
+
+    def _text_of(self, number: int, newest: Entry) -> str | None:
+        candidate = (self._entries[number] if number < len(self._entries) else newest).trial.candidate
+        return None if candidate is None else candidate.source
+
+
+def _tags(header: dict[str, Any]) -> dict[str, str]:
+    strategy = header["config"]["strategy"]
+    # A first colour; which one a strategy has among others of its role is known when they are compared.
+    colour = {"mlflow.runColor": COLOURS[strategy["role"]][0]} if header["role"] == "study" else {}
+    return {
+        "kind": header["role"],
+        "strategy": strategy["name"],
+        "fairtrial.study": header["identity"],
+        "fairtrial.task": header["task_fingerprint"],
+        "sandbox": header["sandbox"],
+        "mlflow.note.content": study_description(header),
+        **colour,
+    }
+
+
+def _new_run(header: dict[str, Any]) -> dict[str, Any]:
+    label = f"{header['strategy']}, search seed {header['config']['seed']}"
+    name = "confirmation" if header["role"] == "confirmation" else label
+    return {"start_time": int(header["time"] * 1000), "run_name": name}
