@@ -11,7 +11,7 @@ from search.compare.comparison import Comparison
 from search.compare.show.text import markdown
 from search.tracking.colours import Style
 from search.tracking.links import artifact_page, studies_page
-from search.tracking.store import absolute, all_runs, connect, outages, unusable
+from search.tracking.store import absolute, all_runs, connect, outages, sent_once, unusable
 from search.tracking.words import EXPERIMENT_DESCRIPTION
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def _run(client: MlflowClient, experiment: str, analysis: Analysis) -> str:
     if runs:
         return str(runs[0].info.run_id)
     tags = {"kind": KIND, "fairtrial.task": analysis.task_fingerprint, "task": analysis.task}
-    run = client.create_run(experiment, tags=tags, run_name=f"report, task {analysis.task}")
+    with sent_once():
+        run = client.create_run(experiment, tags=tags, run_name=f"report, task {analysis.task}")
     return str(run.info.run_id)
 
 

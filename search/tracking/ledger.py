@@ -15,35 +15,37 @@ from search.tracking import trial_row
 
 FILE = "published.jsonl"
 
+Made = dict[str, Any]  # a trial's `row`, and all of its program's `constants`
+
 
 class Ledger:
-    """The rows of one study, as JSON, and which of its trials are in the run `study` of MLflow."""
+    """The rows of one study, and which of its trials are in the run `study` of MLflow."""
 
     def __init__(self, folder: Path, study: str) -> None:
         self.path = folder / FILE
         self.study = study
         self._version = f"{harness_hash()} {strategy_hash(f'{trial_row.__name__}.row')}"
-        self._rows: dict[tuple[int, float], str] = {}  # by number and moment of finishing
+        self._made: dict[tuple[int, float], Made] = {}  # by number and moment of finishing
         self._published: set[tuple[int, float]] = set()
         text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.is_file() else ""
         for line in text.splitlines():
             self._take(line)
         self._torn = bool(text) and not text.endswith("\n")
 
-    def row(self, entry: Entry) -> str | None:
-        """A trial's row, where it is known."""
-        return self._rows.get(_key(entry))
+    def made(self, entry: Entry) -> Made | None:
+        """A trial's row and constants, where they are known."""
+        return self._made.get(_key(entry))
 
-    def keep_row(self, entry: Entry, row: str) -> None:
-        """Remember a row, until this process ends."""
-        self._rows[_key(entry)] = row
+    def keep(self, entry: Entry, made: Made) -> None:
+        """Remember them, until this process ends."""
+        self._made[_key(entry)] = made
 
     def is_published(self, entry: Entry) -> bool:
         return _key(entry) in self._published
 
     def add(self, entry: Entry) -> None:
         """Note that a trial is published, for later starts too. Raises OSError."""
-        line = {"study": self.study, "version": self._version, "row": json.loads(self._rows[_key(entry)])}
+        line = {"study": self.study, "version": self._version, **self._made[_key(entry)]}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(("\n" if self._torn else "") + json.dumps(line) + "\n")
         self._torn = False
@@ -54,7 +56,7 @@ class Ledger:
             line: dict[str, Any] = json.loads(text)
             key = line["row"]["number"], line["row"]["finished"]
             if line["version"] == self._version:
-                self._rows[key] = json.dumps(line["row"])
+                self._made[key] = {"row": line["row"], "constants": line["constants"]}
             if line["study"] == self.study:
                 self._published.add(key)
         except (ValueError, KeyError, TypeError):

@@ -7,7 +7,6 @@ journal's own times.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -53,8 +52,6 @@ class MlflowPublisher:
         name = journal.header["config"]["experiment"]
         try:
             client = connect(self.uri)
-            # MLflow's own client repeats calls that make a run; here a run is looked for before it is made again.
-            os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
             follow(client, self.uri, name)
             self.experiment = experiment_id(client, name, location_of(self.uri, name))
             self._study = StudyRun(client, self.experiment, journal, lambda text: self.report(text))

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from search.tracking.store import all_runs, outages
+from search.tracking.store import all_runs, outages, sent_once
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,7 +36,8 @@ class TrialRuns:
         assert self._known is not None
         all_tags = {**tags, TRIAL: str(number), "mlflow.parentRunId": self.study}
         try:
-            run = self.client.create_run(self.experiment, start_time=started, tags=all_tags, run_name=name)
+            with sent_once():
+                run = self.client.create_run(self.experiment, start_time=started, tags=all_tags, run_name=name)
         except outages():
             self.forget(started)
             raise
@@ -84,7 +85,8 @@ def find_or_create_study(client: MlflowClient, experiment: str, study: str, tags
     found = all_runs(client, experiment, query)
     if not found:
         try:
-            return str(client.create_run(experiment, tags={**tags, "fairtrial.id": study}, **facts).info.run_id)
+            with sent_once():
+                return str(client.create_run(experiment, tags={**tags, "fairtrial.id": study}, **facts).info.run_id)
         except outages():
             found = all_runs(client, experiment, query)
             if not found:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SQLITE = "sqlite"
+RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 SETTINGS = {  # of MLflow's, where the environment says nothing else
     "MLFLOW_DISABLE_TELEMETRY": "true",  # read when mlflow is imported
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    RETRIES: "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # it has one for every file
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines for every trial
@@ -95,6 +98,18 @@ def guarded() -> FileLock:
     return FileLock(MLRUNS / ".mlflow.lock")
 
 
+@contextmanager
+def sent_once() -> Iterator[None]:
+    """While it is open, a call is not repeated by MLflow's client: one that makes something would make it again where its
+    answer was lost. One thread at a time."""
+    before = os.environ[RETRIES]
+    os.environ[RETRIES] = "0"
+    try:
+        yield
+    finally:
+        os.environ[RETRIES] = before
+
+
 def experiment_id(client: MlflowClient, name: str, location: str | None) -> str:
     """The id of the experiment of that name, created where it is missing. `location`: of its artifacts; None for what the
     server chooses. Raises UserError where it is deleted."""
@@ -102,7 +117,8 @@ def experiment_id(client: MlflowClient, name: str, location: str | None) -> str:
     if experiment is None:
         tags = {"mlflow.note.content": EXPERIMENT_DESCRIPTION}
         try:
-            return client.create_experiment(name, artifact_location=location, tags=tags)
+            with sent_once():
+                return client.create_experiment(name, artifact_location=location, tags=tags)
         except outages():
             experiment = client.get_experiment_by_name(name)  # another study was faster, or the answer was lost
             if experiment is None:

@@ -13,11 +13,11 @@ from search.study.code import accepted
 from search.study.identity import flat
 from search.study.journal import ATTACHMENTS, Entry, Journal
 from search.study.trial import Origin, Status
-from search.tracking import trial_row
 from search.tracking.colours import COLOURS
 from search.tracking.files import log_files
-from search.tracking.ledger import Ledger
+from search.tracking.ledger import Ledger, Made
 from search.tracking.metrics import metric
+from search.tracking.row_maker import Job, RowMaker
 from search.tracking.runs import TrialRuns, find_or_create_study, is_complete
 from search.tracking.totals import Totals
 from search.tracking.trial_run import TrialRecord, fill
@@ -48,6 +48,7 @@ class StudyRun:
         client.update_run(self.id, status="RUNNING")
         self._runs = TrialRuns(client, experiment, self.id)
         self._ledger = Ledger(self.folder, self.id)
+        self._maker = RowMaker()
         self._entries: list[Entry] = []
         self._rows: list[str] = []
         self._totals = Totals()
@@ -59,19 +60,20 @@ class StudyRun:
         """Publish what is not published yet of the next trial."""
         if entry.number == len(self._entries):
             self._describe()
-            row = self._row(entry)
+            made = self._made(entry)
             totals = self._totals.plus(entry)
             if not self._ledger.is_published(entry):
-                self._publish(entry, row, totals)
+                self._publish(entry, made, totals)
                 self._ledger.add(entry)
             self._entries.append(entry)
-            self._rows.append(row)
+            self._rows.append(json.dumps(made["row"]))
             self._totals = totals
         if (len(self._rows) - self._in_table) * ROWS_PER_TABLE >= len(self._rows):
             self._publish_table()
 
     def end(self, status: str) -> None:
         """Bring the run up to date, and end it with MLflow's FINISHED, FAILED or KILLED."""
+        self._maker.close()
         self.client.set_terminated(self.id, status=status)
         self._describe()
         self._publish_table()
@@ -93,14 +95,16 @@ class StudyRun:
         log_files(self.client, self.id, {"study.json": json.dumps(self.header, indent=2)})
         self._described = True
 
-    def _publish(self, entry: Entry, row: str, totals: Totals) -> None:
+    def _publish(self, entry: Entry, made: Made, totals: Totals) -> None:
         """A trial's run is ended last: one that has ended is complete."""
         started = int(entry.started * 1000)
         run = self._runs.find(entry.number, started)
         if run is not None and is_complete(run):
             return
-        stock, parent = self._text_of(0, entry), self._parent_text(entry)
-        record = TrialRecord(entry, json.loads(row), stock or "", parent, self.folder, self.header["strategy"])
+        stock, strategy = self._text_of(0, entry) or "", self.header["strategy"]
+        record = TrialRecord(
+            entry, **made, stock=stock, parent=self._parent_text(entry), folder=self.folder, strategy=strategy
+        )
         if run is None:
             run_id = self._runs.create(entry.number, started, {"kind": "trial"}, record.name)
         else:
@@ -110,7 +114,7 @@ class StudyRun:
             self.report(
                 f"MLflow does not take these values of trial {entry.number}: {', '.join(refused)}; the rest is published"
             )
-        self._publish_curves(entry, totals, stock or "")
+        self._publish_curves(entry, totals, stock)
         status = "FINISHED" if entry.trial.status is Status.COMPLETED else "FAILED"
         self.client.set_terminated(run_id, status=status, end_time=int(entry.finished * 1000))
 
@@ -150,14 +154,14 @@ class StudyRun:
                 self.client.log_artifact(self.id, str(path))
                 self._attached[path.name] = size
 
-    def _row(self, entry: Entry) -> str:
+    def _made(self, entry: Entry) -> Made:
         """Computed once for each trial, in all starts together."""
-        row = self._ledger.row(entry)
-        if row is None:
+        made = self._ledger.made(entry)
+        if made is None:
             stock = self._entries[0] if self._entries else entry
-            row = json.dumps(trial_row.row(entry, self._parent_text(entry), stock.trial, self._task))
-            self._ledger.keep_row(entry, row)
-        return row
+            made = self._maker.make(Job(entry, self._parent_text(entry), stock.trial, self._task))
+            self._ledger.keep(entry, made)
+        return made
 
     def _parent_text(self, entry: Entry) -> str | None:
         candidate = entry.trial.candidate

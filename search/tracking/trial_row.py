@@ -12,6 +12,7 @@ from search.study.flags import flags
 from search.study.journal import Entry
 from search.study.trial import Trial
 
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # what a program raises that cannot be parsed
 LONG = ("losses", "log_tail")  # of an outcome: what MLflow carries elsewhere
 
 
@@ -50,7 +51,7 @@ def _changes(text: str | None, parent: str | None, stock: str) -> dict[str, Any]
     try:
         from_stock = source.change(stock, text)
         from_parent = from_stock if parent is None else source.change(parent, text)
-    except (SyntaxError, ValueError):
+    except UNREADABLE:
         return _changes(None, None, stock)
     return {
         "kind": from_parent.kind,

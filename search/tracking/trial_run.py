@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A finished trial. `row`: as `trial_row.row` writes it. `stock`, `parent`: the texts it is held against. `folder`: its
-    study's. `strategy`: with its variant."""
+    """A finished trial. `row`: as `trial_row.row` writes it. `constants`: of its program. `stock`, `parent`: the texts it is
+    held against. `folder`: its study's. `strategy`: with its variant."""
 
     entry: Entry
     row: Mapping[str, Any]
+    constants: Mapping[str, Any]
     stock: str
     parent: str | None
     folder: Path
@@ -39,10 +40,9 @@ class TrialRecord:
 def fill(client: MlflowClient, run: str, record: TrialRecord) -> list[str]:
     """Put all of a trial into its run, but for its end. Returns the names of values that MLflow refuses. Raises what
     `outages` names."""
-    entry, candidate = record.entry, record.entry.trial.candidate
-    constants = {} if candidate is None else _constants(candidate.source)
+    entry = record.entry
     tags = {name: value for name, value in _tags(record).items() if value}
-    refused = log_values(client, run, constants, outcome_metrics(entry), tags)
+    refused = log_values(client, run, record.constants, outcome_metrics(entry), tags)
     conversation = record.folder / ATTACHMENTS / f"{entry.number:04d}"
     log_files(client, run, _texts(record), {"conversation": conversation})
     return refused
@@ -91,10 +91,3 @@ def _texts(record: TrialRecord) -> dict[str, str]:
     if log.is_file():
         texts["log.txt"] = log.read_text(encoding="utf-8", errors="replace")
     return texts
-
-
-def _constants(text: str) -> dict[str, Any]:
-    try:
-        return source.constants(text)
-    except (SyntaxError, ValueError):
-        return {}  # recorded as unusable; the text itself is an artifact

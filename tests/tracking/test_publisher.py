@@ -7,88 +7,50 @@ import shutil
 from dataclasses import dataclass, replace
 
 import pytest
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.tracking._tracking_service import utils
 
+from search.compare.read.reader import read_experiment
 from search.config.messages import UserError
-from search.console.run_study import make_strategy
-from search.data.tokens import prepare_data
-from search.runner.stock import stock_of
-from search.study.budget import Budget
-from search.study.identity import Opening, open_study
-from search.study.journal import Journal
-from search.study.study import Study
-from search.study.trial import Status
-from search.testing.synthetic import FailsOn, Silent, SyntheticRunner
-from search.tracking import publisher as publisher_module
+from search.study.contract import Done
+from search.study.trial import Candidate, Status
+from search.testing.synthetic import SyntheticRunner
 from search.tracking import store
-from search.tracking.publisher import MlflowPublisher
-
-
-@pytest.fixture
-def publish(configure, mlflow_file, tmp_path, monkeypatch):
-    """Run a study of a few synthetic trials in a folder of its own, published to a database there."""
-    monkeypatch.setattr(store, "MLRUNS", tmp_path / "mlruns")
-    (tmp_path / "mlruns").mkdir()
-    shutil.copy(mlflow_file, tmp_path / "mlruns" / "mlflow.db")
-    uri = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
-
-    def run(trials: int, *overrides: str, break_at: int | None = None, runner: SyntheticRunner | None = None):
-        config = configure("task=smoke", "experiment=test", f"study.trials={trials}", f"tracking.uri={uri}", *overrides)
-        said: list[str] = []
-        with Journal(tmp_path / "study" / config.strategy_name, said.append) as journal:
-            prepared = prepare_data(config, said.append)
-            open_study(config, Opening(stock_of(config), prepared.fingerprint, "none"), journal)
-            with monkeypatch.context() as patch:
-                patch.setattr(publisher_module, "connect", lambda uri: Broken(store.connect(uri)))
-                publisher = MlflowPublisher(config.tracking.uri, journal, said.append)
-            publisher._study.client.calls = float("inf") if break_at is None else break_at
-            stock = stock_of(config).text
-            study = Study(
-                make_strategy(config, stock, None, tmp_path),
-                runner or FailsOn(fails=lambda number: number == 2),
-                journal,
-                publisher,
-                Silent(),
-                Budget(config.study),
-                stock,
-                0,
-                0.0,
-            )
-            study.run()
-            publisher.close("FINISHED")
-        return publisher, said
-
-    run.client = MlflowClient(uri)
-    return run
+from search.tracking.row_maker import RowMaker
 
 
 class Broken:
-    """A client whose server goes away after so many calls."""
+    """A client whose server goes away after so many calls, once the study's run is there."""
 
-    def __init__(self, client: MlflowClient) -> None:
-        self.client, self.calls = client, float("inf")
+    def __init__(self, client, calls):
+        self.client, self.calls, self.open = client, calls, False
 
     def __getattr__(self, name):
-        self.calls -= 1
+        self.calls -= self.open
         if self.calls < 0:
             raise MlflowException("connection lost")
+        self.open = self.open or name == "update_run"
         return getattr(self.client, name)
 
 
-def runs_of(client, kind):
-    experiment = client.get_experiment_by_name("test").experiment_id
-    return client.search_runs([experiment], f"tags.kind = '{kind}'", order_by=["attributes.start_time ASC"])
+@dataclass
+class Proposes:
+    """These programs, one after the other."""
+
+    texts: list
+
+    def ask(self, history):
+        number = len(history) - 1
+        return Candidate(self.texts[number], parent=0) if number < len(self.texts) else Done("no more")
+
+    def tell(self, trial):
+        return None
 
 
-def artifact(client, run, path, tmp_path):
-    return (tmp_path / client.download_artifacts(run.info.run_id, path, tmp_path)).read_text()
-
-
-def test_one_parent_per_study_and_one_nested_run_per_trial(publish, tmp_path):
+def test_one_parent_per_study_and_one_nested_run_per_trial(publish):
     publish(5, "strategy=optuna")
-    (parent,) = runs_of(publish.client, "study")
-    trials = runs_of(publish.client, "trial")
+    (parent,) = publish.runs("study")
+    trials = publish.runs("trial")
     assert [run.data.tags["fairtrial.trial"] for run in trials] == ["0", "1", "2", "3", "4"]
     assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parent.info.run_id}
     assert parent.data.tags["strategy"] == "optuna" and parent.data.params["strategy_name"] == "optuna"
@@ -97,21 +59,21 @@ def test_one_parent_per_study_and_one_nested_run_per_trial(publish, tmp_path):
     assert trials[1].data.tags["kind_of_change"] == "constants" and trials[1].data.params["DEPTH"]
     assert trials[0].data.tags["kind_of_change"] == "none"
 
-    curve = publish.client.get_metric_history(parent.info.run_id, "best_val_bpb")
-    scores = publish.client.get_metric_history(parent.info.run_id, "trial_val_bpb")
+    curve = publish.store.get_metric_history(parent.info.run_id, "best_val_bpb")
+    scores = publish.store.get_metric_history(parent.info.run_id, "trial_val_bpb")
     assert [point.step for point in curve] == [0, 1, 2, 3, 4]
     assert [point.step for point in scores] == [0, 1, 3, 4]
     assert min(point.value for point in scores) == curve[-1].value
 
-    rows = [json.loads(line) for line in artifact(publish.client, parent, "trials.jsonl", tmp_path).splitlines()]
+    rows = [json.loads(line) for line in publish.artifact(parent, "trials.jsonl").splitlines()]
     assert [row["status"] for row in rows].count(Status.COMPLETED) == 4 and rows[2]["val_bpb"] is None
     winner = min((row for row in rows if row["val_bpb"]), key=lambda row: row["val_bpb"])
     assert parent.data.tags["winner_trial"] == str(winner["number"])
-    text = artifact(publish.client, trials[winner["number"]], "train.py", tmp_path)
-    assert artifact(publish.client, parent, "winner/train.py", tmp_path) == text
+    text = publish.artifact(trials[winner["number"]], "train.py")
+    assert publish.artifact(parent, "winner/train.py") == text
     assert "def build_model" in text
-    assert json.loads(artifact(publish.client, parent, "study.json", tmp_path))["config"]["task"]["name"] == "smoke"
-    assert "@@" in artifact(publish.client, trials[1], "change_from_stock.diff.txt", tmp_path)
+    assert json.loads(publish.artifact(parent, "study.json"))["config"]["task"]["name"] == "smoke"
+    assert "@@" in publish.artifact(trials[1], "change_from_stock.diff.txt")
 
 
 def test_other_code_that_a_study_went_on_under_is_shown(publish, configure, tmp_path):
@@ -145,9 +107,9 @@ class Measured(SyntheticRunner):
         )
 
 
-def test_what_was_measured_beside_the_score_is_published(publish, tmp_path):
+def test_what_was_measured_beside_the_score_is_published(publish):
     publish(2, runner=Measured())
-    known, _ = runs_of(publish.client, "trial")
+    known, _ = publish.runs("trial")
     metrics = known.data.metrics
     assert metrics["field_bpb"] == pytest.approx(metrics["val_bpb"] - 0.01)
     assert (metrics["audit_sd"], metrics["audit_max"]) == (0.002, 0.03)
@@ -155,17 +117,17 @@ def test_what_was_measured_beside_the_score_is_published(publish, tmp_path):
     assert (metrics["probe/before"], metrics["probe/after"]) == (100.0, 90.0)
     assert metrics["described/flops_per_token"] == 98_950_000 and known.data.tags["described.attention"] == "flash"
 
-    (parent,) = runs_of(publish.client, "study")
-    rows = [json.loads(line) for line in artifact(publish.client, parent, "trials.jsonl", tmp_path).splitlines()]
+    (parent,) = publish.runs("study")
+    rows = [json.loads(line) for line in publish.artifact(parent, "trials.jsonl").splitlines()]
     assert rows[0]["telemetry"] == {"sm_clock_mhz": 1900.0, "throttled_share": 0.25}
     assert (rows[0]["audit_sd"], rows[0]["audit_max"], rows[0]["device"]) == (0.002, 0.03, "NVIDIA H100 80GB HBM3 GPU-1")
     assert (rows[0]["probe_before"], rows[0]["probe_after"]) == (100.0, 90.0)
     assert rows[0]["field_bpb"] == pytest.approx(rows[0]["val_bpb"] - 0.01)
 
 
-def snapshot(client):
+def snapshot(publish):
     """Everything there is, as comparable values."""
-    runs = runs_of(client, "study") + runs_of(client, "trial")
+    client, runs = publish.store, publish.runs("study") + publish.runs("trial")
     histories = {
         (run.info.run_id, name): [(p.step, p.value, p.timestamp) for p in client.get_metric_history(run.info.run_id, name)]
         for run in runs
@@ -174,38 +136,91 @@ def snapshot(client):
     return {run.info.run_id: (run.data.params, run.data.tags) for run in runs}, histories
 
 
-def test_publishing_twice_changes_nothing(publish, tmp_path):
+def test_publishing_twice_changes_nothing(publish):
     publish(4)
-    before = snapshot(publish.client)
-    (tmp_path / "study" / "seeds" / "published.jsonl").unlink()
+    before = snapshot(publish)
+    (publish.folder / "study" / "seeds" / "published.jsonl").unlink()
     publish(4)
-    assert snapshot(publish.client) == before
+    assert snapshot(publish) == before
 
 
 @pytest.mark.parametrize("break_at", [0, 4, 9, 17])
 def test_an_outage_is_made_up_for_by_the_next_start(publish, break_at):
-    publisher, said = publish(4, break_at=break_at)
-    assert publisher.behind and any("catch up" in text for text in said)
-    publisher, _ = publish(4)
-    assert not publisher.behind
-    trials = runs_of(publish.client, "trial")
+    publish.client = lambda client: Broken(client, break_at)
+    assert publish(4).behind and any("catch up" in text for text in publish.said)
+    publish.client = lambda client: client
+    assert not publish(4).behind
+    trials = publish.runs("trial")
     assert [run.data.tags["fairtrial.trial"] for run in trials] == ["0", "1", "2", "3"]
-    parent = runs_of(publish.client, "study")[0].info.run_id
-    assert [point.step for point in publish.client.get_metric_history(parent, "best_val_bpb")] == [0, 1, 2, 3]
+    parent = publish.runs("study")[0].info.run_id
+    assert [point.step for point in publish.store.get_metric_history(parent, "best_val_bpb")] == [0, 1, 2, 3]
 
 
-def test_what_lies_beside_a_journal_is_published_without_a_new_trial(publish, tmp_path):
+def test_what_lies_beside_a_journal_is_published_without_a_new_trial(publish):
     publish(2)
-    plans = tmp_path / "study" / "seeds" / "attachments" / "plans.json"
+    plans = publish.folder / "study" / "seeds" / "attachments" / "plans.json"
     plans.parent.mkdir()
     plans.write_text("[]")
     publish(2)
-    assert artifact(publish.client, runs_of(publish.client, "study")[0], "plans.json", tmp_path) == "[]"
+    assert publish.artifact(publish.runs("study")[0], "plans.json") == "[]"
+
+
+def test_a_row_is_computed_once_in_all_starts_together(publish, monkeypatch):
+    computed = []
+    make = RowMaker.make
+    monkeypatch.setattr(RowMaker, "make", lambda maker, job: computed.append(job.entry.number) or make(maker, job))
+    publish(4)
+    publish(6)
+    assert computed == [0, 1, 2, 3, 4, 5]
+    rows = publish.artifact(publish.runs("study")[0], "trials.jsonl").splitlines()
+    assert [json.loads(row)["number"] for row in rows] == computed
+
+
+def test_what_mlflow_refuses_is_left_out_of_its_trial_and_named(publish):
+    stock = SyntheticRunner()
+    publish(1, runner=stock)
+    text = stock.requests[0].source
+    odd = [f"{text}\n{'A' * 300} = 1\n", f'{text}\nSEPARATOR = "\\ud800"\nNUL = "\\0"\n', f"{text}\nLAST = 3\n"]
+    assert not publish(4, strategy=Proposes(odd), runner=stock).behind
+    long, half, last = publish.runs("trial")[1:]
+    assert last.info.status == "FINISHED" and last.data.params["LAST"] == "3"
+    assert all(run.data.params["DEPTH"] and run.data.tags["status"] for run in (long, half))
+    told = "\n".join(publish.said)
+    assert "of trial 1: AAAA" in told and "(300 letters)" in told and "of trial 2: SEPARATOR, NUL; the rest" in told
+
+
+def files_in(folder):
+    """What is in all files of a store, but for the lock that this checkout's commands share."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".mlflow.lock"}
+
+
+@pytest.mark.parametrize("keep_old", [False, True], ids=["moved", "copied"])
+def test_a_store_that_is_moved_or_copied_keeps_its_artifacts_and_its_studies(publish, keep_old):
+    publish(3)
+    old, new = publish.folder / "mlruns", publish.folder / "a%20b?c#d e" / "mlruns"
+    shutil.copytree(old, new)
+    before = files_in(old)
+    if not keep_old:
+        shutil.rmtree(old)
+    publish.uri = store.sqlite_uri(new / "mlflow.db")
+    utils._artifact_repos_cache.clear()  # MLflow's, by run: a new place is a new process
+    assert len(read_experiment(publish.uri, "test").studies[0].rows) == 3
+    assert not publish(4).behind
+    assert [run.data.tags["fairtrial.trial"] for run in publish.runs("trial")] == ["0", "1", "2", "3"]
+    assert all("def build_model" in publish.artifact(run, "train.py") for run in publish.runs("trial"))
+    assert files_in(old) == (before if keep_old else {})  # nothing is written to the old place
+
+
+def test_artifacts_that_were_left_behind_are_named(publish):
+    publish(2)
+    shutil.move(publish.folder / "mlruns" / "artifacts", publish.folder / "elsewhere")
+    with pytest.raises(UserError, match=r"has its artifacts in .*/mlruns/artifacts/test/"):
+        read_experiment(publish.uri, "test")
 
 
 def test_a_deleted_experiment_is_named(publish):
     publish(2)
-    publish.client.delete_experiment(publish.client.get_experiment_by_name("test").experiment_id)
+    publish.store.delete_experiment(publish.store.get_experiment_by_name("test").experiment_id)
     with pytest.raises(UserError, match="deleted in MLflow"):
         publish(3)
 
