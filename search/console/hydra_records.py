@@ -1,4 +1,4 @@
-"""What Hydra writes down of a command line, without the passwords in it."""
+"""What Hydra writes down and prints of a command line, without the passwords in it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from search.config.places import resolve
-from search.config.secrets import masked
+from search.config.secrets import all_masked, masked
 
 
 class Masks(Callback):
@@ -23,6 +24,9 @@ class Masks(Callback):
             _mask(Path(hydra.runtime.output_dir) / hydra.output_subdir)
         if hydra.mode is RunMode.MULTIRUN:
             _mask(resolve(hydra.sweep.dir))
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        job_return.overrides = all_masked(job_return.overrides)  # Hydra prints them where a job has failed
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         _mask(resolve(config.hydra.sweep.dir))
