@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from search.study.identity import harness_hash, strategy_hash
+from search.study.code import code_hash, code_of
 from search.study.journal import Entry
 from search.tracking import trial_row
 
@@ -24,7 +24,7 @@ class Ledger:
     def __init__(self, folder: Path, study: str) -> None:
         self.path = folder / FILE
         self.study = study
-        self._version = f"{harness_hash()} {strategy_hash(f'{trial_row.__name__}.row')}"
+        self._version = code_hash(code_of(f"{trial_row.__name__}.row"))
         self._made: dict[tuple[int, float], Made] = {}  # by number and moment of finishing
         self._published: set[tuple[int, float]] = set()
         text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.is_file() else ""

@@ -13,6 +13,7 @@ from mlflow.tracking._tracking_service import utils
 from search.compare.read.reader import read_experiment
 from search.config.messages import UserError
 from search.study.contract import Done
+from search.study.journal import Journal
 from search.study.trial import Candidate, Status
 from search.testing.synthetic import SyntheticRunner
 from search.tracking import store
@@ -76,15 +77,15 @@ def test_one_parent_per_study_and_one_nested_run_per_trial(publish):
     assert "@@" in publish.artifact(trials[1], "change_from_stock.diff.txt")
 
 
-def test_other_code_that_a_study_went_on_under_is_shown(publish, configure, tmp_path):
+def test_other_code_that_a_study_went_on_under_is_shown(publish, tmp_path):
     publish(2)
     with Journal(tmp_path / "study" / "seeds", print) as journal:
         went_on = {"hash": "h1", "files": ["search/study/study.py"], "trial": 2}
         journal.append("accepted", **went_on, code=journal.header["code"])
     publish(2)
-    (parent,) = runs_of(publish.client, "study")
+    (parent,) = publish.runs("study")
     assert parent.data.tags["accepted_harness"] == "h1 from trial 2"
-    assert json.loads(artifact(publish.client, parent, "study.json", tmp_path))["accepted"] == [went_on]
+    assert json.loads(publish.artifact(parent, "study.json"))["accepted"] == [went_on]
 
 
 @dataclass
