@@ -93,9 +93,8 @@ class Clone:
         return self.root / "mlruns" / "studies" / identity
 
 
-@pytest.fixture
-def clone(tmp_path: Path) -> Clone:
-    root = tmp_path / "clone"
+def copy_repository(root: Path) -> None:
+    """All that its commands need, into a new folder."""
     root.mkdir()
     for name in COPIED:
         path = ROOT / name
@@ -103,6 +102,12 @@ def clone(tmp_path: Path) -> Clone:
             shutil.copytree(path, root / name, symlinks=True)  # with the compiled files, or each would be compiled again
         elif path.is_file():
             shutil.copy(path, root / name)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    root = tmp_path / "clone"
+    copy_repository(root)
     return Clone(root)
 
 

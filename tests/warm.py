@@ -126,7 +126,8 @@ def keep(request: dict, files: list[int]) -> None:
     child = os.fork()
     if child != 0:
         _, ended = os.waitpid(child, 0)
-        os.write(status, f"{os.waitstatus_to_exitcode(ended)}\n".encode())
+        with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
+            os.write(status, f"{os.waitstatus_to_exitcode(ended)}\n".encode())
         os._exit(0)
     os.setsid()
     os.write(status, f"{os.getpid()}\n".encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -86,6 +87,9 @@ class Script:
             self.lists += 1
             return self.listing
         self.requests.append(request)
+        return self.reply(request["messages"])
+
+    def reply(self, messages: list[dict[str, str]]) -> Answer:
         return self.answers[min(len(self.requests), len(self.answers)) - 1]
 
 
@@ -93,7 +97,9 @@ class Server(ThreadingHTTPServer):
     script: Script
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that gave up waiting is part of the script."""
+        """A client that gave up waiting is part of the script; a mistake in a script is not."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -126,10 +132,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(*answers: Answer, port: int = 0, **script: Any) -> Iterator[Script]:
-    """`port`: 0 for any that is free. `script`: fields of a Script."""
+def serve(*answers: Answer, port: int = 0, kind: type[Script] = Script, **script: Any) -> Iterator[Script]:
+    """`port`: 0 for any that is free. `script`: fields of a `kind`."""
     server = Server(("127.0.0.1", port), Handler)
-    server.script = Script(list(answers), **script, root=f"http://127.0.0.1:{server.server_port}")
+    server.script = kind(list(answers), **script, root=f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
