@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,16 +10,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+SENT = "sent"  # a study's folder for what is on its way
 
-def log_files(client: MlflowClient, run: str, texts: Mapping[str, str], folders: Mapping[str, Path] | None = None) -> None:
+
+def log_files(
+    client: MlflowClient, run: str, texts: Mapping[str, str], study: Path, folders: Mapping[str, Path] | None = None
+) -> None:
     """Log texts by their paths, and copies of whole folders by theirs. Letters that no file can hold are spelt out. Raises
-    what `outages` names."""
-    with tempfile.TemporaryDirectory(prefix="fairtrial-") as place:
-        for name, text in texts.items():
-            path = Path(place) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode("utf-8", "backslashreplace"))
-        client.log_artifacts(run, place)
+    what `outages` names. `study`: the folder of a study; its process alone writes there, and so what one leaves there that
+    is killed is the next one's to remove."""
+    place = study / SENT
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    for name, text in texts.items():
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode("utf-8", "backslashreplace"))
+    client.log_artifacts(run, str(place))
+    shutil.rmtree(place)
     for name, folder in (folders or {}).items():
         if folder.is_dir():
             client.log_artifacts(run, str(folder), name)

@@ -92,7 +92,7 @@ class StudyRun:
         refused = log_values(self.client, self.id, params, [], tags)
         if refused:
             self.report(f"MLflow does not take these settings of the study: {', '.join(refused)}; the rest is published")
-        log_files(self.client, self.id, {"study.json": json.dumps(self.header, indent=2)})
+        log_files(self.client, self.id, {"study.json": json.dumps(self.header, indent=2)}, self.folder)
         self._described = True
 
     def _publish(self, entry: Entry, made: Made, totals: Totals) -> None:
@@ -132,18 +132,19 @@ class StudyRun:
         log_values(self.client, self.id, {}, points, {"winner_trial": str(trial.number)} if won else {})
         if won:
             assert trial.candidate is not None
-            text, task = trial.candidate.source, self.header["config"]["task"]["name"]
+            program, task = trial.candidate.source, self.header["config"]["task"]["name"]
             fitted = source.is_fitted(stock)  # an edit may have dropped the mark
-            change = source.diff(stock, text, "stock/train.py", "winner/train.py")
-            winner = {"train.py": source.marked(text, task) if fitted else text, "change_from_stock.diff.txt": change}
-            log_files(self.client, self.id, {f"winner/{name}": text or "no change\n" for name, text in winner.items()})
+            change = source.diff(stock, program, "stock/train.py", "winner/train.py")
+            winner = {"train.py": source.marked(program, task) if fitted else program, "change_from_stock.diff.txt": change}
+            texts = {f"winner/{name}": text or "no change\n" for name, text in winner.items()}
+            log_files(self.client, self.id, texts, self.folder)
 
     def _publish_table(self) -> None:
         """The rows so far, the kept ones in words, and what lies beside the journal, such as the program.md that an agent
         read or a confirmation's plans."""
         if self._in_table < len(self._rows):
             texts = {TABLE: "\n".join(self._rows) + "\n", KEPT: kept_chain(self._rows)}
-            log_files(self.client, self.id, texts)
+            log_files(self.client, self.id, texts, self.folder)
             self._in_table = len(self._rows)
         files = sorted(path for path in (self.folder / ATTACHMENTS).glob("*.*") if path.suffix != ".unfinished")
         if files and self._attached is None:

@@ -44,7 +44,7 @@ def fill(client: MlflowClient, run: str, record: TrialRecord) -> list[str]:
     tags = {name: value for name, value in _tags(record).items() if value}
     refused = log_values(client, run, record.constants, outcome_metrics(entry), tags)
     conversation = record.folder / ATTACHMENTS / f"{entry.number:04d}"
-    log_files(client, run, _texts(record), {"conversation": conversation})
+    log_files(client, run, _texts(record), record.folder, {"conversation": conversation})
     return refused
 
 
