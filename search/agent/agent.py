@@ -8,6 +8,7 @@ from typing import Any
 
 from search.agent import prompt
 from search.agent.keep_rules import RULES, Program
+from search.config.files import read_edited
 from search.config.places import resolve
 from search.config.schema import LLM_KEYS, build, settings_of
 from search.llm import edits
@@ -188,6 +189,6 @@ class Agent:
 
     def _read_program(self) -> str:
         try:
-            return resolve(self.program).read_text(encoding="utf-8")
+            return read_edited(resolve(self.program))
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"strategy.program={self.program}: cannot be read ({error}); name a Markdown file") from error

@@ -6,11 +6,14 @@ import errno
 import hashlib
 import os
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from search.config.messages import UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+SAVING_LOOKS, SAVING_SECONDS = 10, 0.1  # how often, and how far apart, a file is looked for that was there before
 FORBIDDEN = (errno.EACCES, errno.EPERM)
 
 
@@ -29,6 +32,16 @@ def rename_durably(path: Path, name: Path) -> None:
     sync(path)
     path.replace(name)
     sync(name.parent)
+
+
+def read_edited(path: Path) -> str:
+    """The text of a file that somebody may be saving at this moment: some editors take the old one away first. Raises
+    OSError, and UnicodeDecodeError."""
+    for _ in range(SAVING_LOOKS):
+        with suppress(FileNotFoundError):
+            return path.read_text(encoding="utf-8")
+        time.sleep(SAVING_SECONDS)
+    return path.read_text(encoding="utf-8")
 
 
 def sync(path: Path) -> None:
@@ -69,7 +82,9 @@ def failed_file(error: OSError, folder: Path) -> UserError:
 
 
 def unwritable(path: Path | str, error: OSError) -> UserError:
-    """The message for a disk that is full or may not be written."""
+    """The message for a disk that is full or may not be written, or that has no place for so long a name."""
+    if error.errno == errno.ENAMETOOLONG:
+        return UserError(f"{path}: cannot be written ({error.strerror}); use a shorter name")
     return UserError(
         f"{path}: cannot be written ({error.strerror}); free space or change permissions, and give the same command again"
     )

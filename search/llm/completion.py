@@ -13,6 +13,7 @@ from typing import Any
 from search.llm.reply import Reply
 
 LONGEST = 300  # characters of a server's words
+MOST_TOKENS = 10**12  # of one reply; a larger count is none
 NO_QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}  # no waiting mends these
 THINKING = ("thinking", "reasoning")  # kinds of a message's parts
 FAILED = "error"  # a finish reason by which OpenRouter passes on that a provider broke off
@@ -104,7 +105,7 @@ def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
 def _json(body: str) -> Any:
     """The value of a JSON text; None for any other text."""
     try:
-        return json.loads(body)
+        return json.loads(body.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         return None
 
@@ -156,4 +157,6 @@ def _tools(message: dict[str, Any]) -> str:
 
 def _count(node: Any, name: str) -> int | None:
     value = node.get(name) if isinstance(node, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
+        return None
+    return int(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -72,10 +73,15 @@ class Connection:
 
 
 def is_address(text: str) -> bool:
-    """Whether it is a web address with a host, and a port if any."""
+    """Whether it is a web address with a host, and a port if any: one that paths can be put behind."""
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and (parts.port or 1) > 0
+            and not re.search("[?#]", text)
+        )
     except ValueError:  # a port that is no number
         return False
 

@@ -19,12 +19,15 @@ class Playbook:
     def __init__(self, file: str) -> None:
         from omegaconf import OmegaConf
         from omegaconf.errors import OmegaConfBaseException
+        from yaml import YAMLError
 
         try:
             entries: Any = OmegaConf.load(resolve(file))
             self.replies = [_as_reply(entry) for entry in entries]
-        except (OSError, OmegaConfBaseException, KeyError, TypeError) as error:
-            raise UserError(f"llm.file={file}: is no list of edits ({error!r}); name another file") from error
+        except (OSError, OmegaConfBaseException, YAMLError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"llm.file={file}: is no list of edits ({_short(error)}); name another file") from error
+        if not self.replies:
+            raise UserError(f"llm.file={file}: holds no edits; name another file")
 
     def check(self) -> None:
         """Nobody is to be asked."""
@@ -35,6 +38,10 @@ class Playbook:
         if ask >= len(self.replies):
             raise Exhausted(f"all {len(self.replies)} edits of the playbook are served")
         return Reply(self.replies[ask], "stop", "playbook", tokens_in=0, tokens_out=0, tokens_cached=0)
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _as_reply(entry: Mapping[str, str]) -> str:

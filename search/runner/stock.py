@@ -13,7 +13,7 @@ from search.study.identity import BATCH_CONSTANT, Stock
 def stock_of(config: Config) -> Stock:
     """The stock as it would be now: what a running study began with is in its journal. Raises UserError."""
     try:
-        text = config.start_file.read_text(encoding="utf-8")
+        text = config.start_file.read_text(encoding="utf-8-sig")  # Windows begins files with a mark
         batch = fit(text, config.task, listed(config.task.device))
         values = config.task.constants
         if batch is not None and batch.rows != source.constants(text)[BATCH_CONSTANT]:

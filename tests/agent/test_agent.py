@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from search.agent import prompt
 from search.agent.keep_rules import Greedy, Margin, Program, Replicate
+from search.config import files
 from search.config.messages import UserError
 from search.config.places import ROOT
 from search.console.run_study import make_strategy
@@ -365,6 +366,15 @@ def test_program_md_may_change_while_a_study_runs(study, stock, tmp_path):
     assert not server.requests
 
 
+def test_a_moment_without_program_md_is_somebody_saving_it(tmp_path, monkeypatch):
+    program = tmp_path / "steer.md"
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: program.write_text("Go right."))
+    assert files.read_edited(program) == "Go right."
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: None)
+    with pytest.raises(FileNotFoundError):
+        files.read_edited(tmp_path / "nothing.md")
+
+
 def test_a_replay_makes_the_same_study_without_a_server_until_it_diverges(study, configure, stock, tmp_path):
     answers = [Answer(edit("MATRIX_LR", 0.1, stock=stock)), Answer("prose"), Answer(edit("WEIGHT_DECAY", 0.1, stock=stock))]
     with serve(*answers) as server:
@@ -663,6 +673,8 @@ def test_a_recorded_reply_is_on_disk_before_it_is_read(tmp_path, stock, configur
 def test_settings_that_make_no_sense_are_refused(configure, stock, tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     local = ["llm=local", "llm.model=m"]
+    for name, data in (("empty", b""), ("torn", b"- ["), ("latin", b"- caf\xe9")):
+        (tmp_path / f"{name}.yaml").write_bytes(data)
     for overrides, said in (
         (["llm=openai", "llm.model=m"], "OPENAI_API_KEY"),
         (["llm=local"], "llm.model"),
@@ -670,6 +682,9 @@ def test_settings_that_make_no_sense_are_refused(configure, stock, tmp_path, mon
         ([*local, "strategy.repairs=-1"], "0 or more"),
         ([*local, "strategy.program=nothing.md"], "strategy.program"),
         (["llm=playbook", "llm.file=conf/config.yaml"], "llm.file"),
+        (["llm=playbook", f"llm.file={tmp_path / 'empty.yaml'}"], "no edits"),
+        (["llm=playbook", f"llm.file={tmp_path / 'torn.yaml'}"], "llm.file.*ParserError"),
+        (["llm=playbook", f"llm.file={tmp_path / 'latin.yaml'}"], "llm.file.*UnicodeDecodeError"),
         (["llm=replay"], "llm.record"),
     ):
         with pytest.raises(UserError, match=said):

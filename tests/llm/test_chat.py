@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -192,11 +193,29 @@ def test_each_part_of_a_message_is_kept_for_what_it_is(client, name):
     assert (reply.text, reply.reasoning, reply.refusal, reply.tools) == expected
 
 
-@pytest.mark.parametrize("usage", [None, {}, [], "many", {"prompt_tokens": "7", "prompt_tokens_details": None}])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        {},
+        [],
+        "many",
+        {"prompt_tokens": "7", "prompt_tokens_details": None},
+        {"prompt_tokens": float("nan"), "completion_tokens": -5},
+        {"prompt_tokens": 10**400},
+    ],
+)
 def test_tokens_that_are_not_counted_are_unknown(client, usage):
     with serve(Answer(body=completion(usage=usage))) as server:
         reply = client(server.url).complete(PROMPT, 0, 0)
     assert (reply.tokens_in, reply.tokens_out, reply.tokens_cached) == (None, None, None)
+
+
+def test_odd_forms_of_json_are_read(client):
+    whole = completion(usage={"prompt_tokens": 7.0})
+    with serve(Answer(body=f"\ufeff \n{json.dumps(whole)}")) as server:
+        reply = client(server.url).complete(PROMPT, 0, 0)
+    assert (reply.text, reply.tokens_in) == ("hello", 7)
 
 
 def test_a_list_that_names_the_model_is_all_that_is_asked_for(client):
@@ -261,7 +280,9 @@ def test_surroundings_that_forbid_a_connection_are_named(client, monkeypatch, va
         client("http://127.0.0.1:9/v1").complete(PROMPT, 0, 0)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:8000/v1", "localhost", "http://", "http://h:port/v1", "ftp://h/v1"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:8000/v1", "localhost", "http://", "http://h:port/v1", "ftp://h/v1", "http://h/v1?a=1"]
+)
 def test_what_is_no_address_is_said(client, address):
     with pytest.raises(UserError, match=r"llm\.base_url"):
         client(address)
