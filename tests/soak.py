@@ -2,10 +2,11 @@
 
     python -m tests.soak [--trials 60] [--kills 15] [--seed 0] [--cold] [--folder DIR]
 
-An agent's study on smoke is run twice by real processes. The calm one has servers that work. The other's LLM server fails in
-every way that tests/servers/moody.py knows, its MLflow server stands behind a gateway that loses answers and holds calls, and
-its process is killed (-9) or hung up on at random moments and started again. Ends with 1 where the two differ, or something
-is left behind. `--cold`: candidates start as a user's do, and not as forks: slow, and the only way to see that none survives.
+An agent's study on smoke is run twice by real processes. The calm one has servers that work. The other's LLM server fails
+in every way that tests/servers/moody.py knows, its MLflow server stands behind a gateway that loses answers and holds calls,
+and its process is killed (-9) or hung up on at random moments and started again. Ends with 1 where the two differ, or
+something is left behind. `--cold`: candidates start as a user's do, and not as forks: slow, and the only way to see that
+none survives.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from mlflow import MlflowClient
 
 from search.config.places import ROOT
 from search.study.journal import FILE
+from search.tracking.files import SENT
 from search.tracking.store import all_runs
 from tests.conftest import Clone, copy_repository
 from tests.sandboxes import WARM_BOX
@@ -194,7 +196,11 @@ def left_behind(soak: Soak, base: Path) -> list[str]:
     held = {line.split()[5].rpartition(":")[2] for line in Path("/proc/locks").read_text().splitlines() if "FLOCK" in line}
     wrong += [f"lease {path.name} is held" for path in (base / "leases").iterdir() if str(path.stat().st_ino) in held]
     wrong += [f"{path} is left" for path in (base / "tmp").iterdir()]
-    wrong += [f"{path} is left" for path in soak.folder.rglob("*") if ".unfinished" in path.name or path.match("work/*")]
+    wrong += [
+        f"{path} is left"
+        for path in soak.folder.rglob("*")
+        if ".unfinished" in path.name or path.match("work/*") or path.name == SENT
+    ]
     return wrong
 
 

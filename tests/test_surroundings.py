@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 
 import pytest
 
 from search.config.places import ROOT
+from search.runner.stock import stock_of
 from search.study.journal import FILE
 
 UNLISTED_USER = "import pwd\n\ndef unknown(of):\n    raise KeyError(of)\n\npwd.getpwuid = pwd.getpwnam = unknown\n"
@@ -89,3 +92,35 @@ def test_what_is_asserted_is_only_told_to_the_type_checker():
                 narrowing.append((ast.unparse(node.test), path))
     wrong = [(text, path) for text, path in narrowing if " is not None" not in text and not text.startswith("isinstance(")]
     assert narrowing and not wrong
+
+
+def test_a_link_to_a_disk_that_is_not_there_is_named(clone, tmp_path):
+    (clone.root / "mlruns").symlink_to(tmp_path / "unmounted")
+    done = clone.run("strategy=seeds", "task=smoke")
+    assert (done.returncode, done.stdout.count("\n")) == (1, 1), done.stdout
+    assert f"leads to {tmp_path}/unmounted, which is not there" in done.stdout
+
+
+def test_a_name_that_is_too_long_is_told_as_that(clone):
+    done = clone.run("strategy=seeds", "task=smoke", f"experiment={'x' * 300}")
+    assert done.returncode == 1 and "use a shorter name" in done.stdout and "free space" not in done.stdout
+
+
+CLOSED = """
+import os, subprocess, sys
+from search.console import start
+start.open_standard_files()
+look = "import os; [os.fstat(number) for number in (0, 1, 2)]"
+exec(look)
+subprocess.run([sys.executable, "-c", look], check=True)
+"""
+
+
+def test_a_command_whose_standard_files_are_closed_has_some():
+    command = 'exec "$0" -c "$1" <&- >&- 2>&-'
+    subprocess.run(["sh", "-c", command, sys.executable, CLOSED], cwd=ROOT, check=True)
+
+
+def test_a_start_file_may_begin_with_the_mark_of_windows(configure, tmp_path):
+    (tmp_path / "mine.py").write_text((ROOT / "train.py").read_text(), encoding="utf-8-sig")
+    assert stock_of(configure("task=smoke", f"start={tmp_path / 'mine.py'}")).text == stock_of(configure("task=smoke")).text

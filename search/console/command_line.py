@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from search.config import messages
 from search.config.messages import UserError
-from search.config.places import CONF, ROOT
+from search.config.places import CONF, MLRUNS, ROOT
 from search.console.command import Command
 from search.console.help import help_text
 from search.console.interrupt import ending
@@ -43,6 +43,7 @@ def _run(command: Command[T], arguments: list[str]) -> int:
             print(version())
             return 0
         _require_home()
+        _require_output()
         from search.console.compose import call
 
         return call(command, arguments)
@@ -78,6 +79,12 @@ def _require_home() -> None:
             "no home folder is known here: HOME is not set, and the system does not know this user.\n"
             "Set HOME to a folder that may be written, as in HOME=/tmp"
         ) from error
+
+
+def _require_output() -> None:
+    """Raises UserError where mlruns/ is a link to another disk, say, that is not there now."""
+    if MLRUNS.is_symlink() and not MLRUNS.exists():
+        raise UserError(f"{MLRUNS}: leads to {MLRUNS.readlink()}, which is not there; make that folder, or mount its disk")
 
 
 def _spell_out() -> None:

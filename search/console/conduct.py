@@ -62,8 +62,8 @@ def finish(stopped: bool, publisher: MlflowPublisher, uri: str, folder: Path) ->
         raise KeyboardInterrupt
     if publisher.behind:
         raise UserError(
-            f"tracking.uri={uri}: went out of reach during the study. All trials are safe in {folder}; "
-            "give the same command again to publish them"
+            f"tracking.uri={uri}: did not take all of the study ({publisher.why}).\n"
+            f"All trials are safe in {folder}; mend that, and give the same command again to publish them"
         )
 
 

@@ -43,7 +43,8 @@ class MlflowPublisher:
         self.uri = absolute(uri)
         self.journal = journal
         self.report = report
-        self.behind = False  # whether something could not be published, once it is closed
+        self.behind = False  # whether something could not be published, once it is closed,
+        self.why = "it is too slow"  # and what MLflow last said of that
         self._given = 0  # entries of the journal that the thread has been handed
         self._todo: deque[Entry] = deque()
         self._ending: Ending | None = None
@@ -122,6 +123,7 @@ class MlflowPublisher:
         failures = 0
         while (why := _error_of(call)) is not None:
             failures += 1
+            self.why = why
             with self._changed:
                 if self._ending is not None and failures > 1:
                     self._ending = replace(self._ending, at=0.0)

@@ -73,9 +73,8 @@ def unusable(uri: str, error: Exception) -> UserError:
         return UserError(
             f"tracking.uri={uri}: that database was made by an older MLflow.\nCopy it to a safe place, then give {upgrade}"
         )
-    return UserError(
-        f"tracking.uri={uri}: cannot be used ({first_line(error)}); start that server, or set another tracking.uri"
-    )
+    remedy = "start that server" if database_file(uri) is None else "see to its disk's space and permissions"
+    return UserError(f"tracking.uri={uri}: cannot be used ({first_line(error)}); {remedy}, or set another tracking.uri")
 
 
 def connect(uri: str) -> MlflowClient:
@@ -86,6 +85,7 @@ def connect(uri: str) -> MlflowClient:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints the traceback of what it raises
     with guarded():
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)

@@ -11,7 +11,8 @@ from typing import Any
 
 from tests.servers.llm import Answer, Script
 
-EDIT = "NOTE: step size {value}\nHYPOTHESIS: larger\n\n<<<<<<< SEARCH\n{line}\n=======\nMATRIX_LR = {value}{more}\n>>>>>>> REPLACE\n"
+BLOCK = "<<<<<<< SEARCH\n{line}\n=======\nMATRIX_LR = {value}{more}\n>>>>>>> REPLACE\n"
+EDIT = "NOTE: step size {value}\nHYPOTHESIS: larger\n\n" + BLOCK
 NOT_TAKEN = "a repair of this is not taken"
 STUBBORN = "there is nothing to improve, and this will be said again"
 
@@ -20,7 +21,7 @@ def _literal(text: str) -> str:
     return EDIT.format(value=0.5, line="{line}", more=f"\nODD = {text}")
 
 
-# What is said first, where a trial's number modulo their count is so; the repair of nearly each is a good edit. `{good}` stands for it.
+# What is said first, by the trial's number modulo their count. `{good}`: a good edit, which is the repair of nearly each.
 REPLIES: list[Answer] = [
     Answer("{good}"),
     Answer("<think>\nperhaps\n" + EDIT.format(value=0.00001, line="{line}", more="") + "no\n</think>\n{good}"),
@@ -62,8 +63,8 @@ OUTAGES: list[Answer] = [
 
 @dataclass
 class Moody(Script):
-    """`bad_days`: draws what goes wrong; None for a server that always replies. `paid`: how many replies were given, by trial
-    and call; `paid_at`: when the last was."""
+    """`bad_days`: draws what goes wrong; None for a server that always replies. `paid`: how many replies were given, by
+    trial and call; `paid_at`: when the last was."""
 
     bad_days: random.Random | None = None
     paid: Counter[tuple[int, int]] = field(default_factory=Counter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from dataclasses import dataclass, replace
 
@@ -12,11 +13,13 @@ from mlflow.tracking._tracking_service import utils
 
 from search.compare.read.reader import read_experiment
 from search.config.messages import UserError
+from search.console.conduct import finish
 from search.study.contract import Done
 from search.study.journal import Journal
 from search.study.trial import Candidate, Status
 from search.testing.synthetic import SyntheticRunner
 from search.tracking import store
+from search.tracking.files import SENT
 from search.tracking.row_maker import RowMaker
 
 
@@ -224,6 +227,36 @@ def test_a_deleted_experiment_is_named(publish):
     publish.store.delete_experiment(publish.store.get_experiment_by_name("test").experiment_id)
     with pytest.raises(UserError, match="deleted in MLflow"):
         publish(3)
+
+
+def test_what_mlflow_does_not_take_at_the_end_is_said_in_its_words(publish):
+    experiment = publish.store.create_experiment("test")
+    publish.ran = lambda: publish.store.delete_experiment(experiment)
+    publisher = publish(2)
+    with pytest.raises(UserError, match=r"did not take all of the study \(.*deleted"):
+        finish(False, publisher, publish.uri, publish.folder)
+
+
+def test_a_file_that_cannot_be_written_is_told_in_one_line_without_a_servers_remedy(publish, capfd):
+    store.connect(publish.uri)
+    size = (publish.folder / "mlruns" / "mlflow.db").stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, before[1]))
+    try:
+        with pytest.raises(UserError, match="disk's space"):
+            publish(2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_what_a_killed_process_was_sending_is_removed_by_the_next(publish):
+    left = publish.folder / "study" / "seeds" / SENT / "train.py"
+    left.parent.mkdir(parents=True)
+    left.write_text("x")
+    publish(2)
+    assert not left.parent.exists()
+    assert "train.py" not in [file.path for file in publish.store.list_artifacts(publish.runs("study")[0].info.run_id)]
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////proc/nowhere/mlflow.db"])
