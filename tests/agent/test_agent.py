@@ -180,9 +180,8 @@ class Picky(Script):
         return Answer(status=400, error="too long") if request and len(request["messages"]) > 2 else answer
 
 
-def test_a_refused_repair_begins_the_proposal_anew_as_one_more_recorded_call(study, stock, tmp_path, monkeypatch):
-    monkeypatch.setattr("tests.servers.llm.Script", Picky)
-    with serve(Answer("prose"), Answer("not reached"), Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+def test_a_refused_repair_begins_the_proposal_anew_as_one_more_recorded_call(study, stock, tmp_path):
+    with serve(Answer("prose"), Answer("not reached"), Answer(edit("MATRIX_LR", 0.1, stock=stock)), kind=Picky) as server:
         _, trials = study(server, 2)
         assert trials[1].status is Status.COMPLETED and trials[1].candidate.cost.calls == 2
         assert server.requests[2]["messages"] == server.requests[0]["messages"]
@@ -191,9 +190,8 @@ def test_a_refused_repair_begins_the_proposal_anew_as_one_more_recorded_call(stu
     assert len(server.requests) == 3
 
 
-def test_a_study_that_was_cut_off_after_a_refused_repair_goes_on(study, stock, monkeypatch):
-    monkeypatch.setattr("tests.servers.llm.Script", Picky)
-    with serve(Answer("prose"), Answer("not reached"), Answer(status=401, error="key ran out")) as server:
+def test_a_study_that_was_cut_off_after_a_refused_repair_goes_on(study, stock):
+    with serve(Answer("prose"), Answer("not reached"), Answer(status=401, error="key ran out"), kind=Picky) as server:
         with pytest.raises(UserError, match="key ran out"):
             study(server, 2)
         server.answers.append(Answer(edit("MATRIX_LR", 0.1, stock=stock)))
