@@ -185,6 +185,8 @@ class _Blank(ast.NodeTransformer):
         self.nodes = nodes
 
     def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.AnnAssign) and id(node.value) in self.nodes:  # an annotation does nothing
+            return ast.Assign([node.target], ast.Constant(None))
         return ast.Constant(None) if id(node) in self.nodes else self.generic_visit(node)
 
 

@@ -122,3 +122,8 @@ def test_kind_of_change(after, kind, changed):
 def test_lines_are_counted():
     change = source.change("a = 1\nb = 2\n", "a = 1\nc = 3\nd = 4\n")
     assert (change.lines_added, change.lines_removed) == (2, 1)
+
+
+def test_an_added_annotation_is_no_change_of_code():
+    assert source.change("A = 1\n", "A: int = 1\n").kind == "none"
+    assert source.change("A: int = 1\n", "A: float = 2\n").kind == "constants"
