@@ -199,7 +199,7 @@ def left_behind(soak: Soak, base: Path) -> list[str]:
     wrong += [
         f"{path} is left"
         for path in soak.folder.rglob("*")
-        if ".unfinished" in path.name or path.match("work/*") or path.name == SENT
+        if ".unfinished" in path.name or path.match("work/*") or path.match(f"{SENT}/*")
     ]
     return wrong
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,14 +20,13 @@ def log_files(
     what `outages` names. `study`: the folder of a study; its process alone writes there, and so what one leaves there that
     is killed is the next one's to remove."""
     place = study / SENT
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    for name, text in texts.items():
-        path = place / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode("utf-8", "backslashreplace"))
-    client.log_artifacts(run, str(place))
-    shutil.rmtree(place)
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
+        for name, text in texts.items():
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode("utf-8", "backslashreplace"))
+        client.log_artifacts(run, folder)
     for name, folder in (folders or {}).items():
         if folder.is_dir():
             client.log_artifacts(run, str(folder), name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from search.study.identity import flat
 from search.study.journal import ATTACHMENTS, Entry, Journal
 from search.study.trial import Origin, Status
 from search.tracking.colours import COLOURS
-from search.tracking.files import log_files
+from search.tracking.files import SENT, log_files
 from search.tracking.ledger import Ledger, Made
 from search.tracking.metrics import metric
 from search.tracking.row_maker import Job, RowMaker
@@ -43,6 +44,7 @@ class StudyRun:
         self.report = report
         # The first studies have passwords on record.
         self.header: dict[str, Any] = {**all_masked(journal.header), "accepted": accepted(journal)}
+        shutil.rmtree(self.folder / SENT, ignore_errors=True)  # of a start that was killed
         self._task = restored(self.header["config"]).task
         self.id = find_or_create_study(client, experiment, self.header["id"], _tags(self.header), **_new_run(self.header))
         client.update_run(self.id, status="RUNNING")
