@@ -27,6 +27,6 @@ def log_files(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text.encode("utf-8", "backslashreplace"))
         client.log_artifacts(run, folder)
-    for name, folder in (folders or {}).items():
-        if folder.is_dir():
-            client.log_artifacts(run, str(folder), name)
+    for name, source in (folders or {}).items():
+        if source.is_dir():
+            client.log_artifacts(run, str(source), name)
