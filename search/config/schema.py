@@ -37,6 +37,29 @@ class BudgetConfig:
 
 
 @dataclass
+class AllowanceConfig:
+    """What a program may spend on something: `factor` times what the stock of the same study did, and `seconds` more."""
+
+    factor: float = MISSING
+    seconds: float = MISSING
+
+    def most(self, stock: float | None) -> float | None:
+        """Seconds that a program may spend where the stock spent so many; None where the stock has not run."""
+        return None if stock is None else self.factor * stock + self.seconds
+
+
+@dataclass
+class AllowancesConfig:
+    """Of what no budget counts, in seconds of processor time where the device is the CPU and else of wall clock. `startup`:
+    all before the clock starts. `ready`: what a scoring process does before it is shown a row. `answers`: the scoring
+    itself."""
+
+    startup: AllowanceConfig = field(default_factory=AllowanceConfig)
+    ready: AllowanceConfig = field(default_factory=AllowanceConfig)
+    answers: AllowanceConfig = field(default_factory=AllowanceConfig)
+
+
+@dataclass
 class TaskConfig:
     name: str = MISSING
     device: str = MISSING  # cpu, cuda (NVIDIA), rocm (AMD) or mps (Apple)
@@ -46,6 +69,7 @@ class TaskConfig:
     packing: str = MISSING
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     startup_seconds: float = MISSING
+    allowances: AllowancesConfig = field(default_factory=AllowancesConfig)
     scoring_rows: int = MISSING
     scoring_batch: int = MISSING  # rows scored at once
     scoring_seconds: float = MISSING
@@ -55,6 +79,7 @@ class TaskConfig:
     disk_gb: float = MISSING  # that a trial may write
     most_processes: float = MISSING  # and threads, of a trial together
     weights_gb: float = MISSING
+    weights_factor: float = MISSING  # of the size of the stock's weights in the same study
     source_kb: float = MISSING
     plausible_bpb: float = MISSING  # a score below it is flagged, and nothing else
     audit_share: float = MISSING  # of the trials that cannot win: how many are challenged anyway

@@ -26,7 +26,7 @@ PRICES = ("input", "cached", "output")
 FACTORY_ARGUMENTS = ("task", "seed", "noise_floor")  # what the harness gives every strategy
 POSITIVE = (  # of a task
     *("startup_seconds", "scoring_seconds", "scoring_rows", "scoring_batch"),
-    *("memory_gb", "disk_gb", "most_processes", "weights_gb", "source_kb"),
+    *("memory_gb", "disk_gb", "most_processes", "weights_gb", "weights_factor", "source_kb"),
 )
 
 

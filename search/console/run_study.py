@@ -53,7 +53,7 @@ def make_strategy(
 ) -> Strategy:
     """`folder`: the study's. `say`, `stop`, `begun`: see TaskFacts. Raises UserError where the strategy's settings or
     surroundings do not do."""
-    task = config.task
+    task, startup = config.task, config.task.allowances.startup
     facts = TaskFacts(
         name=task.name,
         stock=stock,
@@ -62,7 +62,8 @@ def make_strategy(
         sequence_length=task.sequence_length,
         vocab_size=task.vocab_size,
         budget=budget_in_words(task.budget),
-        limits=f"start-up {task.startup_seconds:g} s, weights {task.weights_gb:g} GB, program {task.source_kb:g} kB, "
+        limits=f"start-up {task.startup_seconds:g} s, of which what is beyond {startup.factor:g} times the stock's and "
+        f"{startup.seconds:g} s comes off the budget, weights {task.weights_gb:g} GB, program {task.source_kb:g} kB, "
         f"memory {task.memory_gb:g} GB" + ("" if task.vram_gb is None else f", GPU memory {task.vram_gb:g} GB"),
         folder=folder / ATTACHMENTS,
         begun=begun,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from search.config.messages import UserError
+from search.config.places import ROOT, STUDIES
 from search.config.schema import Config
 from search.data.tokens import Prepared
 from search.runner.process import sandbox
@@ -15,6 +16,8 @@ def make_runner(config: Config, prepared: Prepared, folder: Path, confirming: bo
     """A runner that keeps its files in `folder`. It scores validation, and the confirmation split only where it is
     `confirming`. Raises UserError where the text is too short or cannot be read, or where the sandbox does not work."""
     confines = sandbox.choose(config.sandbox, config.task.device)
+    if confines.name != sandbox.Unprotected.name:
+        sandbox.check_hidden([ROOT, STUDIES, folder, prepared.folder, Path("~").expanduser()])
     try:
         return TrialRunner(config.task, prepared, folder / "work", folder / "stock_nats.npy", confines, confirming)
     except ValueError as error:

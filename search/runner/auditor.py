@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,16 +16,20 @@ import numpy.typing as npt
 
 from search.config.files import remove_tree, write_whole
 from search.config.messages import UserError
-from search.config.schema import GB, TaskConfig
+from search.config.schema import GB, AllowanceConfig, TaskConfig
 from search.data.tokens import Prepared
 from search.runner import challenge
 from search.runner.device.leases import Device
-from search.runner.process.sandbox import Sandbox
+from search.runner.process.residency import bring_into_memory
+from search.runner.process.sandbox import Sandbox, visible
 from search.runner.scoring import ScoringFailed, Submission, ask_scorer
 from search.study.request import Observer, Progress, TrialRequest
 from search.study.trial import Status
 from search.task.loader import PACKINGS, scoring_rows
 from search.task.protocol import WEIGHTS
+
+ABSURD = 10.0  # times the loss of a model that takes all tokens for equally likely
+MB = 2**20
 
 
 @dataclass
@@ -41,6 +46,7 @@ class Score:
     audit_max: float | None = None
     reason: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
+    spent: dict[str, float] = field(default_factory=dict)
 
     def fail(self, status: Status, reason: str) -> None:
         self.status, self.reason = status, reason
@@ -56,7 +62,7 @@ class Auditor:
 
     def __init__(self, task: TaskConfig, prepared: Prepared, reference: Path, sandbox: Sandbox, confirming: bool) -> None:
         splits = ("validation", "confirmation") if confirming else ("validation",)
-        self.task = replace(task, scoring_seconds=task.scoring_seconds * len(splits))
+        self.task = _for_so_much_text(task, len(splits))
         self.sandbox = sandbox
         self.reference = reference
         tokenizer = prepared.tokenizer()
@@ -72,10 +78,11 @@ class Auditor:
         """Score the weights that a training left. `work`: the trial's folder; what else training left in it is removed.
         Raises OSError where the disk fails."""
         score = Score()
-        limit = self.task.weights_gb * GB
-        if weights.is_symlink() or not weights.is_file() or weights.stat().st_size > limit:
-            score.fail(Status.DISQUALIFIED, f"no weights file of at most task.weights_gb={self.task.weights_gb:g} GB")
+        wrong = self._unacceptable(weights, request)
+        if wrong is not None:
+            score.fail(Status.DISQUALIFIED, wrong)
             return score
+        score.spent["weights_mb"] = weights.stat().st_size / MB
         held = work / "held"
         held.mkdir()
         weights.rename(held / WEIGHTS)
@@ -87,6 +94,15 @@ class Auditor:
             score.fail(failure.status, failure.reason)
             request.logs.with_suffix(".scoring.txt").write_text(failure.log, encoding="utf-8")
         return score
+
+    def _unacceptable(self, weights: Path, request: TrialRequest) -> str | None:
+        """Why the weights file is none, or None. One that is far larger than the stock's may hold text to learn from."""
+        if weights.is_symlink() or not weights.is_file() or weights.stat().st_size > self.task.weights_gb * GB:
+            return f"no weights file of at most task.weights_gb={self.task.weights_gb:g} GB"
+        stock = (request.stock or {}).get("weights_mb")
+        if stock is not None and weights.stat().st_size > self.task.weights_factor * stock * MB:
+            return f"its weights are over task.weights_factor={self.task.weights_factor:g} times the stock's {stock:.2g} MB"
+        return None
 
     def _claim_and_challenge(
         self,
@@ -100,22 +116,34 @@ class Auditor:
         observe(Progress("score"))
         targets = self.rows[:, 1:]
         with _timed(score, "score"):
+            bring_into_memory(visible())
             rows_file = _write(work / "rows.bin", self.rows)
-            claimed = ask_scorer(
-                self.task, submission, "claim", [rows_file], targets.shape, work / "claim", device, self.sandbox
+            answers = ask_scorer(
+                self.task,
+                submission,
+                "claim",
+                [rows_file],
+                targets.shape,
+                work / "claim",
+                device,
+                self.sandbox,
+                request.stock,
             )
             rows_file.unlink()  # the challenged process must find nothing that this one saw or left
             remove_tree(work / "claim")
-        wrong = challenge.malformed(claimed)
+        claimed = answers.values
+        score.spent |= {"ready": answers.ready, "answers": answers.answers / len(self.parts)}
+        wrong = challenge.malformed(claimed[self.byte_lengths[targets] > 0])
         if wrong is not None:
             score.fail(Status.DIVERGED if "finite" in wrong else Status.DISQUALIFIED, f"the model's nats are {wrong}")
             return
-        self._sum(score, claimed)
-        wins = request.beat is None or (score.val_bpb is not None and score.val_bpb < request.beat)
+        if not self._sum(score, claimed):
+            return
+        wins = request.beat is None or (score.val_bpb is not None and score.val_bpb <= request.beat)
         if wins or request.is_stock or request.audit_anyway:
             observe(Progress("audit"))
             with _timed(score, "audit"):
-                finding = self._challenge(claimed, self._reference(request), submission, work, device)
+                finding = self._challenge(claimed, request, submission, work, device)
             score.audit_sd, score.audit_max = finding.sd, finding.largest
             if finding.reason is not None:
                 score.fail(Status.DISQUALIFIED, finding.reason)
@@ -126,8 +154,9 @@ class Auditor:
             np.save(data, claimed)
             write_whole(self.reference, data.getvalue())
 
-    def _sum(self, score: Score, claimed: challenge.Nats) -> None:
-        """The claim's bits per byte, of each split; of validation by the field's count of bytes, too."""
+    def _sum(self, score: Score, claimed: challenge.Nats) -> bool:
+        """The claim's bits per byte, of each split; of validation by the field's count of bytes, too. False where the model
+        knows so little that no training run can have meant it."""
         targets = self.rows[:, 1:]
         bits = {
             split: challenge.bits_per_byte(claimed[part], targets[part], self.byte_lengths)
@@ -138,6 +167,12 @@ class Auditor:
         score.field_bpb = challenge.bits_per_byte(claimed[validation], targets[validation], self.field_byte_lengths)
         text = self.byte_lengths[targets[validation]] > 0
         score.val_nats = float(claimed[validation][text].mean(dtype=np.float64))
+        if score.val_nats <= ABSURD * math.log(self.task.vocab_size):
+            return True
+        score.fail(
+            Status.DIVERGED, f"a loss of {score.val_nats:.3g} nats per token is more than {ABSURD:g} times that of chance"
+        )
+        return False
 
     def _reference(self, request: TrialRequest) -> challenge.Nats | float:
         """The nats that a claim is compared with: the stock's, and for the stock itself a uniform guess."""
@@ -156,7 +191,7 @@ class Auditor:
         return nats
 
     def _challenge(
-        self, claimed: challenge.Nats, reference: challenge.Nats | float, submission: Submission, work: Path, device: Device
+        self, claimed: challenge.Nats, request: TrialRequest, submission: Submission, work: Path, device: Device
     ) -> challenge.Finding:
         """Ask a second process what it knows, and compare. Raises ScoringFailed."""
         task = self.task
@@ -164,7 +199,7 @@ class Auditor:
         scored = self.byte_lengths[self.rows[:, 1:]] > 0
         drawn = challenge.draw_challenge(
             claimed,
-            reference,
+            self._reference(request),
             scored,
             task.audit_gain_positions * len(self.parts),
             task.audit_uniform_positions * len(self.parts),
@@ -179,9 +214,10 @@ class Auditor:
             _write(work / "challenge_positions.bin", drawn.positions[order]),
         ]
         shape = (len(order), task.vocab_size)
-        shuffled = ask_scorer(task, submission, "challenge", files, shape, work / "challenge", device, self.sandbox)
+        folder = work / "challenge"
+        answers = ask_scorer(task, submission, "challenge", files, shape, folder, device, self.sandbox, request.stock)
         logits = np.empty((len(drawn.rows), task.vocab_size), dtype=np.float32)
-        logits[order] = shuffled
+        logits[order] = answers.values
         tolerance = challenge.Tolerance(task.audit_token_tolerance, task.audit_mean_tolerance)
         return challenge.verify(claimed, self.rows, drawn, logits, tolerance)
 
@@ -189,6 +225,13 @@ class Auditor:
 def _write(path: Path, array: npt.NDArray[Any]) -> Path:
     array.tofile(path)
     return path
+
+
+def _for_so_much_text(task: TaskConfig, splits: int) -> TaskConfig:
+    """The task with the time that scoring so many splits may take."""
+    allowances = task.allowances
+    answers = AllowanceConfig(allowances.answers.factor * splits, allowances.answers.seconds * splits)
+    return replace(task, scoring_seconds=task.scoring_seconds * splits, allowances=replace(allowances, answers=answers))
 
 
 @contextmanager

@@ -56,8 +56,8 @@ def bits_per_byte(nats: Nats, targets: Rows, byte_lengths: npt.NDArray[np.int64]
     return float(nats[text].sum(dtype=np.float64)) / (math.log(2) * total_bytes)
 
 
-def malformed(nats: Nats) -> str | None:
-    """Why an array cannot be the negative log-probabilities of anything, or None."""
+def malformed(nats: npt.NDArray[np.float32]) -> str | None:
+    """Why numbers cannot be the negative log-probabilities of tokens that came, or None."""
     if not np.isfinite(nats).all():
         return "not finite"
     if (nats < 0).any():
@@ -113,8 +113,9 @@ def verify(
 ) -> Finding:
     """Compare claims with answers: every token, and the mean of either part (a lie may hide inside a tolerance per token,
     not inside a mean)."""
-    if not np.isfinite(logits).all():
-        return Finding("the challenged process answered with numbers that are not finite", None, None)
+    # A model may give a token no chance at all (-inf), but not all of them.
+    if np.isnan(logits).any() or not np.isfinite(logits.max(axis=1, initial=-np.inf)).all():
+        return Finding("the challenged process answered with numbers that are no logits", None, None)
     if not len(challenge.rows):  # the claim gains nowhere, and none are drawn anywhere else
         return Finding(None, None, None)
     targets = rows[challenge.rows, challenge.positions + 1]

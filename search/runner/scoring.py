@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,19 @@ import numpy.typing as npt
 
 from search.config.schema import TaskConfig
 from search.runner.device.leases import Device
+from search.runner.meter import Meter
 from search.runner.process.candidate_process import CandidateProcess, Ended
+from search.runner.process.lookups import Lookups
 from search.runner.process.sandbox import Sandbox
 from search.runner.process.watchdog import LimitExceeded, Limits
 from search.runner.training import device_of
 from search.study.trial import Status
-from search.task.protocol import ANSWER, SOURCE, WEIGHTS, ProtocolError
+from search.task.protocol import ANSWER, SOURCE, WEIGHTS, Message, ProtocolError
+
+# A model that learns from what it has in its weights has to do so before its first answer, or its answers would not agree
+# with one another. So no batch may take much longer than the median one, and nor may the warm-up.
+WARM_UPS = 2  # batches of random tokens, at most
+BATCH_FACTOR, BATCH_SECONDS = 3.0, 0.5
 
 
 class ScoringFailed(Exception):
@@ -39,6 +47,16 @@ class Submission:
     weights: Path
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What a scoring process answered, and what it spent: seconds until it was ready and seconds of the answers (see
+    `search.runner.meter.Meter`)."""
+
+    values: npt.NDArray[np.float32]
+    ready: float
+    answers: float
+
+
 def ask_scorer(
     task: TaskConfig,
     submission: Submission,
@@ -48,8 +66,10 @@ def ask_scorer(
     folder: Path,
     device: Device,
     sandbox: Sandbox,
-) -> npt.NDArray[np.float32]:
+    stock: Mapping[str, float] | None,
+) -> Answers:
     """Let a fresh process score. `mode`: claim or challenge. `inputs`: the files it may read. `shape`: of its answer.
+    `stock`: see TrialRequest.
 
     Raises ScoringFailed.
     """
@@ -57,12 +77,12 @@ def ask_scorer(
     folder.mkdir(parents=True)
     (folder / SOURCE).write_text(submission.source, encoding="utf-8")
     shutil.copyfile(submission.weights, folder / WEIGHTS)
-    deadline = time.monotonic() + task.scoring_seconds
     limits = Limits(task.memory_gb, task.disk_gb, task.most_processes, task.vram_gb)
-    with CandidateProcess("search.task.scorer", folder, device, sandbox, limits) as process:
+    with CandidateProcess("search.task.scorer", folder, device, sandbox, limits, expects_file=True) as process:
         try:
-            _request(process, _settings(task, mode), inputs, deadline)
-            status, reason = _await_end(process, deadline, task)
+            session = _Session(process, Meter(process, device), task, stock)
+            session.run(_settings(task, mode, shape[0]), inputs)
+            status, reason = session.failure or (None, "")
         except Ended as end:
             status, reason = Status.CRASHED, f"scoring {end}"
         except LimitExceeded as excess:
@@ -75,13 +95,14 @@ def ask_scorer(
     expected = shape[0] * shape[1] * np.dtype(np.float32).itemsize
     if output.is_symlink() or not output.is_file() or output.stat().st_size != expected:
         raise ScoringFailed(Status.DISQUALIFIED, "scoring left no answer of the right size", process.log())
-    return np.fromfile(output, np.float32).reshape(shape)
+    return Answers(np.fromfile(output, np.float32).reshape(shape), session.ready, sum(session.batches))
 
 
-def _settings(task: TaskConfig, mode: str) -> dict[str, Any]:
+def _settings(task: TaskConfig, mode: str, rows: int) -> dict[str, Any]:
     return {
         "event": "request",
         "mode": mode,
+        "rows": rows,
         "device": device_of(task),
         "threads": task.threads,
         "vocab_size": task.vocab_size,
@@ -91,21 +112,69 @@ def _settings(task: TaskConfig, mode: str) -> dict[str, Any]:
     }
 
 
-def _request(process: CandidateProcess, settings: dict[str, Any], inputs: Sequence[Path], deadline: float) -> None:
-    if process.wait_for("joined", deadline) is None:
-        return
-    with ExitStack() as files:
-        opened = [files.enter_context(path.open("rb")) for path in inputs]
-        process.channel.send(settings, [file.fileno() for file in opened])
+class _Session:
+    """One scoring process: what it is told when, and what it spends. `failure`: how it failed, or None."""
 
+    def __init__(self, process: CandidateProcess, meter: Meter, task: TaskConfig, stock: Mapping[str, float] | None) -> None:
+        self._process, self._meter, self._task, self._stock = process, meter, task, stock
+        self._deadline = time.monotonic() + task.scoring_seconds
+        self.failure: tuple[Status, str] | None = None
+        self.ready = 0.0
+        self.batches: list[float] = []
 
-def _await_end(process: CandidateProcess, deadline: float, task: TaskConfig) -> tuple[Status | None, str]:
-    """None where the process says it is done; else how it failed."""
-    while (message := process.next_event(deadline)) is not None:
-        if message["event"] == "done":
-            return None, ""
-        if message["event"] == "failed":
-            process.linger()
-            out_of_memory = message.get("kind") == Status.OUT_OF_MEMORY
-            return (Status.OUT_OF_MEMORY if out_of_memory else Status.CRASHED), "the trained model could not be scored"
-    return Status.DISQUALIFIED, f"scoring took more than task.scoring_seconds={task.scoring_seconds:g}"
+    def run(self, settings: dict[str, Any], inputs: Sequence[Path]) -> None:
+        """Raises Ended, LimitExceeded, ProtocolError, OSError."""
+        if self._next("joined") is None:
+            return
+        began = self._meter.read()
+        with nullcontext() if self._process.channel.file is None else Lookups(self._process.channel.file):
+            self._process.channel.send(settings)
+            if self._next("ready") is None:
+                return
+            self.ready = self._meter.read() - began
+        with ExitStack() as files:
+            opened = [files.enter_context(path.open("rb")) for path in inputs]
+            self._process.channel.send({"event": "rows"}, [file.fileno() for file in opened])
+        self._follow()
+
+    def _follow(self) -> None:
+        """Take the time of each batch until all are answered."""
+        last = self._meter.read()
+        while (message := self._next("answered", "done")) is not None:
+            if message["event"] == "done":
+                break
+            now = self._meter.read()
+            self.batches.append(now - last)
+            last = now
+        if self.failure is None and self.batches:
+            self._hold_against_itself(max(self.batches), median(self.batches))
+
+    def _hold_against_itself(self, longest: float, usual: float) -> None:
+        """And against the stock."""
+        allowances, stock, all_batches = self._task.allowances, self._stock or {}, sum(self.batches)
+        ready, answers = allowances.ready.most(stock.get("ready")), allowances.answers.most(stock.get("answers"))
+        if longest > BATCH_FACTOR * usual + BATCH_SECONDS:
+            self._fail(Status.TIMED_OUT, f"one batch took {longest:.1f} s to score, and the usual one {usual:.2f} s")
+        elif ready is not None and self.ready > ready + WARM_UPS * BATCH_FACTOR * usual:
+            reason = f"loading and warming up took {self.ready:.1f} s, and {ready:.1f} s were allowed beside the warm-up"
+            self._fail(Status.TIMED_OUT, f"{reason} (task.allowances.ready)")
+        elif answers is not None and all_batches > answers:
+            self._fail(Status.TIMED_OUT, f"scoring took {all_batches:.1f} s (task.allowances.answers)")
+
+    def _fail(self, status: Status, reason: str) -> None:
+        self.failure = status, reason
+
+    def _next(self, *events: str) -> Message | None:
+        """The next message that is one of these; None where it failed, or took too long."""
+        while (message := self._process.next_event(self._deadline)) is not None:
+            if message["event"] in events:
+                return message
+            if message["event"] == "failed":
+                self._process.linger()
+                out_of_memory = message.get("kind") == Status.OUT_OF_MEMORY
+                self._fail(
+                    Status.OUT_OF_MEMORY if out_of_memory else Status.CRASHED, "the trained model could not be scored"
+                )
+                return None
+        self._fail(Status.TIMED_OUT, f"scoring took more than task.scoring_seconds={self._task.scoring_seconds:g}")
+        return None

@@ -6,13 +6,15 @@ import math
 import os
 import signal
 import time
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from search.config.schema import TaskConfig
 from search.runner.device.leases import Device
 from search.runner.device.telemetry import Telemetry
+from search.runner.meter import Meter
 from search.runner.process.candidate_process import CandidateProcess, Ended
 from search.runner.process.sandbox import Sandbox
 from search.runner.process.token_files import TokenFiles
@@ -24,6 +26,7 @@ from search.task.protocol import Message, ProtocolError
 
 OVERRUN_SHARE = 0.02  # a training that is not handed in by then, or
 OVERRUN_SECONDS = 1.0  # by then, whichever is later, is timed out
+MOST_CHARGED = 0.5  # of the budget; a start-up that would cost more ends the trial
 # The phases before the clock starts: the event that ends each, and the phase that follows. Building is told from compiling
 # only by a program that says when it has built.
 START_UP: dict[str, dict[str, str | None]] = {
@@ -44,10 +47,11 @@ def train(
     device: Device,
     sandbox: Sandbox,
     observe: Observer,
+    stock: Mapping[str, float] | None = None,
 ) -> Training:
     """Run the `train.py` that lies in `folder`; on success its weights lie beside it.
 
-    `text`: the tokens' and the offsets' file of the training split. `seed`: the training seed.
+    `text`: the tokens' and the offsets' file of the training split. `seed`: the training seed. `stock`: see TrialRequest.
     """
     training = Training(Telemetry(device.cores))
     with ExitStack() as stack:
@@ -59,6 +63,9 @@ def train(
         process = stack.enter_context(CandidateProcess("search.task.launch", folder, device, sandbox, limits))
         try:
             _start(task, bos, seed, process, training, observe)
+            if training.failure is None:
+                training.spent["startup"] = Meter(process, device).read()
+                task = _charged(task, device, training, task.allowances.startup.most((stock or {}).get("startup")))
             if training.failure is None:
                 _run(task, tokens, process, training, observe)
         except Ended as end:
@@ -97,6 +104,20 @@ def _start(task: TaskConfig, bos: int, seed: int, process: CandidateProcess, tra
         phase = START_UP[phase][message["event"]]
 
 
+def _charged(task: TaskConfig, device: Device, training: Training, most: float | None) -> TaskConfig:
+    """The task with what is left of its budget: start-up beyond the allowance comes off it, or nothing could keep a program
+    from learning there. Where it would take most of the budget, or where tokens are counted, the trial ends."""
+    beyond = 0.0 if most is None else max(0.0, training.spent["startup"] - most) / max(1, len(device.cores))
+    training.spent["startup_beyond"] = beyond
+    if beyond == 0.0:
+        return task
+    if task.budget.seconds is None or beyond > MOST_CHARGED * task.budget.seconds:
+        spent, kind = training.spent["startup"], "processor time" if device.cores else "time"
+        training.fail(Status.TIMED_OUT, f"start-up took {spent:.1f} s of {kind}, and {most:.1f} s were allowed for the task")
+        return task
+    return replace(task, budget=replace(task.budget, seconds=task.budget.seconds - beyond))
+
+
 def _settings(task: TaskConfig, bos: int, seed: int) -> Message:
     return {
         "event": "settings",
@@ -126,7 +147,7 @@ def _run(task: TaskConfig, tokens: list[int], process: CandidateProcess, trainin
     process.telemetry = training.telemetry
     began = time.monotonic()
     try:
-        process.channel.send({"event": "go"}, tokens)
+        process.channel.send({"event": "go", "budget_seconds": task.budget.seconds}, tokens)
         if not _follow(task, process, training, observe, began, began + patience) and training.failure is None:
             training.fail(Status.TIMED_OUT, f"no weights {patience:.1f} s after the start, with a budget of {limit}")
     finally:

@@ -26,6 +26,7 @@ class Training:
     failure: Status | None = None
     reason: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
+    spent: dict[str, float] = field(default_factory=dict)
     train_seconds: float = 0.0
     steps: int = 0
     tokens: int = 0

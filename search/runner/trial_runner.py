@@ -119,7 +119,15 @@ class TrialRunner:
         probes = Probes(device.cores if self.task.budget.seconds is not None else ())
         probes.take("probe_before")
         training = train(
-            self.task, self.text, self.auditor.bos, request.training_seed, folder, device, self.sandbox, observe
+            self.task,
+            self.text,
+            self.auditor.bos,
+            request.training_seed,
+            folder,
+            device,
+            self.sandbox,
+            observe,
+            request.stock,
         )
         probes.take("probe_after")
         self._write_logs(request, training, probes)
@@ -130,8 +138,11 @@ class TrialRunner:
         else:
             score = self.auditor.audit(work, device, request, folder / WEIGHTS, observe)
         phases = {**probes.seconds, **training.seconds, **score.seconds}
-        seconds = {phase: round(spent, 3) for phase, spent in phases.items()}
-        return Outcome(**{**training.facts(), **vars(score), **probes.rates, "seconds": seconds, "device": device.name})
+        accounts = {
+            "seconds": {phase: round(spent, 3) for phase, spent in phases.items()},
+            "spent": {name: round(spent, 3) for name, spent in {**training.spent, **score.spent}.items()},
+        }
+        return Outcome(**{**training.facts(), **vars(score), **probes.rates, **accounts, "device": device.name})
 
     def _write_logs(self, request: TrialRequest, training: Training, probes: Probes) -> None:
         request.logs.parent.mkdir(parents=True, exist_ok=True)

@@ -1,47 +1,103 @@
 """What stands out in a completed trial's numbers: a reason to look before believing it. Changes no score.
 
-The thresholds are assumed, and wide: they are to show what an honest training hardly does, not to judge close calls.
+The thresholds are assumed, and wide: they are to show what an honest training run hardly does, not to judge close calls.
 """
 
 from __future__ import annotations
 
-from search.config.schema import TaskConfig
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from search.config.schema import AllowanceConfig, TaskConfig
 from search.study.trial import Outcome, Status
 
-LOSS_POINTS = 5  # the last reported ones, whose mean is the loss at the end
+LAST_SHARE = 0.1  # of a training run's tokens: their mean loss is the loss at the end
 LOSS_GAP = 0.3  # nats per token by which validation may be better, against training, than it is for the stock
+ERRORS = 2.0  # standard errors by which it must be beyond that
 SPEED_FACTOR = 10.0  # times the stock's tokens per second
-BUDGET_SHARE = 0.9  # of the budget, below which a training ended early
+BUDGET_SHARE = 0.9  # of the budget, below which a training run ended early
+
+Doubt = Callable[[Outcome, Outcome, TaskConfig], bool]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Training loss at the end minus validation loss, and its standard error, in nats per token."""
+
+    mean: float
+    error: float
 
 
 def doubts(outcome: Outcome, stock: Outcome, task: TaskConfig) -> tuple[str, ...]:
-    """Names of what stands out in a completed trial; none for the others. `stock`: the study's first trial.
-
-    `loss_gap`: validation is better than its own training loss says, by more than for the stock. `below_floor`: under
-    task.plausible_bpb. `too_fast`: more tokens per second than a device could that gave the stock its speed. `ended_early`:
-    it used less than its budget.
-    """
-    if outcome.status is not Status.COMPLETED or outcome.val_bpb is None:
+    """Names of what stands out in a completed trial; none for the others. `stock`: the study's first trial."""
+    if outcome.status is not Status.COMPLETED:
         return ()
-    found = []
-    gap, usual = _loss_gap(outcome), _loss_gap(stock)
-    if gap is not None and usual is not None and gap - usual > LOSS_GAP:
-        found.append("loss_gap")
-    if outcome.val_bpb < task.plausible_bpb:
-        found.append("below_floor")
-    speed, stock_speed = outcome.tokens_per_second, stock.tokens_per_second
-    if speed is not None and stock_speed is not None and speed > SPEED_FACTOR * stock_speed:
-        found.append("too_fast")
+    return tuple(name for name, is_so in DOUBTS.items() if is_so(outcome, stock, task))
+
+
+def _loss_gap(outcome: Outcome, stock: Outcome, task: TaskConfig) -> bool:
+    """Validation is better than its own training loss says, by more than for the stock."""
+    gap, usual = _gap(outcome), _gap(stock)
+    if gap is None or usual is None:
+        return False
+    return gap.mean - usual.mean - ERRORS * math.hypot(gap.error, usual.error) > LOSS_GAP
+
+
+def _below_floor(outcome: Outcome, stock: Outcome, task: TaskConfig) -> bool:
+    """Under `task.plausible_bpb`."""
+    return outcome.val_bpb is not None and outcome.val_bpb < task.plausible_bpb
+
+
+def _too_fast(outcome: Outcome, stock: Outcome, task: TaskConfig) -> bool:
+    """More tokens per second than a device could that gave the stock its speed."""
+    speed, usual = outcome.tokens_per_second, stock.tokens_per_second
+    return speed is not None and usual is not None and speed > SPEED_FACTOR * usual
+
+
+def _ended_early(outcome: Outcome, stock: Outcome, task: TaskConfig) -> bool:
+    """It used less than its budget, or than what a long start-up left of it."""
     seconds, tokens = task.budget.seconds, task.budget.tokens
-    spent = outcome.train_seconds / seconds if seconds is not None else outcome.tokens / (tokens or 1)
-    if spent < BUDGET_SHARE:
-        found.append("ended_early")
-    return tuple(found)
+    if seconds is None:
+        return outcome.tokens < BUDGET_SHARE * (tokens or 1)
+    return outcome.train_seconds + outcome.spent.get("startup_beyond", 0.0) < BUDGET_SHARE * seconds
 
 
-def _loss_gap(outcome: Outcome) -> float | None:
-    """Training loss at the end minus validation loss, in nats per token; None where one of them is unknown."""
+def _long_startup(outcome: Outcome, stock: Outcome, task: TaskConfig) -> bool:
+    """Its start-up took more than half of what it may take beyond the stock's."""
+    return _share_of(task.allowances.startup, "startup", outcome, stock) > 0.5
+
+
+def _slow_to_score(outcome: Outcome, stock: Outcome, task: TaskConfig) -> bool:
+    """Scoring took more than half of what it may take beyond the stock's."""
+    return _share_of(task.allowances.answers, "answers", outcome, stock) > 0.5
+
+
+DOUBTS: dict[str, Doubt] = {
+    "loss_gap": _loss_gap,
+    "below_floor": _below_floor,
+    "too_fast": _too_fast,
+    "ended_early": _ended_early,
+    "long_startup": _long_startup,
+    "slow_to_score": _slow_to_score,
+}
+
+
+def _share_of(allowance: AllowanceConfig, name: str, outcome: Outcome, stock: Outcome) -> float:
+    """How much of what a program may spend beyond the stock it spent; 0 where that is not known."""
+    spent, usual = outcome.spent.get(name), stock.spent.get(name)
+    most = allowance.most(usual)
+    if spent is None or usual is None or most is None:
+        return 0.0
+    return (spent - usual) / (most - usual)
+
+
+def _gap(outcome: Outcome) -> Gap | None:
+    """None where one of the losses is unknown."""
     if outcome.val_nats is None or not outcome.losses:
         return None
-    last = [point.loss for point in outcome.losses[-LOSS_POINTS:]]
-    return sum(last) / len(last) - outcome.val_nats
+    since = (1 - LAST_SHARE) * outcome.losses[-1].tokens
+    last = [point.loss for point in outcome.losses if point.tokens >= since]
+    error = stdev(last) / math.sqrt(len(last)) if len(last) > 1 else 0.0
+    return Gap(fmean(last) - outcome.val_nats, error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ class TrialRequest:
     """What is to be run. `beat`: the score that would make it its study's best (None: any would).
 
     `is_stock`: its claims become the reference that later challenges are drawn by. `audit_anyway`: challenge it even
-    where it cannot win. `logs`: where its output goes, without a suffix.
+    where it cannot win. `logs`: where its output goes, without a suffix. `stock`: what the study's stock spent beside the
+    budget, by the names of `Outcome.spent`; None where it has not run.
     """
 
     source: str
@@ -21,6 +22,7 @@ class TrialRequest:
     beat: float | None = None
     is_stock: bool = False
     audit_anyway: bool = False
+    stock: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,7 @@ class Study:
             logs=self._logs(number),
             beat=None if self.best is None else self.best_score + self.audit_within,
             is_stock=origin is Origin.STOCK,
+            stock=self.history[0].outcome.spent if self.history else None,
             # Replicates decide what is kept. The draw is from the system's entropy: no candidate can foresee it.
             audit_anyway=answer.replicate > 0 or random.SystemRandom().random() < self.audit_share,
         )

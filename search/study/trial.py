@@ -118,6 +118,8 @@ class Outcome:
     `telemetry`: what the device did during training (see `search.runner.device.telemetry`).
     `probe_before`, `probe_after`: how fast the device was around it, in GFLOP/s of the harness's own fixed work; None where
     it was not measured.
+    `spent`: on what no budget counts: `startup`, `startup_beyond` (what of it came off the budget), `ready` and `answers`
+    (of scoring), in seconds of processor time where the device is the CPU and else of wall clock, and `weights_mb`.
     `described`: what the program says of itself, for information only.
     """
 
@@ -143,6 +145,7 @@ class Outcome:
     described: dict[str, str | float] = field(default_factory=dict)
     probe_before: float | None = None
     probe_after: float | None = None
+    spent: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.status is Status.COMPLETED:

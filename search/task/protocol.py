@@ -25,11 +25,14 @@ class ProtocolError(Exception):
 
 
 class Channel:
-    """One end of a stream socket. Both sides send `Message`s; the harness may attach open files to its own."""
+    """One end of a stream socket. Both sides send `Message`s; the harness may attach open files to its own, and take one
+    from the other side where it `expects_file`."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, expects_file: bool = False) -> None:
         self.connection = connection
         self.closed = False
+        self.file: int | None = None
+        self._expects_file = expects_file
         self._unread = b""
 
     @classmethod
@@ -70,7 +73,7 @@ class Channel:
         Sets `closed` where the other side is gone. Raises ProtocolError for anything that is not a message.
         """
         try:
-            data = self.connection.recv(LONGEST_MESSAGE)
+            data = self._receive()
         except ConnectionError:
             data = b""
         if not data:
@@ -79,6 +82,14 @@ class Channel:
         if len(self._unread) > LONGEST_MESSAGE:
             raise ProtocolError(f"a message is longer than {LONGEST_MESSAGE} bytes")
         return [_parse(line) for line in lines]
+
+    def _receive(self) -> bytes:
+        if not self._expects_file:
+            return self.connection.recv(LONGEST_MESSAGE)
+        data, files, _, _ = socket.recv_fds(self.connection, LONGEST_MESSAGE, 1)
+        self._expects_file = False  # it comes with the first message
+        self.file = files[0] if files else None
+        return data
 
     def close(self) -> None:
         self.connection.close()

@@ -22,7 +22,8 @@ from search.task.loader import PACKINGS, Documents, prefetched, training_rows
 from search.task.pace import pace_for
 from search.task.protocol import FACT_NAME, MOST_FACTS, WEIGHTS, Channel
 
-WARM_UP_STEPS = 3  # on synthetic tokens; enough for compilation and for an allocator to settle
+WARM_UP_STEPS = {"cpu": 1}  # on synthetic tokens; elsewhere a program is compiled, and an allocator settles
+MOST_WARM_UP_STEPS = 3
 REPORT_SECONDS = 0.2  # between reports of the loss
 BATCHES_AHEAD = 2  # made on another thread while an accelerator works on one
 
@@ -73,10 +74,11 @@ class Run:
         if not self._built:
             self._channel.send({"event": "built"})
             self._built = True
-        for step in range(WARM_UP_STEPS):
+        steps = WARM_UP_STEPS.get(self.device.type, MOST_WARM_UP_STEPS)
+        for step in range(steps):
             synthetic = torch.randint(self.vocab_size, (rows, self.sequence_length + 1), generator=generator)
             synthetic = synthetic.to(self.device)
-            trainer.step(synthetic[:, :-1].contiguous(), synthetic[:, 1:].contiguous(), step / WARM_UP_STEPS)
+            trainer.step(synthetic[:, :-1].contiguous(), synthetic[:, 1:].contiguous(), step / steps)
         self._synchronize()
         del trainer
         gc.collect()
@@ -101,8 +103,9 @@ class Run:
         gc.freeze()
         self._built = True
         self._channel.send({"event": "ready"})
-        _, files = self._channel.receive()
+        go, files = self._channel.receive()
         begun = time.monotonic()
+        self._budget_seconds = go["budget_seconds"]  # what a long start-up has left of it
         tokens, offsets = (os.fdopen(file, "rb") for file in files)
         documents = Documents(np.memmap(tokens, np.uint16, "r"), np.fromfile(offsets, np.int64))
         source = self._host_batches(documents, rows)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,14 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from search.task import memory
+from search.task import memory, seccomp
 from search.task.confine import confine
 from search.task.launch import die_with_parent, failure_kind, run_candidate
 from search.task.protocol import ANSWER, WEIGHTS, Channel
+from search.task.system_calls import Policy
 
 Model = Callable[[torch.Tensor], torch.Tensor]
+READ_BYTES = 2**24
 
 
 def load_model(channel: Channel, request: dict[str, Any]) -> torch.nn.Module:
@@ -34,54 +36,102 @@ def load_model(channel: Channel, request: dict[str, Any]) -> torch.nn.Module:
     return model.to(request["device"]).eval()
 
 
-def claim(model: Model, rows: npt.NDArray[np.uint16], request: dict[str, Any]) -> npt.NDArray[np.float32]:
+def warm_up(model: Model, request: dict[str, Any]) -> None:
+    """Answer random tokens in every shape that will be asked for: what a model does the first time only, such as reading
+    libraries, happens before it sees a row."""
+    generator = torch.Generator().manual_seed(0)
+    full, rest = divmod(request["rows"], request["batch_rows"])
+    for rows in [request["batch_rows"]] * (full > 0) + [rest] * (rest > 0):
+        tokens = torch.randint(request["vocab_size"] - 1, (rows, request["sequence_length"]), generator=generator)
+        model(tokens.to(request["device"])).float().cpu()
+
+
+def batches(rows: npt.NDArray[np.uint16], request: dict[str, Any], channel: Channel) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Where each batch of rows lies, and the rows; tells the harness when it has been answered."""
+    for at in range(0, len(rows), request["batch_rows"]):
+        part = rows[at : at + request["batch_rows"]]
+        yield slice(at, at + len(part)), torch.from_numpy(part.astype(np.int64)).to(request["device"])
+        channel.send({"event": "answered"})
+
+
+def claim(model: Model, rows: npt.NDArray[np.uint16], request: dict[str, Any], channel: Channel) -> npt.NDArray[np.float32]:
     """rows [n, T + 1] -> [n, T] nats of each row's tokens after the first."""
     nats = np.empty((len(rows), rows.shape[1] - 1), dtype=np.float32)
-    for at in range(0, len(rows), request["batch_rows"]):
-        batch = torch.from_numpy(rows[at : at + request["batch_rows"]].astype(np.int64)).to(request["device"])
+    for where, batch in batches(rows, request, channel):
         tokens, targets = batch[:, :-1].contiguous(), batch[:, 1:]
         logits = model(tokens).float()
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-        nats[at : at + len(batch)] = loss.view(targets.shape).cpu().numpy()
+        nats[where] = loss.view(targets.shape).cpu().numpy()
     return nats
 
 
 def answer(
-    model: Model, rows: npt.NDArray[np.uint16], positions: npt.NDArray[np.int64], request: dict[str, Any]
+    model: Model,
+    rows: npt.NDArray[np.uint16],
+    positions: npt.NDArray[np.int64],
+    request: dict[str, Any],
+    channel: Channel,
 ) -> npt.NDArray[np.float32]:
     """rows [n, T], positions [n] -> [n, vocab_size] logits at each row's position."""
     logits = np.empty((len(rows), request["vocab_size"]), dtype=np.float32)
-    for at in range(0, len(rows), request["batch_rows"]):
-        tokens = torch.from_numpy(rows[at : at + request["batch_rows"]].astype(np.int64)).to(request["device"])
-        where = torch.from_numpy(positions[at : at + len(tokens)].copy()).to(request["device"])
-        chosen = model(tokens)[torch.arange(len(tokens), device=where.device), where]
-        logits[at : at + len(tokens)] = chosen.float().cpu().numpy()
+    for where, tokens in batches(rows, request, channel):
+        asked = torch.from_numpy(positions[where].copy()).to(request["device"])
+        chosen = model(tokens)[torch.arange(len(tokens), device=asked.device), asked]
+        logits[where] = chosen.float().cpu().numpy()
     return logits
 
 
-def serve(channel: Channel) -> None:
+def serve(channel: Channel, request: dict[str, Any]) -> None:
     """Answer the one request of this process's life."""
-    channel.send({"event": "joined"})
-    request, files = channel.receive()
-    arrays = [os.fdopen(file, "rb") for file in files]
     if request["device"] == "cpu":
         torch.set_num_threads(request["threads"])
     memory.cap_gpu(request["vram_gb"])
     try:
         model = load_model(channel, request)
-        channel.send({"event": "ready"})
+        file = os.open(ANSWER, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         with torch.inference_mode():
-            if request["mode"] == "claim":
-                rows = np.fromfile(arrays[0], np.uint16).reshape(-1, request["sequence_length"] + 1)
-                output = claim(model, rows, request)
-            else:
-                rows = np.fromfile(arrays[0], np.uint16).reshape(-1, request["sequence_length"])
-                output = answer(model, rows, np.fromfile(arrays[1], np.int64), request)
+            warm_up(model, request)
+            channel.send({"event": "ready"})
+            _, files = channel.receive()  # from here on no path can be followed
+            output = _answers(model, [_read(number) for number in files], request, channel)
     except Exception as error:
         channel.send({"event": "failed", "kind": failure_kind(error), "peak_memory_mb": memory.peak_mb()})
         raise
-    output.tofile(ANSWER)
+    _write(file, output.tobytes())
     channel.send({"event": "done"})
+
+
+def _answers(model: Model, inputs: list[bytes], request: dict[str, Any], channel: Channel) -> npt.NDArray[np.float32]:
+    length = request["sequence_length"]
+    if request["mode"] == "claim":
+        return claim(model, np.frombuffer(inputs[0], np.uint16).reshape(-1, length + 1), request, channel)
+    rows = np.frombuffer(inputs[0], np.uint16).reshape(-1, length)
+    return answer(model, rows, np.frombuffer(inputs[1], np.int64), request, channel)
+
+
+def _read(file: int) -> bytes:
+    parts = []
+    while part := os.read(file, READ_BYTES):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _write(file: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(file, left) :]
+
+
+def begin(channel: Channel) -> dict[str, Any]:
+    """Give up what a scoring process must not have, and take the request."""
+    confine()
+    listener = seccomp.supervise()
+    channel.send({"event": "joined"}, [] if listener is None else [listener])
+    if listener is not None:
+        os.close(listener)  # or the candidate's code could answer for itself
+    seccomp.apply([Policy.SCORING])
+    request, _ = channel.receive()
+    return request
 
 
 if __name__ == "__main__":
@@ -89,5 +139,4 @@ if __name__ == "__main__":
     inherited = Channel.inherited()
     if inherited is None:
         sys.exit("search.task.scorer is started by the harness")
-    confine()
-    serve(inherited)
+    serve(inherited, begin(inherited))

@@ -42,8 +42,15 @@ def test_lines_end_somewhere():
 
 
 STOCK = Outcome(
-    Status.COMPLETED, 2.4, 4.0, train_seconds=25, tokens=1_000_000, losses=tuple(LossPoint(i, i, 4.1) for i in range(9))
+    Status.COMPLETED,
+    2.4,
+    4.0,
+    train_seconds=25,
+    tokens=1_000_000,
+    losses=tuple(LossPoint(i, i, 4.1) for i in range(9)),
+    spent={"startup": 3.0, "answers": 0.5},
 )
+NOISY = tuple(LossPoint(i, i, 4.1 + 0.4 * (-1) ** i) for i in range(100))  # of the last tenth a standard error of 0.13
 
 
 @pytest.mark.parametrize(
@@ -55,6 +62,10 @@ STOCK = Outcome(
         ({"losses": tuple(LossPoint(i, i, 3.0) for i in range(9))}, ()),  # learned by heart: its own loss
         ({"tokens": 20_000_000}, ("too_fast",)),
         ({"train_seconds": 10.0}, ("ended_early",)),
+        ({"train_seconds": 20.0, "spent": {"startup": 10.0, "startup_beyond": 5.0}}, ("long_startup",)),
+        ({"spent": {"startup": 4.0, "answers": 20.0}}, ("slow_to_score",)),
+        ({"val_nats": 3.6, "losses": NOISY}, ()),
+        ({"val_nats": 3.2, "losses": NOISY}, ("loss_gap",)),
         ({"losses": ()}, ()),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -15,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+import psutil
+
 from search.config.messages import printable
 from search.config.places import ROOT
 from search.runner.device.leases import Device
@@ -23,7 +26,7 @@ from search.runner.device.telemetry import Telemetry
 from search.runner.process import watchdog
 from search.runner.process.compile_cache import CACHE
 from search.runner.process.sandbox import Sandbox
-from search.runner.process.watchdog import LimitExceeded, Limits, Use
+from search.runner.process.watchdog import LimitExceeded, Limits, Use, Watchdog
 from search.task.confine import FILE_BYTES_VARIABLE
 from search.task.protocol import CHANNEL_VARIABLE, Channel, Message, ProtocolError
 
@@ -47,6 +50,7 @@ LOG_TAIL = 262_144  # and from the end; what lies between is only counted
 PASSED_ON_SIGNAL = 128  # a sandbox passes the signal that killed its process on as 128 + its number
 WATCH_SECONDS = 0.5  # between two looks at what the process uses; each takes milliseconds
 HANG_UP_SECONDS = 5.0  # a process may live on after it has closed its channel
+GONE_SECONDS = 30.0  # after they were killed; a GPU's driver may take its time
 
 
 class Ended(Exception):
@@ -71,12 +75,15 @@ class CandidateProcess:
     Use as a context manager: leaving it kills the whole group.
     """
 
-    def __init__(self, module: str, folder: Path, device: Device, sandbox: Sandbox, limits: Limits) -> None:
-        self._folder, self._device, self._limits, self._watched = folder, device, limits, 0.0
+    def __init__(
+        self, module: str, folder: Path, device: Device, sandbox: Sandbox, limits: Limits, expects_file: bool = False
+    ) -> None:
+        """`expects_file`: take an open file that comes with the first message; `channel.file` is then its number."""
+        self._device, self._limits, self._watched = device, limits, 0.0
         self.peak_memory_mb = 0.0  # of the machine's, at any look
         self.telemetry: Telemetry | None = None  # what is to hear of each look
         ours, theirs = socket.socketpair()
-        self.channel = Channel(ours)
+        self.channel = Channel(ours, expects_file)
         self._events: deque[Message] = deque()
         self._head, self._tail, self._skipped, self._output_ended = bytearray(), bytearray(), 0, False
         self.spawned = time.monotonic()
@@ -91,6 +98,7 @@ class CandidateProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._watchdog = Watchdog(self._process.pid, folder, limits)
         if sys.platform == "linux":  # where memory runs out, the kernel is to end this process and not the harness
             with contextlib.suppress(OSError):  # it may have ended already
                 Path(f"/proc/{self._process.pid}/oom_score_adj").write_text("1000")
@@ -139,7 +147,7 @@ class CandidateProcess:
     def look(self) -> Use:
         """See what the process uses, and tell its telemetry. Raises LimitExceeded where that is too much."""
         self._watched = time.monotonic()
-        use = watchdog.check(self._process.pid, self._folder, self._limits)
+        use = self._watchdog.check()
         self.peak_memory_mb = max(self.peak_memory_mb, use.memory_mb)
         reading = None if self._device.card is None else self._device.card.read()
         if self.telemetry is not None:
@@ -148,15 +156,30 @@ class CandidateProcess:
             watchdog.check_card(reading.memory_mb, self._limits)
         return use
 
+    def cpu_seconds(self) -> float:
+        """Of processor time, used so far by it and what it started."""
+        return self._watchdog.cpu_seconds(watchdog.family(self._process.pid))
+
     def kill(self) -> None:
         """End the process and everything in its group, at once. What it printed stays readable."""
+        others = watchdog.family(self._process.pid)
         with contextlib.suppress(ProcessLookupError):  # already gone, with all its children
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._bury(others)
         if not self._output.closed:
             self._read_output()
             self._output.close()
         self.channel.close()
+
+    def _bury(self, others: list[psutil.Process]) -> None:
+        """Wait until nothing of it runs: what still writes would be in the way of whoever clears up. What a sandbox started
+        may be in another group, and ends with the sandbox's first process. Raises OSError where it does not end."""
+        deadline = time.monotonic() + GONE_SECONDS
+        while left := [process for process in (*others, *watchdog.group(self._process.pid)) if _runs(process)]:
+            if time.monotonic() > deadline:
+                raise OSError(errno.EBUSY, f"process {left[0].pid} of a candidate cannot be killed")
+            time.sleep(0.01)
 
     def log(self) -> str:
         """What the process printed, without terminal escapes, cut in the middle where it is too long."""
@@ -189,6 +212,12 @@ class CandidateProcess:
             if len(self._tail) > LOG_TAIL:
                 self._skipped += len(self._tail) - LOG_TAIL
                 del self._tail[: len(self._tail) - LOG_TAIL]
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _environment(folder: Path, device: Device, channel: int, limits: Limits) -> Mapping[str, str]:

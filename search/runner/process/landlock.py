@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from search.runner.process.keeper import stay_as_parent
-from search.task.confine import ALWAYS, ATTRIBUTES, refuse
+from search.task import seccomp
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # system calls, the same on every architecture
 PR_SET_NO_NEW_PRIVS = 38
@@ -65,7 +65,7 @@ def restrict(read: list[Path], write: list[Path]) -> None:
 def confine_further() -> None:
     """What Landlock knows nothing of: other programs' sockets in the file system, attributes of files, and leaving the
     process group, without which everything ends with the trial."""
-    refuse((*ALWAYS, "connect"), ignored=(*ATTRIBUTES, "setsid", "setpgid"))
+    seccomp.apply(seccomp.UNDER_LANDLOCK)
 
 
 def _allow(libc: ctypes.CDLL, ruleset: int, path: Path, rights: int) -> None:

@@ -21,12 +21,23 @@ from search.runner.process import landlock
 
 # Distributions that training imports, where they are installed; what they require comes along.
 NEEDED = ("torch", "numpy", "flash-attn-3")
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
-ROCM = "rocm*"  # in /opt: /opt/rocm is a link to the folder of a version
+# Of the system: programs, libraries, and what a compiler reads. Not all of /usr: what else lies there may be anybody's.
+SYSTEM = (
+    *("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives"),
+    *("/usr/bin", "/usr/sbin", "/usr/include", "/usr/lib32", "/usr/lib64", "/usr/libexec/gcc"),
+    *("/usr/local/bin", "/usr/local/include", "/usr/local/lib"),
+)
+LIBRARIES = ("*-linux-gnu*", "*.so*", "gcc*", "python3*", "locale", "wsl", "nvidia*", "cuda*")  # in /usr/lib
+TOOLKITS = ("/usr/local/cuda*", "/opt/rocm*")  # links to the folder of a version, and that folder
 # Python packages of the system: not needed, and they may hold text that is scored.
 HIDDEN_NAMES = ("site-packages", "dist-packages")
+UNUSED = ("test", "idlelib", "turtledemo")  # beside them: parts of the interpreter that are mostly text
 DEVICE_FILES = Path("/dev")
 GPU_DEVICES = {"cuda": ("nvidia*", "dri"), "rocm": ("kfd", "dri")}  # device files by kind of device
+# Of /proc, what a program may need that concerns more than itself. Counters of the whole machine are not among them: one
+# process can move them, and a later one read them.
+PROC = ("self", "cpuinfo", "meminfo", "filesystems", "devices", "modules", "version", "driver", "mounts", "sys/vm")
+COUNTERS = ("vmstat", "stat", "zoneinfo", "buddyinfo", "pagetypeinfo", "interrupts", "softirqs", "diskstats", "loadavg")
 WORKING_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 TEMPORARY_BYTES, SHARED_BYTES = 64 * 2**20, 2**28  # of /tmp and /dev/shm, which bubblewrap makes in memory
 
@@ -50,6 +61,8 @@ class Bubblewrap:
             wrapped += ["--ro-bind", "/sys", "/sys"]
         for path in gpu_devices(device):
             wrapped += ["--dev-bind", str(path), str(path)]
+        for counter in (Path("/proc") / name for name in COUNTERS):
+            wrapped += ["--ro-bind", "/dev/null", str(counter)] if counter.exists() else []
         if elsewhere := [str(place) for place in _packages() if str(place) not in site.getsitepackages()]:
             wrapped += ["--setenv", "PYTHONPATH", ":".join([str(ROOT), *elsewhere])]
         # Last: the root, which bwrap makes in memory, is writable until then.
@@ -70,7 +83,9 @@ class Landlock:
     name = "landlock"
 
     def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
-        read = [*visible(), Path("/proc"), *([Path("/sys")] if device.kind in GPU_DEVICES else [])]
+        # A rule holds for what a link leads to: /lib would give all of /usr/lib.
+        read = [path for path in visible() if not path.is_symlink() or path in _shown()]
+        read += [*(Path("/proc") / name for name in PROC), *([Path("/sys")] if device.kind in GPU_DEVICES else [])]
         write = [folder, *map(Path, WORKING_DEVICES), *gpu_devices(device)]
         arguments = [f"r{path}" for path in read] + [f"w{path}" for path in write]
         # The names of hidden packages can be listed, and importing one is then an error that nobody expects. So
@@ -155,17 +170,32 @@ def _mounts(paths: Iterable[Path]) -> Iterator[str]:
 
 
 def _starts(wrapped: list[str]) -> bool:
-    system = [argument for name in SYSTEM if Path(name).exists() for argument in ("--ro-bind", name, name)]
-    return subprocess.run([*wrapped, *system, "true"], capture_output=True, check=False).returncode == 0
+    return subprocess.run([*wrapped, *_mounts(_system()), "true"], capture_output=True, check=False).returncode == 0
+
+
+def _system() -> Iterator[Path]:
+    yield from (Path(name) for name in SYSTEM if Path(name).exists())
+    yield from sorted({path for pattern in LIBRARIES for path in Path("/usr/lib").glob(pattern)})
 
 
 @functools.cache
 def visible() -> tuple[Path, ...]:
     """All that a candidate may read beside its own folder: the system's programs and libraries, the interpreter, the
     packages that training needs, and `search.task`. No home, no repository, no results, no other package."""
-    paths = [Path(name) for name in SYSTEM if Path(name).exists()] + sorted(Path("/opt").glob(ROCM))
+    paths = [*_system(), *(path for pattern in TOOLKITS for path in sorted(Path("/").glob(pattern[1:])))]
     shown = list(dict.fromkeys(found for path in [*paths, *_interpreter()] for found in _without_packages(path)))
     return (*shown, *_shown(), ROOT / "search" / "__init__.py", ROOT / "search" / "task")
+
+
+def check_hidden(places: Iterable[Path]) -> None:
+    """Raise UserError where one of these folders lies in what candidates may read."""
+    for place in places:
+        for path in visible():
+            if place.resolve().is_relative_to(path.resolve()):
+                raise UserError(
+                    f"{place}: lies in {path}, which training programs may read; move it, or run with sandbox=none "
+                    "(unprotected)"
+                )
 
 
 def gpu_devices(device: Device) -> list[Path]:
@@ -190,7 +220,7 @@ def _without_packages(path: Path) -> Iterator[Path]:
         yield path
         return
     for child in sorted(path.iterdir()):
-        if child.name not in HIDDEN_NAMES:
+        if child.name not in (*HIDDEN_NAMES, *UNUSED):
             yield from _without_packages(child)
 
 

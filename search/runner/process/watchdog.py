@@ -7,7 +7,6 @@ it.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,9 @@ from pathlib import Path
 import psutil
 
 from search.config.schema import GB
+from search.runner.process.storage import MOST_FILES, held, usage
 from search.study.trial import Status
 
-MOST_FILES = 20_000  # counting more would take too long
 MB = 2**20
 # What a CUDA process takes of a GPU beside what PyTorch allocates in it: its context, kernels, workspaces of libraries.
 # Assumed, not measured: about half of it is the context alone.
@@ -56,24 +55,43 @@ class Use:
     cpu_seconds: float
 
 
-def check(pid: int, folder: Path, limits: Limits) -> Use:
-    """What the process `pid` and its children use. Raises LimitExceeded where they, or the files in `folder`, are over the
-    limits."""
-    processes = _family(pid)
-    if len(processes) > limits.most_processes or _threads(processes) > limits.most_processes:
-        most = f"task.most_processes={limits.most_processes:g}"
-        raise LimitExceeded(Status.DISQUALIFIED, f"it started more processes and threads than {most}")
-    # The plain figure counts what processes share once for each of them; the fair one takes longer to read.
-    memory = _memory(processes, fair=False)
-    if memory > limits.memory_gb * GB and (fair := _memory(processes, fair=True)) > limits.memory_gb * GB:
-        reason = f"it used more than task.memory_gb={limits.memory_gb:g}"
-        raise LimitExceeded(Status.OUT_OF_MEMORY, reason, fair / MB)
-    files, size = _usage(folder)
-    if size > limits.disk_bytes or files > MOST_FILES:
-        raise LimitExceeded(
-            Status.DISQUALIFIED, f"it wrote more than task.disk_gb={limits.disk_gb:g} or {MOST_FILES:,} files"
-        )
-    return Use(len(processes), memory / MB, _cpu_seconds(processes))
+class Watchdog:
+    """Looks at one process, at all that descends from it or is in its group, and at its folder."""
+
+    def __init__(self, pid: int, folder: Path, limits: Limits) -> None:
+        self._pid, self._folder, self._limits = pid, folder, limits
+        self._cpu: dict[int, float] = {}  # seconds of each process that was ever seen, by its number
+
+    def check(self) -> Use:
+        """What they use. Raises LimitExceeded where that is over the limits."""
+        limits, processes = self._limits, family(self._pid)
+        if len(processes) > limits.most_processes or _threads(processes) > limits.most_processes:
+            most = f"task.most_processes={limits.most_processes:g}"
+            raise LimitExceeded(Status.DISQUALIFIED, f"it started more processes and threads than {most}")
+        hidden = held([process.pid for process in processes])
+        # The plain figure counts what processes share once for each of them; the fair one takes longer to read.
+        memory = _memory(processes, fair=False) + hidden.memory
+        if memory > limits.memory_gb * GB:
+            fair = _memory(processes, fair=True) + hidden.memory
+            if fair > limits.memory_gb * GB:
+                reason = f"it used more than task.memory_gb={limits.memory_gb:g}"
+                raise LimitExceeded(Status.OUT_OF_MEMORY, reason, fair / MB)
+        files, size = usage(self._folder)
+        if size + hidden.disk > limits.disk_bytes or files > MOST_FILES:
+            raise LimitExceeded(
+                Status.DISQUALIFIED, f"it wrote more than task.disk_gb={limits.disk_gb:g} or {MOST_FILES:,} files"
+            )
+        return Use(len(processes), memory / MB, self.cpu_seconds(processes))
+
+    def cpu_seconds(self, processes: list[psutil.Process]) -> float:
+        """So far. What has ended is known to the process that waited for it, or else from the last look at it."""
+        with_children = 0.0
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                times = process.cpu_times()
+                self._cpu[process.pid] = times.user + times.system
+                with_children += sum(times[:4])  # user and system, its own and of children that have ended
+        return max(with_children, sum(self._cpu.values()))
 
 
 def check_card(memory_mb: float, limits: Limits) -> None:
@@ -83,12 +101,23 @@ def check_card(memory_mb: float, limits: Limits) -> None:
         raise LimitExceeded(Status.OUT_OF_MEMORY, reason, memory_mb)
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    try:
+def family(pid: int) -> list[psutil.Process]:
+    """The process, its descendants, and what is in its group: a process whose parent has ended descends from nobody here."""
+    found: dict[int, psutil.Process] = {}
+    with contextlib.suppress(psutil.NoSuchProcess):
         first = psutil.Process(pid)
-        return [first, *first.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
+        found = {process.pid: process for process in (first, *first.children(recursive=True))}
+    return [*found.values(), *(process for process in group(pid) if process.pid not in found)]
+
+
+def group(pid: int) -> list[psutil.Process]:
+    """What is in the process group of that number."""
+    members = []
+    for number in psutil.pids():
+        with contextlib.suppress(OSError, psutil.NoSuchProcess):  # it has just ended
+            if os.getpgid(number) == pid:
+                members.append(psutil.Process(number))
+    return members
 
 
 def _threads(processes: list[psutil.Process]) -> int:
@@ -107,14 +136,6 @@ def _memory(processes: list[psutil.Process], fair: bool) -> int:
     return total
 
 
-def _cpu_seconds(processes: list[psutil.Process]) -> float:
-    total = 0.0
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
-            total += sum(process.cpu_times()[:4])  # user and system, its own and of children that have ended
-    return total
-
-
 def _fair_share(process: psutil.Process) -> int:
     """Bytes of memory, with what it shares divided by the number of its users; undivided where the system does not say."""
     try:
@@ -122,26 +143,3 @@ def _fair_share(process: psutil.Process) -> int:
     except psutil.AccessDenied:  # a process can refuse to be looked at, and macOS does it for all
         return int(process.memory_info().rss)
     return int(getattr(memory, "pss", memory.uss))
-
-
-def _usage(folder: Path) -> tuple[int, int]:
-    """Files below a folder, and the bytes that they take; links are not followed. Stops counting after MOST_FILES, and
-    where folders are nested deeper than a path can say: that is no less too much."""
-    files = size = 0
-    waiting = [str(folder)]
-    while waiting and files <= MOST_FILES:
-        try:
-            entries = list(os.scandir(waiting.pop()))
-        except (FileNotFoundError, PermissionError):
-            continue
-        except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
-                raise
-            return MOST_FILES + 1, size
-        for entry in entries:
-            files += 1
-            with contextlib.suppress(FileNotFoundError):
-                size += entry.stat(follow_symlinks=False).st_blocks * 512
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(entry.path)
-    return files, size
