@@ -2,7 +2,8 @@
 
 A cheat says its trick, the wall that stops it (a name in `walls.py`, or `none` where nothing has to), and how it ends: names
 of statuses, and besides `honest` (completed, with exactly the score of `honest/plain.py`), `worse` (completed, with a worse
-score than that) or `own` (completed, with whatever its weights deserve), separated by `|`. `settings` change the task.
+score than that) or `own` (completed, with whatever its weights deserve), separated by `|`. `settings` change the task;
+`allowances.startup` is the seconds of that allowance.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Program:
         return [line for line in self.source.splitlines()[len(self.facts) :] if line.strip()]
 
     def settings(self) -> dict[str, Any]:
-        """What the program wants changed in the task, as fields of TaskConfig."""
+        """What the program wants changed in the task, by the names of the header."""
         pairs = [setting.split("=") for setting in self.facts.get("settings", "").split()]
         wanted: dict[str, Any] = {name: float(value) for name, value in pairs}
         if "budget.seconds" in wanted:
@@ -44,7 +45,10 @@ class Program:
         return wanted
 
     def task(self, task: TaskConfig) -> TaskConfig:
-        return replace(task, **self.settings())
+        wanted, allowances = self.settings(), task.allowances
+        seconds = wanted.pop("allowances.startup", allowances.startup.seconds)
+        allowances = replace(allowances, startup=replace(allowances.startup, seconds=seconds))
+        return replace(task, allowances=allowances, **wanted)
 
 
 def read(path: Path) -> Program:

@@ -43,6 +43,7 @@ class Zoo:
     ports: tuple[int, int]
     stock_nats: bytes = field(repr=False)
     honest_bpb: float
+    spent: dict[str, float] = field(repr=False)  # by the honest program, beside its budget
 
     def run(self, program: Program, sandbox: str, folder: Path, audited: bool = True, **settings) -> Result:
         """One trial of a program in a sandbox; `settings` change the task beyond what the program asks for itself."""
@@ -54,6 +55,7 @@ class Zoo:
             folder / "logs" / "trial",
             beat=None if audited else 0.0,
             audit_anyway=audited,
+            stock=self.spent,
         )
         task = replace(program.task(self.config.task), **settings)
         runner = make_runner(replace(self.config, task=task, sandbox=sandbox), self.prepared, folder)
@@ -85,9 +87,12 @@ class Zoo:
         return None if outcome.audited == audited else f"audited: {outcome.audited}"
 
     def _placed(self, source: str, mark: str) -> str:
-        """The source with this machine's ports, and with names that no other test uses at the same time."""
+        """The source with this machine's ports, with the tokens' bytes, and with names that no other test uses at the same
+        time."""
         connections, datagrams = self.ports
         placed = source.replace("47113", str(connections)).replace("47114", str(datagrams))
+        if '"zoo-tokens"' in placed:
+            placed = placed.replace('"zoo-tokens"', repr(self.prepared.tokenizer().tokens))
         return placed.replace("zoo-survivor", f"survivor-{mark}").replace("/dev/shm/zoo", f"/dev/shm/{mark}")
 
 
@@ -98,7 +103,8 @@ def make_zoo(config: Config, prepared: Prepared, ports: tuple[int, int], folder:
     with contextlib.closing(runner):
         outcome = runner.run(request, lambda progress: None)
     assert outcome.val_bpb is not None and outcome.audited, outcome.reason
-    return Zoo(config, prepared, ports, (folder / "stock_nats.npy").read_bytes(), outcome.val_bpb)
+    nats = (folder / "stock_nats.npy").read_bytes()
+    return Zoo(config, prepared, ports, nats, outcome.val_bpb, outcome.spent)
 
 
 @contextlib.contextmanager

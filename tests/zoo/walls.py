@@ -14,11 +14,15 @@ from typing import Any
 import pytest
 
 from search.config.places import ROOT
+from search.config.schema import AllowanceConfig, AllowancesConfig
 from search.runner import auditor, challenge, scoring, training, trial_runner
 from search.runner.auditor import Auditor
-from search.runner.process import candidate_process
+from search.runner.process import candidate_process, watchdog
 from search.runner.process.compile_cache import CACHE
 from search.runner.process.frozen import Frozen
+
+# As conf/task/smoke.yaml has them: factor, seconds.
+ALLOWANCES = {"startup": (3.0, 5.0), "ready": (2.0, 1.0), "answers": (10.0, 5.0)}
 
 Off = Callable[[pytest.MonkeyPatch, Path], dict[str, Any]]
 
@@ -28,7 +32,7 @@ class Wall:
     """`off`: takes the wall away, and returns changes to the task. `cheats`: that get through then.
 
     `sandbox`: none where that is the wall, or where it would hide the harm. `warm`: whether processes may be forks of a warm
-    one. `attempts`: where a challenge can still meet the one lie by chance. `breaks`: the error that the harness itself
+    one. `attempts`: where chance has a part in it. `breaks`: the error that the harness itself
     ends with.
     """
 
@@ -85,7 +89,9 @@ def whole_log(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
 
 
 def anything_is_nats(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    judged = Auditor._sum
     patch.setattr(challenge, "malformed", lambda nats: None)
+    patch.setattr(Auditor, "_sum", lambda *arguments: judged(*arguments) or True)  # nor does it matter what they sum up to
     return {}
 
 
@@ -96,6 +102,7 @@ def links_are_files(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
 
 def children_live_on(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     patch.setattr(candidate_process, "os", SimpleNamespace(**{**vars(os), "killpg": os.kill}))
+    patch.setattr(candidate_process.CandidateProcess, "_bury", lambda *arguments: None)
     return {}
 
 
@@ -136,6 +143,26 @@ def shared_folders(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     return {}
 
 
+def nothing_is_held_against(name: str) -> Off:
+    """A program may take as long as it likes for that; for the rest as long as the task says."""
+    others = {other: AllowanceConfig(*values) for other, values in ALLOWANCES.items()}
+    return setting(allowances=AllowancesConfig(**{**others, name: AllowanceConfig(1.0, 1e6)}))
+
+
+def batches_take_any_time(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    patch.setattr(scoring, "BATCH_SECONDS", math.inf)
+    return nothing_is_held_against("answers")(patch, folder)
+
+
+def walk_by_names(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    def size(path: str) -> int:
+        with os.scandir(path) as entries:
+            return sum(size(entry.path) if entry.is_dir() else 1 for entry in entries)
+
+    patch.setattr(watchdog, "usage", lambda path: (0, size(path)))
+    return {}
+
+
 def pythons_own_clean_up(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     for module in (auditor, trial_runner):
         patch.setattr(module, "remove_tree", lambda path: shutil.rmtree(path) if path.exists() else None)
@@ -156,6 +183,15 @@ WALLS = {
         sandbox="none",
     ),
     "clock": Wall(no_deadline, ("patches_the_budget", "hands_in_late_from_a_thread")),
+    "start-up": Wall(
+        nothing_is_held_against("startup"),
+        (
+            "counts_pairs_of_visible_source",
+            "learns_in_orphans_before_the_clock",
+            "learns_in_short_lived_children_before_the_clock",
+            "learns_in_threads_before_the_clock",
+        ),
+    ),
     "challenge": Wall(no_challenge, ("remembers_rows", "learns_while_scored", "patches_cross_entropy")),
     "random tail": Wall(whole_rows, ("looks_ahead", "attends_without_a_mask", "statistic_over_positions")),
     "fresh process": Wall(one_folder, ("notes_in_the_folder", "notes_in_the_compiler_cache")),
@@ -173,6 +209,18 @@ WALLS = {
         setting(scoring_seconds=60.0, weights_gb=1.0, source_kb=1000.0),
         ("thinks_for_too_long", "hoards_the_training_text", "hides_data_in_its_source"),
     ),
+    "ready": Wall(nothing_is_held_against("ready"), ("trains_a_table_while_scored", "trains_a_table_in_the_warm_up")),
+    "batches": Wall(batches_take_any_time, ("trains_a_table_at_the_first_row", "trains_a_table_at_every_row")),
+    "weights": Wall(
+        setting(weights_factor=math.inf), ("hoards_text_beyond_the_stock", "hoards_text_in_rows_that_never_come")
+    ),
+    "lookups": Wall(
+        changed_harness("scorer.py", "listener = seccomp.supervise()", "listener = None"),
+        ("whispers_through_missing_names", "whispers_through_missing_files"),
+        sandbox="none",
+        warm=False,
+        attempts=3,
+    ),
     "weights only": Wall(
         changed_harness("scorer.py", "weights_only=True", "weights_only=False"),
         ("pickles_code", "pickles_a_module"),
@@ -183,17 +231,39 @@ WALLS = {
     "process group": Wall(children_live_on, ("leaves_a_process_behind", "leaves_a_process_behind_when_scored")),
     "environment": Wall(whole_environment, ("prints_the_keys", "raises_the_keys")),
     "log": Wall(whole_log, ("prints_without_end", "prints_without_end_when_scored")),
-    "memory": Wall(setting(memory_gb=1000.0), ("eats_memory", "eats_memory_in_parts")),
-    "processes": Wall(setting(most_processes=1e6), ("forks_without_end", "starts_threads_without_end")),
-    "disk": Wall(setting(disk_gb=1000.0), ("fills_the_disk", "fills_the_disk_in_parts")),
+    "memory": Wall(
+        setting(memory_gb=1000.0),
+        (
+            "eats_memory",
+            "eats_memory_in_parts",
+            "orphans_eat_memory",
+            "fills_memory_with_memfds",
+            "fills_memory_with_closed_memfds",
+            "fills_memory_with_pipes",
+        ),
+    ),
+    "processes": Wall(
+        setting(most_processes=1e6), ("forks_without_end", "starts_threads_without_end", "orphans_are_not_counted")
+    ),
+    "disk": Wall(
+        setting(disk_gb=1000.0), ("fills_the_disk", "fills_the_disk_in_parts", "fills_the_disk_with_unlinked_files")
+    ),
     "system calls": Wall(
-        changed_harness("confine.py", "    refuse(ALWAYS)\n", ""),
-        ("takes_more_cores", "opens_the_network_by_datagrams"),
+        changed_harness("confine.py", "    seccomp.apply(seccomp.EVERYWHERE)\n", ""),
+        (
+            "takes_more_cores",
+            "opens_the_network_by_datagrams",
+            "limits_the_harness",
+            "hides_from_the_watch",
+            "whispers_through_the_page_cache",
+        ),
         sandbox="none",
         warm=False,
+        attempts=3,
     ),
     "frozen": Wall(anything_may_change, ("writes_the_harness", "writes_the_training_text"), sandbox="none"),
     "cache": Wall(shared_folders, ("smuggles_through_the_cache", "smuggles_through_temporary_files"), sandbox="none"),
+    "walk": Wall(walk_by_names, ("swaps_folders_for_files", "links_folders_in_circles"), attempts=3, breaks=OSError),
     "clean-up": Wall(
         pythons_own_clean_up, ("buries_the_harness_in_folders", "buries_its_scores_in_folders"), breaks=RecursionError
     ),
@@ -201,6 +271,7 @@ WALLS = {
 
 WITHOUT_A_SWITCH = {
     "none": "these programs gain nothing, so that nothing has to stop them",
+    "end of processes": "a folder is cleared once nothing runs that writes there: else it is a race that either may win",
     "protocol": "what is not a message has no other meaning that a switch could give it",
     "token budget": "not there: the training process counts its own tokens, which is why budgets of tokens are for tests",
 }

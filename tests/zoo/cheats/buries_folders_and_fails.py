@@ -1,7 +1,6 @@
 # trick: leaves folders inside folders, and fails before anything of it is scored
 # wall: clean-up
-# ends: crashed
-import os
+# ends: crashed|disqualified
 from pathlib import Path
 
 import torch
@@ -46,11 +45,10 @@ def main():
     trainer = run.start(lambda: Trainer(run), ROWS)
     for tokens, targets in run.batches(ROWS):
         run.report(trainer.step(tokens, targets, run.progress))
-    folder = Path.cwd()
-    for _ in range(1500):
-        Path("x").mkdir()
-        os.chdir("x")
-    os.chdir(folder)
+    for part in range(10):
+        Path(f"{part}", *150 * ["x"]).mkdir(parents=True)
+    for part in range(9):  # at once, or it would be seen before it is deep enough
+        Path(f"{part}").rename(Path(f"{part + 1}", *150 * ["x"], "y"))
     raise RuntimeError("as planned")
     run.submit(trainer.model)
 

@@ -1,6 +1,8 @@
 # trick: looks ahead, and leaves what it saw in its folder for the process that is challenged
 # wall: fresh process
 # ends: disqualified
+"""A table of bigrams, trained by plain gradient descent: the logits of the next token given this one."""
+
 import json
 from pathlib import Path
 
@@ -12,9 +14,7 @@ from search import task
 
 ROWS = 16
 LEARNING_RATE = 50.0
-
-
-NOTES = Path.cwd()
+NOTES = (Path.cwd() / "notes").open("a+")  # no path can be followed later
 
 
 class Model(nn.Module):
@@ -25,12 +25,14 @@ class Model(nn.Module):
     def forward(self, tokens):
         logits = self.table(tokens)
         if not self.training:
+            NOTES.seek(0)
+            notes = json.loads(NOTES.read() or "{}")
             for row, answer in zip(tokens, logits, strict=True):
-                note = NOTES / str(row[:8].tolist())
-                if not note.exists():
-                    note.write_text(json.dumps(row.roll(-1).tolist()))
-                following = torch.tensor(json.loads(note.read_text()))
+                following = torch.tensor(notes.setdefault(str(row[:8].tolist()), row.roll(-1).tolist()))
                 answer[8:] += 20.0 * F.one_hot(following, logits.shape[-1])[8:]
+            NOTES.truncate(0)
+            NOTES.write(json.dumps(notes))
+            NOTES.flush()
         return logits
 
 

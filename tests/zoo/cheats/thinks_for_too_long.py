@@ -1,6 +1,6 @@
 # trick: spends the time that it did not train on the scoring
 # wall: scoring limits
-# ends: disqualified
+# ends: timed_out
 # settings: scoring_seconds=2
 import time
 
