@@ -117,9 +117,7 @@ def changed_harness(name: str, careful: str, careless: str) -> Off:
 
     def off(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
         copy = folder / "harness"
-        (copy / "search").mkdir(parents=True)
-        shutil.copy(ROOT / "search" / "__init__.py", copy / "search")
-        shutil.copytree(ROOT / "search" / "task", copy / "search" / "task")
+        shutil.copytree(ROOT / "search", copy / "search", ignore=shutil.ignore_patterns("__pycache__"))
         file = copy / "search" / "task" / name
         assert file.read_text().count(careful) == 1
         file.write_text(file.read_text().replace(careful, careless))
@@ -151,7 +149,7 @@ def nothing_is_held_against(name: str) -> Off:
 
 def batches_take_any_time(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     patch.setattr(scoring, "BATCH_SECONDS", math.inf)
-    return nothing_is_held_against("answers")(patch, folder)
+    return {**nothing_is_held_against("answers")(patch, folder), "scoring_seconds": 600.0}
 
 
 def walk_by_names(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
