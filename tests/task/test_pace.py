@@ -71,7 +71,7 @@ def run_on(device: Device, monkeypatch) -> Run:
     os.write(files[1], np.array([0, 600], np.int64).tobytes())
     for file in files:
         os.lseek(file, 0, os.SEEK_SET)
-    Channel(ours).send({"event": "go"}, files)
+    Channel(ours).send({"event": "go", "budget_seconds": BUDGET}, files)
     monkeypatch.setattr(run_module.time, "monotonic", device.monotonic)
     run = Run(Channel(theirs), settings)
     run._pace = Pace(device.event)
