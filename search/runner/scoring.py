@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ from search.task.protocol import ANSWER, SOURCE, WEIGHTS, Message, ProtocolError
 # with one another. So no batch may take much longer than the median one, and nor may the warm-up.
 WARM_UPS = 2  # batches of random tokens, at most
 BATCH_FACTOR, BATCH_SECONDS = 3.0, 0.5
+FLOAT_BYTES = np.dtype(np.float32).itemsize
 
 
 class ScoringFailed(Exception):
@@ -81,7 +83,7 @@ def ask_scorer(
     with CandidateProcess("search.task.scorer", folder, device, sandbox, limits, expects_file=True) as process:
         try:
             session = _Session(process, Meter(process, device), task, stock)
-            session.run(_settings(task, mode, shape[0]), inputs)
+            session.run(_settings(task, mode, shape[0]), inputs, folder / ANSWER, shape)
             status, reason = session.failure or (None, "")
         except Ended as end:
             status, reason = Status.CRASHED, f"scoring {end}"
@@ -91,11 +93,8 @@ def ask_scorer(
             status, reason = Status.DISQUALIFIED, f"scoring broke the protocol: {error}"
     if status is not None:
         raise ScoringFailed(status, reason, process.log())
-    output = folder / ANSWER
-    expected = shape[0] * shape[1] * np.dtype(np.float32).itemsize
-    if output.is_symlink() or not output.is_file() or output.stat().st_size != expected:
-        raise ScoringFailed(Status.DISQUALIFIED, "scoring left no answer of the right size", process.log())
-    return Answers(np.fromfile(output, np.float32).reshape(shape), session.ready, sum(session.batches))
+    values = np.frombuffer(session.values, np.float32).reshape(shape)
+    return Answers(values, session.ready, sum(session.batches))
 
 
 def _settings(task: TaskConfig, mode: str, rows: int) -> dict[str, Any]:
@@ -113,7 +112,7 @@ def _settings(task: TaskConfig, mode: str, rows: int) -> dict[str, Any]:
 
 
 class _Session:
-    """One scoring process: what it is told when, and what it spends. `failure`: how it failed, or None."""
+    """One scoring process: what it is told when, what it answers, and what it spends. `failure`: how it failed, or None."""
 
     def __init__(self, process: CandidateProcess, meter: Meter, task: TaskConfig, stock: Mapping[str, float] | None) -> None:
         self._process, self._meter, self._task, self._stock = process, meter, task, stock
@@ -121,9 +120,10 @@ class _Session:
         self.failure: tuple[Status, str] | None = None
         self.ready = 0.0
         self.batches: list[float] = []
+        self.values = bytearray()
 
-    def run(self, settings: dict[str, Any], inputs: Sequence[Path]) -> None:
-        """Raises Ended, LimitExceeded, ProtocolError, OSError."""
+    def run(self, settings: dict[str, Any], inputs: Sequence[Path], output: Path, shape: tuple[int, int]) -> None:
+        """`output`: the file of its answers. Raises Ended, LimitExceeded, ProtocolError, OSError."""
         if self._next("joined") is None:
             return
         began = self._meter.read()
@@ -133,21 +133,31 @@ class _Session:
                 return
             self.ready = self._meter.read() - began
         with ExitStack() as files:
+            # It has run the candidate's code: what lies there need not be a file.
+            answers = os.open(output, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            files.callback(os.close, answers)
             opened = [files.enter_context(path.open("rb")) for path in inputs]
             self._process.channel.send({"event": "rows"}, [file.fileno() for file in opened])
-        self._follow()
+            self._follow(answers, shape)
 
-    def _follow(self) -> None:
-        """Take the time of each batch until all are answered."""
+    def _follow(self, answers: int, shape: tuple[int, int]) -> None:
+        """Take each batch's answers and its time. What is said to be answered must be there, or a model could say so and go
+        on learning."""
+        rows, width = shape
         last = self._meter.read()
-        while (message := self._next("answered", "done")) is not None:
-            if message["event"] == "done":
-                break
+        for at in range(0, rows, self._task.scoring_batch):
+            if self._next("answered") is None:
+                return
             now = self._meter.read()
             self.batches.append(now - last)
             last = now
-        if self.failure is None and self.batches:
-            self._hold_against_itself(max(self.batches), median(self.batches))
+            size = min(self._task.scoring_batch, rows - at) * width * FLOAT_BYTES
+            values = os.pread(answers, size, len(self.values))
+            if len(values) != size:
+                self._fail(Status.DISQUALIFIED, "scoring left no answer of the right size")
+                return
+            self.values += values
+        self._hold_against_itself(max(self.batches), median(self.batches))
 
     def _hold_against_itself(self, longest: float, usual: float) -> None:
         """And against the stock."""

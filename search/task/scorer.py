@@ -46,39 +46,30 @@ def warm_up(model: Model, request: dict[str, Any]) -> None:
         model(tokens.to(request["device"])).float().cpu()
 
 
-def batches(rows: npt.NDArray[np.uint16], request: dict[str, Any], channel: Channel) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Where each batch of rows lies, and the rows; tells the harness when it has been answered."""
+def batches(rows: npt.NDArray[np.uint16], request: dict[str, Any]) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Where each batch of rows lies, and the rows."""
     for at in range(0, len(rows), request["batch_rows"]):
         part = rows[at : at + request["batch_rows"]]
         yield slice(at, at + len(part)), torch.from_numpy(part.astype(np.int64)).to(request["device"])
-        channel.send({"event": "answered"})
 
 
-def claim(model: Model, rows: npt.NDArray[np.uint16], request: dict[str, Any], channel: Channel) -> npt.NDArray[np.float32]:
-    """rows [n, T + 1] -> [n, T] nats of each row's tokens after the first."""
-    nats = np.empty((len(rows), rows.shape[1] - 1), dtype=np.float32)
-    for where, batch in batches(rows, request, channel):
+def claim(model: Model, rows: npt.NDArray[np.uint16], request: dict[str, Any]) -> Iterator[npt.NDArray[np.float32]]:
+    """rows [n, T + 1] -> batch by batch, [n, T] nats of each row's tokens after the first."""
+    for _, batch in batches(rows, request):
         tokens, targets = batch[:, :-1].contiguous(), batch[:, 1:]
         logits = model(tokens).float()
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-        nats[where] = loss.view(targets.shape).cpu().numpy()
-    return nats
+        yield loss.view(targets.shape).cpu().numpy()
 
 
 def answer(
-    model: Model,
-    rows: npt.NDArray[np.uint16],
-    positions: npt.NDArray[np.int64],
-    request: dict[str, Any],
-    channel: Channel,
-) -> npt.NDArray[np.float32]:
-    """rows [n, T], positions [n] -> [n, vocab_size] logits at each row's position."""
-    logits = np.empty((len(rows), request["vocab_size"]), dtype=np.float32)
-    for where, tokens in batches(rows, request, channel):
+    model: Model, rows: npt.NDArray[np.uint16], positions: npt.NDArray[np.int64], request: dict[str, Any]
+) -> Iterator[npt.NDArray[np.float32]]:
+    """rows [n, T], positions [n] -> batch by batch, [n, vocab_size] logits at each row's position."""
+    for where, tokens in batches(rows, request):
         asked = torch.from_numpy(positions[where].copy()).to(request["device"])
         chosen = model(tokens)[torch.arange(len(tokens), device=asked.device), asked]
-        logits[where] = chosen.float().cpu().numpy()
-    return logits
+        yield chosen.float().cpu().reshape(len(tokens), request["vocab_size"]).numpy()
 
 
 def serve(channel: Channel, request: dict[str, Any]) -> None:
@@ -93,20 +84,20 @@ def serve(channel: Channel, request: dict[str, Any]) -> None:
             warm_up(model, request)
             channel.send({"event": "ready"})
             _, files = channel.receive()  # from here on no path can be followed
-            output = _answers(model, [_read(number) for number in files], request, channel)
+            for numbers in _answers(model, [_read(number) for number in files], request):
+                _write(file, numbers.tobytes())
+                channel.send({"event": "answered"})  # the harness takes them at once: they cannot be changed later
     except Exception as error:
         channel.send({"event": "failed", "kind": failure_kind(error), "peak_memory_mb": memory.peak_mb()})
         raise
-    _write(file, output.tobytes())
-    channel.send({"event": "done"})
 
 
-def _answers(model: Model, inputs: list[bytes], request: dict[str, Any], channel: Channel) -> npt.NDArray[np.float32]:
+def _answers(model: Model, inputs: list[bytes], request: dict[str, Any]) -> Iterator[npt.NDArray[np.float32]]:
     length = request["sequence_length"]
     if request["mode"] == "claim":
-        return claim(model, np.frombuffer(inputs[0], np.uint16).reshape(-1, length + 1), request, channel)
+        return claim(model, np.frombuffer(inputs[0], np.uint16).reshape(-1, length + 1), request)
     rows = np.frombuffer(inputs[0], np.uint16).reshape(-1, length)
-    return answer(model, rows, np.frombuffer(inputs[1], np.int64), request, channel)
+    return answer(model, rows, np.frombuffer(inputs[1], np.int64), request)
 
 
 def _read(file: int) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import functools
 import platform
-import socket
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,6 @@ from search.runner.training import device_of
 from search.study.budget import budget_in_words
 from search.task import scorer
 from search.task.launch import failure_kind
-from search.task.protocol import Channel
 from tests.runner.device.hardware import BIG, SMALL, TWO_CARDS, put_nvidia_smi, trained
 
 
@@ -200,15 +198,13 @@ class Dtypes(TorchDispatchMode):
 
 def test_training_and_scoring_use_no_type_that_apples_gpus_lack(tmp_path):
     request = {"batch_rows": 2, "device": "cpu", "vocab_size": 64, "sequence_length": 16, "rows": 4}
-    ours, _theirs = socket.socketpair()
-    channel = Channel(ours)
     rows = np.random.default_rng(0).integers(64, size=(4, 17)).astype(np.uint16)
     with Dtypes() as mode:
         trainer, _ = trained(tmp_path, 2)
         with torch.inference_mode():
             scorer.warm_up(trainer.model, request)
-            scorer.claim(trainer.model, rows, request, channel)
-            scorer.answer(trainer.model, rows[:, :-1], np.arange(4), request, channel)
+            list(scorer.claim(trainer.model, rows, request))
+            list(scorer.answer(trainer.model, rows[:, :-1], np.arange(4), request))
     assert torch.float32 in mode.seen
     assert not mode.seen & {torch.float64, torch.uint16, torch.complex128}
 

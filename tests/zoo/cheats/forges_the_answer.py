@@ -28,7 +28,8 @@ class Model(nn.Module):
             self.calls += 1
             if self.calls == 2:  # one was to warm it up
                 self.file.write(np.full(64 * tokens.shape[1], 0.01, np.float32).tobytes())
-                self.channel.send({"event": "done"})
+                for _ in range(16):  # batches
+                    self.channel.send({"event": "answered"})
                 time.sleep(30)
         return self.table(tokens)
 
