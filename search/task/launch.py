@@ -12,9 +12,10 @@ import runpy
 import signal
 import sys
 
-from search.task import memory
+from search.task import memory, seccomp
 from search.task.confine import confine
 from search.task.protocol import Channel
+from search.task.system_calls import Policy
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -51,5 +52,6 @@ if __name__ == "__main__":
     if inherited is None:
         sys.exit("search.task.launch is started by the harness; to run a train.py by hand: python train.py")
     confine()
+    seccomp.apply([Policy.SENDING])
     inherited.send({"event": "launched"})
     run_candidate(inherited, "__main__")

@@ -17,7 +17,7 @@ class Policy(Enum):
     SKIPPED = auto()  # nothing is done, and success is said: for advice, and for what libraries do in passing
     LOCAL = auto()  # as REFUSED, but under Landlock only, where other programs' files are in reach
     LOCAL_SKIPPED = auto()  # as SKIPPED, but under Landlock only
-    SCORING = auto()  # as REFUSED, but in scoring processes only
+    SENDING = auto()  # as REFUSED, once the harness has been sent what it needs
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Call:
 HARMLESS_ADVICE = (0, 4, 8, 10, 11, 14, 15, 16, 17, 102, 103)
 AF_UNIX = 1
 
-REFUSED, SKIPPED, LOCAL, LOCAL_SKIPPED, SCORING = Policy
+REFUSED, SKIPPED, LOCAL, LOCAL_SKIPPED, SENDING = Policy
 
 OTHER_PROCESSES = (
     Call("ptrace", 101, 117, REFUSED),
@@ -105,8 +105,11 @@ WAYS_AROUND = (
     Call("mount", 165, 40, REFUSED),
     Call("umount2", 166, 39, REFUSED),
     Call("open_tree", 428, 428, REFUSED),
+    Call("open_tree_attr", 467, 467, REFUSED),
     Call("move_mount", 429, 429, REFUSED),
+    Call("mount_setattr", 442, 442, REFUSED),
     Call("fsopen", 430, 430, REFUSED),
+    Call("fspick", 433, 433, REFUSED),
     Call("name_to_handle_at", 303, 264, REFUSED),
     Call("open_by_handle_at", 304, 265, REFUSED),
     Call("fanotify_init", 300, 262, REFUSED),
@@ -117,8 +120,9 @@ NETWORK = (
     Call("socket", 41, 198, REFUSED, argument=0, values=(AF_UNIX,), allowed=True),
     Call("connect", 42, 203, LOCAL, looks_up=True),  # other programs' sockets in the file system
     Call("bind", 49, 200, looks_up=True),
-    Call("sendmsg", 46, 211, SCORING),  # these two may name a socket in the file system
-    Call("sendmmsg", 307, 269, SCORING),
+    # These two may name a socket in the file system, and send open files: what is on its way is in no process's figures.
+    Call("sendmsg", 46, 211, SENDING),
+    Call("sendmmsg", 307, 269, SENDING),
 )
 GROUPS = (  # a process that leaves its group would outlive the trial
     Call("setsid", 112, 157, LOCAL_SKIPPED),

@@ -1,0 +1,63 @@
+# trick: takes more memory than it may, for tables of pages that it only reads
+# wall: memory
+# ends: out_of_memory
+# settings: memory_gb=1
+"""A table of bigrams, trained by plain gradient descent: the logits of the next token given this one."""
+
+import mmap
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from search import task
+
+ROWS = 16
+LEARNING_RATE = 50.0
+NO_RESERVE = 0x4000  # linux/mman.h
+
+
+class Model(nn.Module):
+    def __init__(self, vocab_size):
+        super().__init__()
+        self.table = nn.Embedding(vocab_size, vocab_size)
+
+    def forward(self, tokens):
+        return self.table(tokens)
+
+
+def build_model(vocab_size, sequence_length):
+    return Model(vocab_size)
+
+
+class Trainer:
+    def __init__(self, run):
+        self.model = build_model(run.vocab_size, run.sequence_length).to(run.device)
+
+    def step(self, tokens, targets, progress):
+        loss = F.cross_entropy(self.model(tokens).flatten(0, 1), targets.flatten())
+        loss.backward()
+        with torch.no_grad():
+            for parameter in self.model.parameters():
+                parameter -= LEARNING_RATE * parameter.grad
+                parameter.grad = None
+        return loss.detach()
+
+
+def main():
+    run = task.join()
+    trainer = run.start(lambda: Trainer(run), ROWS)
+    for tokens, targets in run.batches(ROWS):
+        run.report(trainer.step(tokens, targets, run.progress))
+    area = mmap.mmap(-1, 2**40, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE, mmap.PROT_READ)
+    area.madvise(mmap.MADV_NOHUGEPAGE)
+    for at in range(0, 2**40, 2**21):
+        area[at]
+    time.sleep(1.0)
+    print("harm: took 2 GB of memory")
+    run.submit(trainer.model)
+
+
+if __name__ == "__main__":
+    main()
