@@ -8,13 +8,15 @@ from search.config.messages import UserError
 from search.config.places import ROOT, STUDIES
 from search.config.schema import Config
 from search.data.tokens import Prepared
-from search.runner.process import sandbox
+from search.runner.process import lookups, sandbox
 from search.runner.trial_runner import TrialRunner
 
 
 def make_runner(config: Config, prepared: Prepared, folder: Path, confirming: bool = False) -> TrialRunner:
     """A runner that keeps its files in `folder`. It scores validation, and the confirmation split only where it is
-    `confirming`. Raises UserError where the text is too short or cannot be read, or where the sandbox does not work."""
+    `confirming`. Raises UserError where the text is too short or cannot be read, or where the sandbox or the kernel does
+    not do."""
+    lookups.check_works()
     confines = sandbox.choose(config.sandbox, config.task.device)
     if confines.name != sandbox.Unprotected.name:
         sandbox.check_hidden([ROOT, STUDIES, folder, prepared.folder, Path("~").expanduser()])

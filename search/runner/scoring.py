@@ -127,7 +127,8 @@ class _Session:
         if self._next("joined") is None:
             return
         began = self._meter.read()
-        with nullcontext() if self._process.channel.file is None else Lookups(self._process.channel.file):
+        listener = self._process.channel.take_file()
+        with nullcontext() if listener is None else Lookups(listener):
             self._process.channel.send(settings)
             if self._next("ready") is None:
                 return
@@ -137,7 +138,11 @@ class _Session:
             answers = os.open(output, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             files.callback(os.close, answers)
             opened = [files.enter_context(path.open("rb")) for path in inputs]
-            self._process.channel.send({"event": "rows"}, [file.fileno() for file in opened])
+            with nullcontext(True) if listener is None else self._process.paused(self._deadline) as stands:
+                if not stands:
+                    self._fail(Status.TIMED_OUT, "scoring could not be held before it was shown what is scored")
+                    return
+                self._process.channel.send({"event": "rows"}, [file.fileno() for file in opened])
             self._follow(answers, shape)
 
     def _follow(self, answers: int, shape: tuple[int, int]) -> None:

@@ -31,7 +31,7 @@ class Channel:
     def __init__(self, connection: socket.socket, expects_file: bool = False) -> None:
         self.connection = connection
         self.closed = False
-        self.file: int | None = None
+        self._file: int | None = None
         self._expects_file = expects_file
         self._unread = b""
 
@@ -88,10 +88,17 @@ class Channel:
             return self.connection.recv(LONGEST_MESSAGE)
         data, files, _, _ = socket.recv_fds(self.connection, LONGEST_MESSAGE, 1)
         self._expects_file = False  # it comes with the first message
-        self.file = files[0] if files else None
+        self._file = files[0] if files else None
         return data
 
+    def take_file(self) -> int | None:
+        """The open file that came, for the caller to close, or None."""
+        file, self._file = self._file, None
+        return file
+
     def close(self) -> None:
+        if (file := self.take_file()) is not None:
+            os.close(file)
         self.connection.close()
 
 

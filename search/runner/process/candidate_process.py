@@ -13,6 +13,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
@@ -25,6 +26,7 @@ from search.runner.device.pinning import on_cores
 from search.runner.device.telemetry import Telemetry
 from search.runner.process import watchdog
 from search.runner.process.compile_cache import CACHE
+from search.runner.process.pause import paused
 from search.runner.process.sandbox import Sandbox
 from search.runner.process.watchdog import LimitExceeded, Limits, Use, Watchdog
 from search.task.confine import FILE_BYTES_VARIABLE
@@ -78,7 +80,7 @@ class CandidateProcess:
     def __init__(
         self, module: str, folder: Path, device: Device, sandbox: Sandbox, limits: Limits, expects_file: bool = False
     ) -> None:
-        """`expects_file`: take an open file that comes with the first message; `channel.file` is then its number."""
+        """`expects_file`: take an open file that comes with the first message, for `channel.take_file`."""
         self._device, self._limits, self._watched = device, limits, 0.0
         self.peak_memory_mb = 0.0  # of the machine's, at any look
         self.telemetry: Telemetry | None = None  # what is to hear of each look
@@ -159,6 +161,10 @@ class CandidateProcess:
     def cpu_seconds(self) -> float:
         """Of processor time, used so far by it and what it started."""
         return self._watchdog.cpu_seconds(watchdog.family(self._process.pid))
+
+    def paused(self, deadline: float) -> AbstractContextManager[bool]:
+        """See `search.runner.process.pause`."""
+        return paused(self._process.pid, deadline)
 
     def kill(self) -> None:
         """End the process and everything in its group, at once. What it printed stays readable."""

@@ -10,14 +10,34 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import select
 import struct
+import subprocess
+import sys
 import threading
+
+from search.config.messages import UserError
+from search.config.places import ROOT
 
 RECEIVE, SEND = 0xC0502100, 0xC0182101  # ioctls of linux/seccomp.h
 NOTICE_BYTES = 80  # struct seccomp_notif; its first 8 bytes are the call's id
 GO_ON = 1  # SECCOMP_USER_NOTIF_FLAG_CONTINUE
+
+
+SUPERVISED = "import os; from search.task import seccomp; seccomp.supervise(); os._exit(0)"
+
+
+@functools.cache
+def check_works() -> None:
+    """Raise UserError where this machine's kernel asks nobody."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if subprocess.run([sys.executable, "-c", SUPERVISED], env=environment, capture_output=True, check=False).returncode != 0:
+        raise UserError(
+            "scoring needs a kernel that lets the harness answer system calls (seccomp's user notification), and this one "
+            "does not.\nUse Linux 5.7 or later, outside of containers that answer them already"
+        )
 
 
 class Lookups:
