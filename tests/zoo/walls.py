@@ -238,6 +238,7 @@ WALLS = {
             "fills_memory_with_memfds",
             "fills_memory_with_closed_memfds",
             "fills_memory_with_pipes",
+            "fills_memory_with_page_tables",
         ),
     ),
     "processes": Wall(
