@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import functools
 import os
+import stat
 import struct
 import sys
 import time
@@ -42,7 +43,8 @@ def _below(path: str) -> Iterator[str]:
     if not Path(path).is_dir():
         yield path
         return
-    with contextlib.suppress(PermissionError), os.scandir(path) as entries:
+    yield path
+    with contextlib.suppress(OSError), os.scandir(path) as entries:  # unreadable for us, or no longer there
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield from _below(entry.path)
@@ -51,15 +53,20 @@ def _below(path: str) -> Iterator[str]:
 
 
 def _bring(path: str) -> int:
-    """Bytes of the file that are not in memory afterwards."""
+    """Bytes of the file that are not in memory afterwards; 0 of a folder, whose names need not be."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:  # unreadable for us, and so for candidates; or no longer there
         return 0
     try:
         facts = os.fstat(file)
+        stale = facts.st_atime <= facts.st_mtime or time.time() - facts.st_atime > RECENT_SECONDS
+        if stat.S_ISDIR(facts.st_mode):  # only the time of its reading tells something
+            if stale:
+                os.listdir(file)
+            return 0
         missing = _missing(file, facts.st_size)
-        if missing or facts.st_atime <= facts.st_mtime or time.time() - facts.st_atime > RECENT_SECONDS:
+        if missing or stale:
             while os.read(file, READ_BYTES) and missing:
                 pass
             missing = _missing(file, facts.st_size) if missing else 0
