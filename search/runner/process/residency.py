@@ -40,10 +40,9 @@ def _files(paths: tuple[Path, ...]) -> tuple[str, ...]:
 
 
 def _below(path: str) -> Iterator[str]:
-    if not Path(path).is_dir():
-        yield path
-        return
     yield path
+    if not Path(path).is_dir():
+        return
     with contextlib.suppress(OSError), os.scandir(path) as entries:  # unreadable for us, or no longer there
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
@@ -63,7 +62,8 @@ def _bring(path: str) -> int:
         stale = facts.st_atime <= facts.st_mtime or time.time() - facts.st_atime > RECENT_SECONDS
         if stat.S_ISDIR(facts.st_mode):  # only the time of its reading tells something
             if stale:
-                os.listdir(file)
+                with os.scandir(file) as entries:
+                    list(entries)
             return 0
         missing = _missing(file, facts.st_size)
         if missing or stale:
