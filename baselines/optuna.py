@@ -16,7 +16,8 @@ FAILURES = ("worst", "ignore")
 
 
 class OptunaSearch:
-    """Ask and tell through Optuna's own sampler. The stock is its first trial.
+    """Ask and tell through Optuna's own sampler. The stock is its first trial. What is being tried is a running trial of
+    Optuna's, which every sampler treats in its own way (TPE with `constant_liar` as a failure).
 
     `space`: the constants to set. `sampler`: a `_target_` node of an Optuna sampler, built with the search seed. `failure`:
     what the sampler is told of a trial without a score: `worst`, the worst score so far (it learns to stay away; a large
@@ -46,27 +47,27 @@ class OptunaSearch:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self.study = optuna.create_study(sampler=instantiate(sampler, seed=seed))
         self.study.enqueue_trial(self._stock_point())
-        self.asked = self.study.ask(self.distributions)
+        self.asked = {0: self.study.ask(self.distributions)}  # Optuna's trials by the numbers of ours
         self.scores: dict[int, float] = {}
 
-    def ask(self, history: Sequence[Trial]) -> Candidate:
-        self.asked = self.study.ask(self.distributions)
-        params = {name: _value(dimension, self.asked.params[name]) for name, dimension in self.dimensions.items()}
+    def ask(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate:
+        asked = self.asked[len(history) + len(pending)] = self.study.ask(self.distributions)
+        params = {name: _value(dimension, asked.params[name]) for name, dimension in self.dimensions.items()}
         text = source.set_constants(self.stock, params)
         changed = source.change(self.stock, text).constants
         note = ", ".join(f"{name}={_short(after)}" for name, (_, after) in changed.items())
         return Candidate(text, parent=0, params=params, note=note or "the stock's own constants")
 
     def tell(self, trial: Trial) -> None:
-        score = trial.val_bpb
+        asked, score = self.asked.pop(trial.number), trial.val_bpb
         if score is not None:
             self.scores[trial.number] = score
         elif self.failure == "worst" and trial.status is not Status.UNUSABLE and len(self.scores) > 1:
             score = max(self.scores.values())
         if score is None:
-            self.study.tell(self.asked, state=optuna.trial.TrialState.FAIL)
+            self.study.tell(asked, state=optuna.trial.TrialState.FAIL)
         else:
-            self.study.tell(self.asked, score)
+            self.study.tell(asked, score)
 
     def _stock_point(self) -> dict[str, Any]:
         """Where the stock lies in the space. Raises UserError where the space names a constant that it lacks, or leaves out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from search.strategy import Candidate, NoiseFloor, TaskFacts, Trial
 
@@ -12,7 +12,7 @@ class Seeds:
         self.stock = task.stock
         self.replicate = 0
 
-    def ask(self, history: Sequence[Trial]) -> Candidate:
+    def ask(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate:
         self.replicate += 1  # replicate 0 is the stock that begins every study
         return Candidate(self.stock, replicate=self.replicate, parent=0, note=f"training seed {self.replicate}")
 

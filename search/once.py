@@ -43,7 +43,7 @@ def main(config: Config) -> None:
             seed = training_seed(config.seed, 0)
             request = TrialRequest(stock.text, seed, folder / "logs" / "trial", is_stock=True)
             display.started(0, Origin.STOCK, config.start)
-            outcome = runner.run(request, display.progress)
+            outcome = runner.run(request, lambda progress: display.progress(0, progress))
     finally:
         display.close()
     if outcome.status is not Status.COMPLETED:

@@ -7,7 +7,7 @@ names it. `source` reads, sets and compares the constants of a `train.py` text.
 from search.config.messages import UserError
 from search.config.schema import DimensionConfig
 from search.study import source
-from search.study.contract import Done, NoiseFloor, Strategy, TaskFacts
+from search.study.contract import Done, NoiseFloor, Rebases, Strategy, TaskFacts
 from search.study.trial import Candidate, Cost, Origin, Outcome, Status, Trial, Unusable, Verdict
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "NoiseFloor",
     "Origin",
     "Outcome",
+    "Rebases",
     "Status",
     "Strategy",
     "TaskFacts",

@@ -59,9 +59,9 @@ def test_the_harness_never_imports_torch():
 
 def scores(folder):
     lines = [json.loads(line) for line in (folder / FILE).read_text().splitlines()]
-    started = {line["number"]: line["answer"]["source"] for line in lines if line["kind"] == "started"}
-    finished = [line for line in lines if line["kind"] == "finished"]
-    return [(line["number"], started[line["number"]], line["outcome"]["val_bpb"]) for line in finished]
+    asked = {line["number"]: line["answer"]["source"] for line in lines if line["kind"] == "asked"}
+    told = [line for line in lines if line["kind"] == "told"]
+    return [(line["number"], asked[line["number"]], line["outcome"]["val_bpb"]) for line in told]
 
 
 def wait_for(journal, kind, count, process):
@@ -82,7 +82,7 @@ def test_a_study_killed_in_the_middle_goes_on_as_if_nothing_had_been(quick_clone
     time.sleep(1.0)  # into the second trial
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert journal.read_text().count('"finished"') == 1
+    assert journal.read_text().count('"told"') == 1
     resumed = quick_clone.run(*command, "experiment=cut")
     assert resumed.returncode == 0, resumed.stdout
     assert scores(journal.parent) == scores(quick_clone.study("whole/smoke/optuna-tpe/0"))
@@ -101,7 +101,7 @@ def test_control_c_once_finishes_the_trial_and_twice_stops_now(quick_clone):
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130 and "stopping after the running trial" in output
-    assert journal.read_text().count('"finished"') == 1
+    assert journal.read_text().count('"told"') == 1
 
     process = quick_clone.popen(*command)
     wait_for(journal, "started", 2, process)
@@ -110,7 +110,7 @@ def test_control_c_once_finishes_the_trial_and_twice_stops_now(quick_clone):
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 130 and "Traceback" not in output
-    assert journal.read_text().count('"finished"') == 1 and '"interrupted"' in journal.read_text()
+    assert journal.read_text().count('"told"') == 1 and '"interrupted"' in journal.read_text()
 
 
 def test_a_multirun_checks_all_before_the_first_and_survives_a_failure(quick_clone):
@@ -230,6 +230,6 @@ def test_the_playbook_shows_the_whole_loop_and_says_what_it_is(quick_clone):
     done = quick_clone.run(*command)
     assert done.returncode == 0 and "proves nothing about LLMs" in done.stdout, done.stdout
     journal = quick_clone.study("autoresearch/cpu/agent-playbook/0") / FILE
-    outcomes = [json.loads(line)["outcome"] for line in journal.read_text().splitlines() if '"finished"' in line]
+    outcomes = [json.loads(line)["outcome"] for line in journal.read_text().splitlines() if '"told"' in line]
     assert [outcome["status"] for outcome in outcomes][3] == "disqualified"  # the model that looks ahead
     assert [outcome["status"] for outcome in outcomes][5] == "crashed"  # the tied head

@@ -38,7 +38,7 @@ def test_a_study_runs_for_a_user_whom_nobody_knows_and_in_ascii(unlisted, monkey
     assert done.returncode == 0, done.stdout
     assert NOTE.encode("ascii", "backslashreplace").decode() in done.stdout and done.stdout.isascii()
     journal = (unlisted.study("autoresearch/smoke/agent-playbook/0") / FILE).read_text(encoding="utf-8")
-    assert [line["outcome"]["status"] for line in map(json.loads, journal.splitlines()) if line["kind"] == "finished"] == [
+    assert [line["outcome"]["status"] for line in map(json.loads, journal.splitlines()) if line["kind"] == "told"] == [
         "completed",
         "completed",
     ]

@@ -24,10 +24,13 @@ from search.study.flags import flags
 
 @dataclass
 class Conversation:
-    """The calls of one proposal."""
+    """The calls of one proposal. `ask`: its number among the proposals. `anew`: so many calls were made before it had to be
+    begun anew."""
 
+    ask: int
     calls: list[Call] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  # of each reply that could not be used
+    anew: int = 0
 
     @property
     def problem(self) -> str:
@@ -73,6 +76,7 @@ class Agent:
         self.incumbent = Program(0, task.stock)
         self.verdicts: dict[int, Verdict] = {}
         self._known: dict[str, int] = {}  # programs that were tried, and the first trial of each
+        self._talks: dict[int, Conversation] = {}  # of the trials that are not told yet
         self._asks = 0
         self._read_program()  # a missing file is found before anything is spent
 
@@ -80,25 +84,39 @@ class Agent:
         """Raises UserError where the server, the model or the key do not do."""
         self.client.check()
 
-    def ask(self, history: Sequence[Trial]) -> Candidate | Unusable | Done:
-        due = self.rule.pending()
+    def ask(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate | Unusable | Done:
+        due = self.rule.due()
         if due is not None:
             return due
-        ask, self._asks = self._asks, self._asks + 1
-        talk = Conversation()
-        edited: str | None = None
+        number = len(history) + len(pending)
+        talk = self._talks[number] = Conversation(self._asks)
+        self._asks += 1
+        memory = self._memory(history, pending)
         try:
-            edited = self._converse(talk, history, ask)
+            edited = self._converse(talk, number, memory)
         except Exhausted as end:
-            if not talk.calls:
-                return Done(str(end))
-        self.recorder.end(len(history), ask, len(talk.calls), "" if edited is not None else talk.problem)
-        note, facts = self._facts(talk, edited)
-        if edited is None:
-            return Unusable(f"after {len(talk.calls)} replies: {talk.problem}", note, facts, self._cost(talk))
-        return Candidate(edited, parent=self.incumbent.trial, note=note, facts=facts, cost=self._cost(talk))
+            return Done(str(end))
+        return self._proposal(talk, number, edited)
+
+    def is_stale(self, candidate: Candidate) -> bool:
+        return candidate.replicate == 0 and candidate.parent != self.incumbent.trial
+
+    def rebase(self, number: int, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate | Unusable:
+        """The same edit of the new incumbent where it applies cleanly, else a new proposal."""
+        talk, memory = self._talks[number], self._memory(history, pending)
+        reply = talk.calls[-1].reply
+        try:
+            edited: str | None = self._usable(reply, pending, edit_only=True)
+            how = f"applied to trial {self.incumbent.trial}"
+        except edits.EditError as error:
+            talk.problems.append(f"its base was replaced by trial {self.incumbent.trial}, and there: {error}")
+            talk.anew = len(talk.calls)
+            how = f"asked anew for trial {self.incumbent.trial}"
+            edited = self._converse(talk, number, memory)
+        return self._proposal(talk, number, edited, stale=how)
 
     def tell(self, trial: Trial) -> Verdict:
+        self._talks.pop(trial.number, None)
         if trial.candidate is not None and trial.status is not Status.UNUSABLE:
             self._known.setdefault(source.program_hash(trial.candidate.source), trial.number)
         verdict = self._judge(trial)
@@ -107,7 +125,7 @@ class Agent:
 
     def _judge(self, trial: Trial) -> Verdict:
         if trial.val_bpb is None:
-            self.rule.failed()
+            self.rule.failed(trial, self.incumbent)
             # Of scoring an agent hears a status word; why training failed, it can learn from.
             told = "" if trial.status is Status.DISQUALIFIED else f", {trial.outcome.reason}"
             return Verdict(False, f"no score: {trial.status}{told}")
@@ -115,51 +133,73 @@ class Agent:
             self.incumbent.scores[0] = trial.val_bpb
             return Verdict(True, "the stock, to begin with")
         if not trial.outcome.audited:
-            self.rule.failed()
+            self.rule.failed(trial, self.incumbent)
             return Verdict(False, "too far from the best to be audited, and so nothing to build on")
         verdict, self.incumbent = self.rule.judge(trial, self.incumbent)
         return verdict
 
-    def _converse(self, talk: Conversation, history: Sequence[Trial], ask: int) -> str | None:
-        """Ask until a reply is a program that is worth training, or until the repairs are used up. Raises Exhausted.
+    def _memory(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> prompt.Memory:
+        return prompt.Memory(history, self.verdicts, self.incumbent, pending)
+
+    def _proposal(self, talk: Conversation, number: int, edited: str | None, stale: str = "") -> Candidate | Unusable:
+        """What a conversation has come to, with what goes on record. `stale`: what was done where its base was replaced."""
+        self.recorder.end(number, talk.ask, len(talk.calls), "" if edited is not None else talk.problem)
+        note, facts = self._facts(talk, edited)
+        if stale:
+            facts["stale"] = stale
+        if edited is None:
+            return Unusable(f"after {len(talk.calls)} replies: {talk.problem}", note, facts, self._cost(talk))
+        return Candidate(edited, parent=self.incumbent.trial, note=note, facts=facts, cost=self._cost(talk))
+
+    def _converse(self, talk: Conversation, number: int, memory: prompt.Memory) -> str | None:
+        """Ask until a reply is a program that is worth training, or until the repairs are used up or nobody answers any
+        more. Raises Exhausted where nobody answered at all.
 
         A call that is on record is not made again, and its prompt is not composed again either.
         """
-        for call in range(self.repairs + 1):
-            made = self.recorder.recorded(len(history), call) or self._call(talk, history, ask, call)
+        for _ in range(self.repairs + 1):
+            try:
+                made = self.recorder.recorded(number, len(talk.calls)) or self._call(talk, number, memory)
+            except Exhausted:
+                if not talk.calls:
+                    raise
+                return None
             talk.calls.append(made)
             try:
-                return self._usable(made.reply)
+                return self._usable(made.reply, memory.pending)
             except edits.EditError as error:
                 talk.problems.append(str(error))
         return None
 
-    def _call(self, talk: Conversation, history: Sequence[Trial], ask: int, call: int) -> Call:
+    def _call(self, talk: Conversation, number: int, memory: prompt.Memory) -> Call:
         """Ask for the proposal, or for a repair with what was said before. A server that does not take the conversation
         (it has become too long, say) is asked for the proposal anew. Raises as Client.complete."""
-        program = self._read_program()
-        memory = prompt.Memory(history, self.verdicts, self.incumbent)
+        program, call = self._read_program(), len(talk.calls)
         first = prompt.compose(program, self.task, self.noise_floor, memory)
         messages: Messages = first
-        for made, problem in zip(talk.calls, talk.problems, strict=True):
+        for made, problem in list(zip(talk.calls, talk.problems, strict=True))[talk.anew :]:
             messages = prompt.repair(messages, "" if is_cut_off(made.reply) else answer(made.reply.text), problem)
         try:
-            return self.recorder.complete(len(history), messages, program, ask, call)
+            return self.recorder.complete(number, messages, program, talk.ask, call)
         except Refused:
-            if not talk.calls:
+            if call == talk.anew:
                 raise
-            return self.recorder.complete(len(history), first, program, ask, call)
+            return self.recorder.complete(number, first, program, talk.ask, call)
 
-    def _usable(self, reply: Reply) -> str:
-        """The program that a reply makes. Raises EditError for one that there is no point in training."""
+    def _usable(self, reply: Reply, pending: Mapping[int, Candidate], edit_only: bool = False) -> str:
+        """The program that a reply makes. `edit_only`: a whole file does not do. Raises EditError for one that there is no
+        point in training."""
         if problem := no_answer(reply):
             raise edits.EditError(problem)
-        edited = edits.new_program(answer(reply.text), self.incumbent.source)
+        edited = edits.new_program(answer(reply.text), self.incumbent.source, edit_only)
         program = source.program_hash(edited)
         if program == source.program_hash(self.incumbent.source):
             raise edits.EditError("the edit changes nothing but comments, docstrings or formatting")
         if program in self._known:
             raise edits.EditError(f"this is the program of trial {self._known[program]} again, which is tried already")
+        for number, candidate in pending.items():
+            if program == source.program_hash(candidate.source):
+                raise edits.EditError(f"this is the program of trial {number}, which is being tried by now")
         return edited
 
     def _facts(self, talk: Conversation, edited: str | None) -> tuple[str, dict[str, str]]:

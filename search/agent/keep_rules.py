@@ -34,16 +34,18 @@ class Program:
 
 
 class KeepRule(Protocol):
+    """Trials may be judged in any order of finishing."""
+
     def judge(self, trial: Trial, incumbent: Program) -> tuple[Verdict, Program]:
         """What to make of a scored trial, and which program is the incumbent from now on."""
         ...
 
-    def pending(self) -> Candidate | None:
-        """A replicate that must be trained before the next proposal."""
+    def due(self) -> Candidate | None:
+        """A replicate that must be trained before the next proposal. It is not due again."""
         ...
 
-    def failed(self) -> None:
-        """The last trial has no score."""
+    def failed(self, trial: Trial, incumbent: Program) -> None:
+        """A trial has no score."""
         ...
 
 
@@ -65,10 +67,10 @@ class Margin:
         self.best = better(self.best, incumbent)
         return compare(rival, incumbent, self.best, self.noise, self.margin)
 
-    def pending(self) -> Candidate | None:
+    def due(self) -> Candidate | None:
         return None
 
-    def failed(self) -> None:
+    def failed(self, trial: Trial, incumbent: Program) -> None:
         """Changes nothing."""
 
 
@@ -86,11 +88,23 @@ class Greedy(Margin):
         return Verdict(better, words), rival if better else incumbent
 
 
+@dataclass
+class Claim:
+    """A program that seems better than the incumbent, until both are trained again. `due`: what is not asked for yet.
+    `missing`: the programs whose run is not told yet."""
+
+    rival: Program
+    due: list[Candidate] = field(default_factory=list)
+    missing: set[str] = field(default_factory=set)
+
+
 class Replicate:
     """A claimed improvement is trained again, as replicate 1, before it is kept; means decide, as under `margin`.
 
     So that both sides of the comparison have the same replicates, the incumbent is trained again too where it was not. A
     replicate that fails is not asked for again, which would be the same training once more: later claims use the next one.
+    One claim is settled after the other; what was claimed meanwhile waits, and is dropped where the incumbent has become
+    better than it.
     """
 
     def __init__(self, noise: NoiseFloor | None, margin: float) -> None:
@@ -98,45 +112,60 @@ class Replicate:
         self.margin = margin
         self.best: Program | None = None
         self._replicate = 1
-        self._rival: Program | None = None
-        self._queue: list[Candidate] = []
+        self._claim: Claim | None = None
+        self._rivals: list[Program] = []  # that wait
 
     def judge(self, trial: Trial, incumbent: Program) -> tuple[Verdict, Program]:
         candidate, score = trial.candidate, trial.val_bpb
         assert candidate is not None and score is not None
-        if self._queue:
+        if candidate.replicate > 0:
             return self._judge_replicate(candidate, score, incumbent)
-        rival = Program(trial.number, candidate.source, {candidate.replicate: score})
         if score >= incumbent.scores[0]:
             return Verdict(False, f"{score - incumbent.scores[0]:+.4f} against trial {incumbent.trial}"), incumbent
-        self._rival = rival
-        for program in (incumbent, rival):
-            if self._replicate not in program.scores:
-                note = f"trial {program.trial} again, another training seed"
-                again = Candidate(program.source, replicate=self._replicate, parent=program.trial, note=note)
-                self._queue.append(again)
+        self._rivals.append(Program(trial.number, candidate.source, {0: score}))
+        self._open(incumbent)
         claim = f"claims {score - incumbent.scores[0]:+.4f}; kept only if replicate {self._replicate} agrees"
         return Verdict(False, claim), incumbent
 
-    def pending(self) -> Candidate | None:
-        return self._queue[0] if self._queue else None
+    def due(self) -> Candidate | None:
+        return self._claim.due.pop(0) if self._claim is not None and self._claim.due else None
 
-    def failed(self) -> None:
+    def failed(self, trial: Trial, incumbent: Program) -> None:
         """If it was a replicate, the claim is dropped."""
-        if self._queue:
+        candidate, claim = trial.candidate, self._claim
+        if candidate is not None and claim is not None and candidate.replicate == self._replicate:
             self._replicate += 1
-        self._queue, self._rival = [], None
+            self._claim = None
+            self._open(incumbent)
+
+    def _open(self, incumbent: Program) -> None:
+        """Take up the next claim, unless one is open."""
+        while self._claim is None and self._rivals:
+            rival = self._rivals.pop(0)
+            if rival.scores[0] < incumbent.scores[0]:
+                again = [program for program in (incumbent, rival) if self._replicate not in program.scores]
+                due = [self._again(program) for program in again]
+                self._claim = Claim(rival, due, {program.source for program in again})
+
+    def _again(self, program: Program) -> Candidate:
+        note = f"trial {program.trial} again, another training seed"
+        return Candidate(program.source, replicate=self._replicate, parent=program.trial, note=note)
 
     def _judge_replicate(self, candidate: Candidate, score: float, incumbent: Program) -> tuple[Verdict, Program]:
-        rival = self._rival
-        assert rival is not None
-        due = self._queue.pop(0)
-        (incumbent if due.source == incumbent.source else rival).scores[candidate.replicate] = score
-        if self._queue:
-            return Verdict(False, f"the incumbent's mean is now {incumbent.score:.4f}"), incumbent
-        self._rival = None
+        claim = self._claim
+        if claim is None or candidate.replicate != self._replicate or candidate.source not in claim.missing:
+            return Verdict(False, "its claim was dropped: another training run of it failed"), incumbent
+        claim.missing.discard(candidate.source)
+        (incumbent if candidate.source == incumbent.source else claim.rival).scores[candidate.replicate] = score
+        if claim.missing:
+            again = incumbent if candidate.source == incumbent.source else claim.rival
+            whose = "the incumbent's" if again is incumbent else "its"
+            return Verdict(False, f"{whose} mean is now {again.score:.4f}"), incumbent
+        self._claim = None
         self.best = better(self.best, incumbent)
-        return compare(rival, incumbent, self.best, self.noise, self.margin)
+        verdict, kept = compare(claim.rival, incumbent, self.best, self.noise, self.margin)
+        self._open(kept)
+        return verdict, kept
 
 
 def better(best: Program | None, incumbent: Program) -> Program:

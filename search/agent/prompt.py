@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search.agent.keep_rules import Program
-from search.strategy import NoiseFloor, Origin, Status, TaskFacts, Trial, Verdict, source
+from search.strategy import Candidate, NoiseFloor, Origin, Status, TaskFacts, Trial, Verdict, source
 
 RECENT = 20  # trials told one by one; older ones are counted, and the best of them named
 OLDER_NAMED = 10
@@ -35,16 +35,17 @@ new file in one ```python fence. Propose one idea, complete and ready to run."""
 
 @dataclass(frozen=True)
 class Memory:
-    """What the agent knows of its study. `verdicts`: by trial number."""
+    """What the agent knows of its study. `history`: in the order of telling. `verdicts`, `pending`: by trial number."""
 
     history: Sequence[Trial]
     verdicts: Mapping[int, Verdict]
     incumbent: Program
+    pending: Mapping[int, Candidate]
 
     @property
     def peak_memory_mb(self) -> float:
         """The peak memory of the current program's training run."""
-        return self.history[self.incumbent.trial].outcome.peak_memory_mb
+        return next(trial for trial in self.history if trial.number == self.incumbent.trial).outcome.peak_memory_mb
 
 
 def compose(program: str, task: TaskFacts, noise: NoiseFloor | None, memory: Memory) -> list[dict[str, str]]:
@@ -58,6 +59,7 @@ def compose(program: str, task: TaskFacts, noise: NoiseFloor | None, memory: Mem
         "Edits that were kept, the largest gains first": _best_diffs(memory),
         "Earlier trials, condensed": _older(memory),
         f"The last {RECENT} trials": _recent(memory, noise),
+        "Being tried now, without a result yet (do not propose these again)": _pending(memory),
         "End of the last failed training's output": _last_failure(memory),
         f"Current train.py (trial {memory.incumbent.trial}, val_bpb {memory.incumbent.score:.4f})": (
             f"```python\n{memory.incumbent.source.rstrip()}\n```"
@@ -152,6 +154,12 @@ def _difference(trial: Trial, memory: Memory, noise: NoiseFloor | None) -> str:
     difference = trial.val_bpb - memory.incumbent.score
     units = f" ({difference / (noise.sd * 2**0.5):+.1f} sd)" if noise is not None and noise.sd > 0 else ""
     return f"{difference:+.4f}{units}"
+
+
+def _pending(memory: Memory) -> str:
+    return "\n".join(
+        f"- trial {number}: {candidate.note[: 2 * NOTE_CHARACTERS]}" for number, candidate in memory.pending.items()
+    )
 
 
 def _last_failure(memory: Memory) -> str:

@@ -121,6 +121,8 @@ class StudyConfig:
     train_hours: float | None = None
     usd: float | None = None
     anchor_every: int | None = None  # trials between two runs of the stock
+    parallel: int = 1  # trials at once
+    ahead: int = 0  # proposals asked for while as many trials run as may
 
 
 @dataclass

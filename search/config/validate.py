@@ -123,6 +123,8 @@ def _check_study(study: StudyConfig) -> None:
         require(value is None or value > 0, f"study.{key}", value, "must be above 0, or null for no limit")
     every = study.anchor_every
     require(every is None or every > 0, "study.anchor_every", every, "must be above 0, or null for no anchors")
+    require(study.parallel > 0, "study.parallel", study.parallel, "must be 1 or more trials at once")
+    require(study.ahead in (0, 1), "study.ahead", study.ahead, "must be 0 or 1 proposal asked for in advance")
 
 
 def _check_space(space: dict[str, DimensionConfig]) -> None:

@@ -27,7 +27,7 @@ def main(config: ConfirmConfig) -> None:
     with open_confirmation(config, plain.say) as confirmation:
         journal, publisher = confirmation.journal, confirmation.publisher
         for stage in confirmation.stages():
-            stopped = conduct(journal, publisher, console, stage.trials, stage.make, summary)
+            stopped = conduct(journal, publisher, console, stage.trials, stage.run, summary)
             if stopped:
                 break
         say_where(plain, publisher)

@@ -115,10 +115,11 @@ class Blocks:
         self.runs = schedule(plans)
         self.texts = texts
 
-    def ask(self, history: Sequence[Trial]) -> Candidate | Done:
-        if len(history) == len(self.runs):
+    def ask(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate | Done:
+        number = len(history) + len(pending)
+        if number == len(self.runs):
             return Done("everything planned is trained")
-        run = self.runs[len(history)]
+        run = self.runs[number]
         return Candidate(self.texts[run.arm], run.replicate, 0, note=run.note, facts=run.facts)
 
     def tell(self, trial: Trial) -> Verdict:

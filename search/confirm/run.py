@@ -18,23 +18,24 @@ from search.confirm.results import screened
 from search.confirm.settings import Settings
 from search.confirm.studies import CONFIRMATION, StudyRecord, check_comparable, check_text, read_studies, task_folder
 from search.data.tokens import prepare_data
-from search.executor.local import make_runner
+from search.executor.drive import Display, drive
+from search.executor.local import LocalExecutor, make_runner
 from search.runner.trial_runner import TrialRunner, check_task
 from search.study.budget import Budget
 from search.study.code import harness_hash
 from search.study.identity import Opening, Stock, open_study, task_facts
 from search.study.journal import Journal
-from search.study.study import Display, Study
+from search.study.study import Study
 from search.tracking.publisher import MlflowPublisher
 from search.tracking.store import check_store
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What is trained next. `trials`: how many the journal will then hold. `make`: as `console.conduct` takes it."""
+    """What is trained next. `trials`: how many the journal will then hold. `run`: as `console.conduct` takes it."""
 
     trials: int
-    make: Callable[[Display, Callable[[], bool]], Study]
+    run: Callable[[Display, Callable[[], bool]], str]
 
 
 @contextmanager
@@ -102,23 +103,20 @@ class Confirmation:
         for line in announcement(plan, strategy.runs[len(self.journal.entries) :], self.studies):
             self.say(line)
 
-        def make(display: Display, stop: Callable[[], bool]) -> Study:
-            return Study(
+        def run(display: Display, stop: Callable[[], bool]) -> str:
+            study = Study(
                 strategy=strategy,
-                runner=self.runner,
                 journal=self.journal,
-                publisher=self.publisher,
-                display=display,
                 budget=Budget(StudyConfig(trials=len(strategy.runs))),
                 stock=self.studies[0].stock,
                 search_seed=0,
                 audit_share=1.0,
                 seed_of=lambda _, replicate: seed_of(replicate),
                 stock_facts=FIRST.facts,
-                stop=stop,
             )
+            return drive(study, LocalExecutor(self.runner, 1, display.progress), display, self.publisher, stop)
 
-        return Stage(len(strategy.runs), make)
+        return Stage(len(strategy.runs), run)
 
 
 def _config(base: Config, asked: ConfirmConfig) -> Config:

@@ -137,4 +137,5 @@ def _read(folder: Path, say: Callable[[str], None]) -> StudyRecord | None:
         raise UserError(
             f"{folder}: was made by another version of fairtrial ({error}).\nMove that folder away, or use that version"
         ) from error
-    return StudyRecord(header["identity"], config, header, tuple(journal.entries))
+    entries = sorted(journal.entries, key=lambda entry: entry.number)
+    return StudyRecord(header["identity"], config, header, tuple(entries))

@@ -11,9 +11,9 @@ from rich.table import Table
 from search.config.messages import UserError
 from search.console.interrupt import Interrupts
 from search.console.progress import Foresee, PlainDisplay, make_display
-from search.study.complete import Complete
+from search.executor.drive import Display
 from search.study.journal import Entry, Journal
-from search.study.study import STOPPED, Display, Study
+from search.study.study import STOPPED
 from search.study.trial import Origin
 from search.tracking.links import directions, studies_page
 from search.tracking.publisher import MlflowPublisher
@@ -24,13 +24,13 @@ def conduct(
     publisher: MlflowPublisher,
     console: Console,
     trials: int | None,
-    make: Callable[[Display, Callable[[], bool]], Study | Complete],
+    run: Callable[[Display, Callable[[], bool]], str],
     summarise: Callable[[Sequence[Entry]], Table],
     foresee: Foresee = lambda entries: None,
 ) -> bool:
     """Run a study to its end. Returns whether it was stopped on request.
 
-    `make`: from a display, and a function that says whether a stop is requested, to the study. `foresee`: from the
+    `run`: from a display, and a function that says whether a stop is requested, to why the study ended. `foresee`: from the
     finished trials to a line that says when all will be over, or None.
     """
     done = sum(entry.trial.origin is not Origin.ANCHOR for entry in journal.entries)
@@ -41,7 +41,7 @@ def conduct(
     done_before = len(journal.entries)
     with Interrupts(display.say) as interrupts:
         try:
-            reason = make(display, lambda: interrupts.requested).run()
+            reason = run(display, lambda: interrupts.requested)
             interrupts.over()
             journal.append("ended", reason=reason)
         except BaseException as error:

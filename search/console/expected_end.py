@@ -13,8 +13,8 @@ from search.study.journal import Entry
 
 
 def expected_end(study: StudyConfig, budget: BudgetConfig, entries: Sequence[Entry], now: datetime) -> str | None:
-    """A line from what the finished trials took; before the first one from the budget of a training run, where that is in
-    seconds, and then the earliest end. None where nothing says when it ends, or nothing is left."""
+    """A line from what the finished trials took, and how many run at once; before the first one from the budget of a
+    training run, where that is in seconds, and then the earliest end. None where nothing says when, or nothing is left."""
     train_seconds = mean(entry.trial.outcome.train_seconds for entry in entries) if entries else budget.seconds
     if train_seconds is None:
         return None
@@ -22,10 +22,10 @@ def expected_end(study: StudyConfig, budget: BudgetConfig, entries: Sequence[Ent
     if not left:
         return None
     if not entries:
-        earliest = _moment(left * train_seconds, now)
+        earliest = _moment(left * train_seconds / study.parallel, now)
         return f"{left} trials of {_duration(train_seconds)} and more: ends {earliest} at the earliest"
     seconds = mean(map(_seconds, entries))
-    return f"{left} more trials of about {_duration(seconds)}: ends about {_moment(left * seconds, now)}"
+    return f"{left} more trials of about {_duration(seconds)}: ends about {_moment(left * seconds / study.parallel, now)}"
 
 
 def _trials_left(study: StudyConfig, entries: Sequence[Entry], train_seconds: float) -> int | None:

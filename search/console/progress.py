@@ -1,4 +1,4 @@
-"""What a study shows while it runs: two bars on a terminal, plain lines elsewhere, one table at the end."""
+"""What a study shows while it runs: bars on a terminal, plain lines elsewhere, one table at the end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statistics import mean, stdev
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from search.config.messages import printable
@@ -26,14 +26,13 @@ Foresee = Callable[[Sequence[Entry]], str | None]
 
 
 class PlainDisplay:
-    """A line per trial, and now and then one about the trial that runs. For logs and pipes."""
+    """A line per trial, and now and then one about each that runs. For logs and pipes."""
 
     def __init__(self, console: Console, foresee: Foresee = lambda entries: None) -> None:
         """`foresee`: see `make_display`."""
         self.console = console
         self.foresee = foresee
-        self._label = ""
-        self._spoke = 0.0
+        self._spoke: dict[int, float] = {}  # of each running trial, when a line was last said about it
 
     def say(self, text: str) -> None:
         self.console.print(escape(printable(masked(text))), soft_wrap=True, highlight=False)
@@ -42,19 +41,19 @@ class PlainDisplay:
         """The strategy is asked for a trial, which an LLM may take minutes to answer."""
 
     def started(self, number: int, origin: Origin, note: str) -> None:
-        self._label = f"trial {number}"
-        self._spoke = time.monotonic()
-        self.say(f"{self._label}: {one_line(note)}")
+        self._spoke[number] = time.monotonic()
+        self.say(f"{_label(number)}: {one_line(note)}")
 
-    def progress(self, progress: TrialProgress) -> None:
+    def progress(self, number: int, progress: TrialProgress) -> None:
+        """May be called from any thread."""
         if progress.phase == "waiting":
-            self.say(f"{self._label}: waiting for a free device")
-        elif progress.phase == "train" and time.monotonic() - self._spoke >= LINE_SECONDS:
-            self._spoke = time.monotonic()
-            self.say(f"{self._label}: {describe(progress)}")
+            self.say(f"{_label(number)}: waiting for a free device")
+        elif progress.phase == "train" and time.monotonic() - self._spoke[number] >= LINE_SECONDS:
+            self._spoke[number] = time.monotonic()
+            self.say(f"{_label(number)}: {describe(progress)}")
 
     def finished(self, entry: Entry, winner: Entry | None, left: str) -> None:
-        self.say(f"{self._label}: {result(entry)} | {_standing(winner, left)}")
+        self.say(f"{_label(entry.number)}: {result(entry)} | {_standing(winner, left)}")
         self._say_end(entry)
 
     def _say_end(self, entry: Entry) -> None:
@@ -67,7 +66,7 @@ class PlainDisplay:
 
 
 class BarDisplay(PlainDisplay):
-    """Above, a line per finished trial; below, a bar for the study and one for the running trial."""
+    """Above, a line per finished trial; below, a bar for the study and one for each trial that runs or is asked for."""
 
     def __init__(self, console: Console, trials: int | None, done: int, foresee: Foresee = lambda entries: None) -> None:
         super().__init__(console, foresee)
@@ -80,21 +79,22 @@ class BarDisplay(PlainDisplay):
             console=console,
         )
         self._study = self._bars.add_task("study", total=trials, completed=done, text="")
-        self._trial = self._bars.add_task("trial", total=1.0, text="")
+        self._trials: dict[int, TaskID] = {}
+        self._free: list[TaskID] = []  # bars of trials that have ended
         self._bars.start()
 
     def asking(self, number: int) -> None:
-        self._bars.reset(self._trial, description=f"trial {number}", text="asking the strategy")
+        self._show(number, _label(number), "asking the strategy")
 
     def started(self, number: int, origin: Origin, note: str) -> None:
-        self._label = f"trial {number}"
-        self._bars.reset(self._trial, description=escape(f"{self._label}: {one_line(note)[:NOTE_WIDTH]}"), text="")
+        self._show(number, escape(f"{_label(number)}: {one_line(note)[:NOTE_WIDTH]}"), "")
 
-    def progress(self, progress: TrialProgress) -> None:
-        self._bars.update(self._trial, completed=progress.share, text=escape(describe(progress)))
+    def progress(self, number: int, progress: TrialProgress) -> None:
+        self._bars.update(self._trials[number], completed=progress.share, text=escape(describe(progress)))
 
     def finished(self, entry: Entry, winner: Entry | None, left: str) -> None:
-        self.say(f"{self._label}: {result(entry)}")
+        self._free.append(self._trials.pop(entry.number))
+        self.say(f"{_label(entry.number)}: {result(entry)}")
         self._say_end(entry)
         if entry.trial.origin is not Origin.ANCHOR:
             self._bars.advance(self._study)
@@ -103,6 +103,12 @@ class BarDisplay(PlainDisplay):
     def close(self) -> None:
         self._bars.stop()
 
+    def _show(self, number: int, description: str, text: str) -> None:
+        """A trial's bar, from its beginning."""
+        if number not in self._trials:
+            self._trials[number] = self._free.pop() if self._free else self._bars.add_task("", total=1.0, text="")
+        self._bars.reset(self._trials[number], description=description, text=text)
+
 
 def make_display(
     console: Console, trials: int | None, done: int = 0, foresee: Foresee = lambda entries: None
@@ -110,6 +116,10 @@ def make_display(
     """Bars where somebody watches, lines where not. `done`: how many of the `trials` are finished already. `foresee`: from
     the finished trials to a line that says when all will be over, or None."""
     return BarDisplay(console, trials, done, foresee) if console.is_terminal else PlainDisplay(console, foresee)
+
+
+def _label(number: int) -> str:
+    return f"trial {number}"
 
 
 def describe(progress: TrialProgress) -> str:
@@ -126,13 +136,12 @@ def result(entry: Entry) -> str:
     outcome, verdict = entry.trial.outcome, entry.verdict
     if outcome.val_bpb is None:
         return f"{outcome.status}: {one_line(outcome.reason)}"
-    kept = "" if verdict is None else f", {'kept' if verdict.kept else 'not kept'}: {one_line(verdict.reason)}"
-    return f"val_bpb {outcome.val_bpb:.4f}{kept}"
+    return f"val_bpb {outcome.val_bpb:.4f}, {'kept' if verdict.kept else 'not kept'}: {one_line(verdict.reason)}"
 
 
 def summary(name: str, entries: Sequence[Entry]) -> Table:
     """The study in one short table."""
-    history = [entry.trial for entry in entries]
+    history = sorted((entry.trial for entry in entries), key=lambda trial: trial.number)
     winner = winner_of(entries)
     trials = [trial for trial in history if trial.origin is not Origin.ANCHOR]
     stock = trials[0].val_bpb if trials else None

@@ -17,16 +17,17 @@ from search.console.conduct import conduct, finish, say_where
 from search.console.expected_end import expected_end
 from search.console.progress import PlainDisplay, summary
 from search.data.tokens import prepare_data
-from search.executor.local import make_runner
+from search.executor.drive import Display, drive
+from search.executor.local import LocalExecutor, make_runner
 from search.runner.process import sandbox
 from search.runner.stock import stock_of
 from search.runner.trial_runner import check_task
 from search.study.budget import Budget, budget_in_words
-from search.study.complete import Complete, complete
+from search.study.complete import complete
 from search.study.contract import NeedsServer, NoiseFloor, Strategy, TaskFacts
 from search.study.identity import Opening, batch_of, identity, open_study, text_of
 from search.study.journal import ATTACHMENTS, Entry, Journal
-from search.study.study import Display, Study
+from search.study.study import Study
 from search.tracking.publisher import MlflowPublisher
 from search.tracking.store import check_store
 
@@ -96,26 +97,25 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
         plain.say(greeting(config, folder, header))
         floor = NoiseFloor(**header["noise_floor"]) if header["noise_floor"] else None
-        begun = journal.begun
-
+        begun = journal.schedule.next
         over = complete(journal, config.study)
 
-        def make(display: Display, stop: Callable[[], bool]) -> Study | Complete:
+        def run(display: Display, stop: Callable[[], bool]) -> str:
             if over is not None:
-                return Complete(over)
-            return Study(
+                return over
+            study = Study(
                 strategy=make_strategy(config, stock.text, floor, journal.folder, display.say, stop, begun),
-                runner=runner,
                 journal=journal,
-                publisher=publisher,
-                display=display,
                 budget=Budget(config.study),
                 stock=stock.text,
                 search_seed=config.seed,
                 audit_share=config.task.audit_share,
                 audit_within=0.0 if floor is None else AUDITED_DEVIATIONS * floor.sd,
-                stop=stop,
+                parallel=config.study.parallel,
+                ahead=config.study.ahead,
             )
+            executor = LocalExecutor(runner, config.study.parallel, display.progress)
+            return drive(study, executor, display, publisher, stop)
 
         def summarise(entries: Sequence[Entry]) -> Table:
             return summary(identity(config), entries)
@@ -123,7 +123,7 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
         def foresee(entries: Sequence[Entry]) -> str | None:
             return expected_end(config.study, config.task.budget, entries, datetime.now())
 
-        stopped = conduct(journal, publisher, console, config.study.trials, make, summarise, foresee)
+        stopped = conduct(journal, publisher, console, config.study.trials, run, summarise, foresee)
         say_where(plain, publisher)
     finish(stopped, publisher, config.tracking.uri, folder)
 

@@ -1,8 +1,13 @@
-"""Makes the runner that a study of this machine is given: trials run here, one after the other."""
+"""Runs trials in this process's children, each on a device that is leased for it."""
 
 from __future__ import annotations
 
+import queue
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from search.config.messages import UserError
 from search.config.places import ROOT, STUDIES
@@ -10,6 +15,44 @@ from search.config.schema import Config
 from search.data.tokens import Prepared
 from search.runner.process import lookups, sandbox
 from search.runner.trial_runner import TrialRunner
+from search.study.request import Observer, Progress, TrialRequest
+from search.study.trial import Outcome
+
+
+class Runner(Protocol):
+    """Runs trials, several at once where it is called from several threads."""
+
+    def run(self, request: TrialRequest, observe: Observer) -> Outcome: ...
+    def stop(self) -> None:
+        """End all trials at once."""
+        ...
+
+
+class LocalExecutor:
+    """Runs as many trials at once as there are `workers`, which are threads."""
+
+    def __init__(self, runner: Runner, workers: int, observe: Callable[[int, Progress], None]) -> None:
+        """`observe`: hears of the running trials by number, from their threads."""
+        self._runner = runner
+        self._observe = observe
+        self._pool = ThreadPoolExecutor(workers, "trial")
+        self._running: dict[Future[Outcome], int] = {}
+        self._ended: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
+
+    def submit(self, number: int, request: TrialRequest) -> None:
+        future = self._pool.submit(self._runner.run, request, partial(self._observe, number))
+        self._running[future] = number
+        future.add_done_callback(self._ended.put)
+
+    def next_done(self) -> tuple[int, Outcome]:
+        """Raises what running the trial raised."""
+        future = self._ended.get()
+        return self._running.pop(future), future.result()
+
+    def close(self) -> None:
+        if self._running:
+            self._runner.stop()
+        self._pool.shutdown(cancel_futures=True)
 
 
 def make_runner(config: Config, prepared: Prepared, folder: Path, confirming: bool = False) -> TrialRunner:

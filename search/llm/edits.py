@@ -20,10 +20,13 @@ DIFF = re.compile(r"^(@@ .*@@.*|diff --git .*|\*\*\* Begin Patch|\+\+\+ \S+.*)$"
 NUMBERED = re.compile(r"\s*L?\d+(?:\s*[:|→]|\s)", re.IGNORECASE)
 
 
-def new_program(text: str, current: str) -> str:
-    """The program that an answer makes of the current one, which its author was shown. Raises EditError."""
+def new_program(text: str, current: str, edit_only: bool = False) -> str:
+    """The program that an answer makes of the current one, which its author was shown (or, where `edit_only`, another one:
+    then a whole file, which would undo what that one has changed, is refused). Raises EditError."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", "")  # a mark of UTF-8 on Windows
     found = blocks.blocks_of(text.split("\n"))
+    if edit_only and not found:
+        raise EditError("the reply is a whole file")
     try:
         program = blocks.apply(found, current) if found else _whole_file(text)
     except EditError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -63,10 +64,10 @@ def check_task(task: TaskConfig) -> None:
 
 
 class TrialRunner:
-    """Runs trials of one task, one after the other.
+    """Runs trials of one task, each on a device that is leased for it; several at once, from as many threads.
 
-    `confirming`: score the confirmation split beside validation. `work`: a folder of its own, emptied before each trial, for
-    the processes' files. `reference`: the file that keeps the stock's nats between processes.
+    `confirming`: score the confirmation split beside validation. `work`: a folder of its own for the processes' files.
+    `reference`: the file that keeps the stock's nats between processes.
     """
 
     def __init__(
@@ -80,35 +81,41 @@ class TrialRunner:
         self.text = TokenFiles(prepared.files("train"), sandbox)
         self.frozen = frozen_files(prepared)
         self.cache = CompileCache(reference.with_name("compile_cache"))
+        self._revoked = threading.Event()
 
     def run(self, request: TrialRequest, observe: Observer) -> Outcome:
         """Train and score a candidate. Raises UserError where the device is not there, a frozen file is not what it was
-        or the stock's nats are lost, OSError where the disk fails."""
+        or the stock's nats are lost, OSError where the disk fails, Revoked where it is stopped."""
         too_long = len(request.source.encode()) > self.task.source_kb * 1024
         if too_long:
             reason = f"the program is longer than task.source_kb={self.task.source_kb:g} kB"
             return Outcome(Status.DISQUALIFIED, reason=reason)
         if not request.is_stock:
             self.auditor.stock_nats()  # before anything is paid for
-        leased = lease(self.task.device, self.task.threads, lambda: observe(Progress("waiting")))
+        leased = lease(self.task.device, self.task.threads, lambda: observe(Progress("waiting")), self._revoked)
         with leased as bare, metered(bare, self.task.vram_gb) as device:
             self.frozen.check()
             outcome = self._run_on(device, request, observe)
             self.frozen.check()
         return outcome
 
+    def stop(self) -> None:
+        """End all trials at once, those too that are still to come."""
+        self._revoked.set()
+
     def close(self) -> None:
         """Let go of the open token files."""
         self.text.close()
 
     def _run_on(self, device: Device, request: TrialRequest, observe: Observer) -> Outcome:
-        remove_tree(self.work)
-        self.work.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix="trial-", dir=self.work))
+        folder = self.work / request.logs.name  # the same for a trial that was cut off: what it left is removed
+        remove_tree(folder)
+        folder.mkdir(parents=True)
+        work = Path(tempfile.mkdtemp(prefix="trial-", dir=folder))
         try:
             return self._run_in(work, device, request, observe)
         finally:
-            remove_tree(work)
+            remove_tree(folder)
 
     def _run_in(self, work: Path, device: Device, request: TrialRequest, observe: Observer) -> Outcome:
         folder = work / "train"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from search.config.schema import BudgetConfig, StudyConfig
+from search.study.schedule import Asked
 from search.study.trial import Origin, Trial
 
 N = TypeVar("N", int, float)
@@ -18,13 +19,13 @@ class Budget:
 
     limits: StudyConfig
 
-    def spent(self, history: list[Trial]) -> str | None:
-        """Why the study is over, or None."""
-        trials, hours = proposed(history), train_hours(history)
+    def spent(self, history: list[Trial], pending: Collection[Asked] = ()) -> str | None:
+        """Why nothing more is asked for, or None. Trials and dollars count from the asking, training hours from the end."""
+        trials, hours = proposed(history) + proposed(pending), train_hours(history)
         if self.limits.trials is not None and trials >= self.limits.trials:
             return f"all {self.limits.trials} trials are done"
         if self.limits.usd is not None:
-            usd = dollars(history)
+            usd = dollars([*history, *pending])
             if usd is None:
                 return "study.usd is set, and what the last replies cost is unknown: the server does not count tokens"
             if usd >= self.limits.usd:
@@ -33,15 +34,15 @@ class Budget:
             return f"{hours:.2f} of {self.limits.train_hours:g} training hours are used"
         return None
 
-    def left(self, history: list[Trial]) -> str:
+    def left(self, history: list[Trial], pending: Collection[Asked] = ()) -> str:
         """What is left, in words."""
         parts = []
         if self.limits.trials is not None:
-            parts.append(f"{max(0, self.limits.trials - proposed(history))} trials")
+            parts.append(f"{max(0, self.limits.trials - proposed(history) - proposed(pending))} trials")
         if self.limits.train_hours is not None:
             parts.append(f"{max(0.0, self.limits.train_hours - train_hours(history)):.2f} h")
         if self.limits.usd is not None:
-            parts.append(f"${max(0.0, self.limits.usd - (dollars(history) or 0.0)):.2f}")
+            parts.append(f"${max(0.0, self.limits.usd - (dollars([*history, *pending]) or 0.0)):.2f}")
         return " or ".join(parts)
 
 
@@ -52,9 +53,9 @@ def budget_in_words(budget: BudgetConfig) -> str:
     return f"{budget.tokens:,} tokens of training"
 
 
-def proposed(history: list[Trial]) -> int:
+def proposed(trials: Iterable[Trial | Asked]) -> int:
     """Trials that count against the budget: all but the anchors."""
-    return sum(trial.origin is not Origin.ANCHOR for trial in history)
+    return sum(trial.origin is not Origin.ANCHOR for trial in trials)
 
 
 def train_hours(history: list[Trial]) -> float:
@@ -62,9 +63,9 @@ def train_hours(history: list[Trial]) -> float:
     return sum(trial.outcome.train_seconds for trial in history) / 3600
 
 
-def dollars(history: list[Trial]) -> float | None:
+def dollars(trials: Iterable[Trial | Asked]) -> float | None:
     """LLM dollars used, or None where a price is unknown."""
-    return known_total(trial.answer.cost.usd for trial in history if trial.answer.cost is not None)
+    return known_total(trial.answer.cost.usd for trial in trials if trial.answer.cost is not None)
 
 
 def known_total(values: Iterable[N | None]) -> N | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -59,21 +59,40 @@ class NeedsServer(Protocol):
         ...
 
 
+@runtime_checkable
+class Rebases(Protocol):
+    """A strategy whose proposals are changes of a program, which another may replace before they are tried."""
+
+    def is_stale(self, candidate: Candidate) -> bool:
+        """Whether what this proposal was made from is not what the strategy builds on now."""
+        ...
+
+    def rebase(self, number: int, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate | Unusable:
+        """The proposal for trial `number` made anew; it is not in `pending`. Never stale itself."""
+        ...
+
+
 class Strategy(Protocol):
     """Built as `factory(task=TaskFacts, seed=int, noise_floor=NoiseFloor | None, **settings)`; settings come from its YAML.
 
-    Its state is a function of the seed and of what it was told: with the same seed and the same trials it proposes the
-    same, in another process too. Resuming a study repeats every ask and tell.
+    Its state is a function of the seed and of what it was asked and told, in that order: with the same seed, asks and tells
+    it proposes the same, in another process too. Resuming a study repeats every ask and tell.
     """
 
-    def ask(self, history: Sequence[Trial]) -> Candidate | Unusable | Done:
-        """The next candidate, given all trials so far; the first of them is the stock, which the study runs unasked."""
+    def ask(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate | Unusable | Done:
+        """The next candidate.
+
+        `history`: all trials that were told, in that order; the first of them is the stock, which the study runs unasked.
+        `pending`: what is being tried, by the trial's number; an anchor too. What is proposed becomes trial
+        `len(history) + len(pending)`. It may be asked again before that trial is told.
+        """
         ...
 
     def tell(self, trial: Trial) -> Verdict | None:
-        """What became of the stock or of the last candidate (never of an anchor). None: the study judges, by best score.
+        """What became of the stock or of a candidate (never of an anchor). With several trials at once they end in any
+        order; their numbers say which is which. None: the study judges, by best score.
 
-        A candidate that repeats an earlier trial (`Trial.duplicate_of`) is not trained: its outcome is that trial's, it is
-        in no history and costs nothing, and the strategy is asked again.
+        A candidate that repeats another trial (`Trial.duplicate_of`) is not trained: its outcome is that trial's, it is in
+        no history and costs nothing, and the strategy is asked again, for the same number.
         """
         ...

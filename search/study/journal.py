@@ -1,9 +1,10 @@
 """The journal: one study's append-only ledger, JSON lines on local disk. What is not in it did not happen.
 
-The first line carries the version of the lines' form. Kinds of line: `study` (the first: what the study is), `resumed` (a
-later start, with its budget), `accepted` (the study goes on under other code), `started`, `finished` and `judged` (one trial
-each), `interrupted` (a trial that was cut off, and will run again), `published` (a trial is in MLflow), `ended` (why a start
-stopped).
+It is also the schedule: its lines stand in the order in which things happened, and resuming repeats that order. The first
+line carries the version of the lines' form. Kinds of line: `study` (the first: what the study is), `resumed` (a later start,
+with its budget), `accepted` (the study goes on under other code), `asked` (a trial is asked for), `rebased` and `repeated`
+(see `search.study.schedule`), `started` (an executor has it), `told` (a trial's outcome and what was made of it),
+`interrupted` (a trial that was cut off, and will run again), `ended` (why a start stopped).
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from search.config.files import sync, unwritable, write_whole
 from search.config.messages import UserError
-from search.study.reading import VERSION, Line, read_entries, read_lines
-from search.study.reading import Entry as Entry
-from search.study.trial import Candidate, Origin, Trial, Unusable, Verdict
+from search.study.reading import VERSION, Line, entry_of, read_lines, read_schedule
+from search.study.schedule import Asked, Rebased, Repeated, Started
+from search.study.schedule import Entry as Entry
+from search.study.trial import Candidate, Origin, Outcome, Unusable, Verdict
 
 FILE = "journal.jsonl"
 _LOST = (
@@ -51,7 +53,7 @@ class Journal:
             raise unwritable(folder, error) from error
         try:
             self.lines = self._read(report)
-            self.entries = read_entries(folder / FILE, self.lines, self.text)
+            self.schedule = read_schedule(folder / FILE, self.lines, self.text)
         except UserError:
             self._close()
             raise
@@ -67,15 +69,15 @@ class Journal:
         return self.lines[0] if self.lines else None
 
     @property
-    def begun(self) -> int:
-        """How many trials were ever started."""
-        return 1 + max((line["number"] for line in self.lines if line["kind"] == "started"), default=-1)
+    def entries(self) -> list[Entry]:
+        """The trials that are told, in that order."""
+        return self.schedule.entries
 
     def append(self, kind: str, *, durable: bool = False, **fields: Any) -> None:
         """Add a line. `durable`: it is on the disk when this returns. Raises UserError where it cannot be written; the
         journal is then as it was."""
         version = {} if self.lines else {"version": VERSION}
-        line = {"kind": kind, **version, "time": round(time.time(), 3), **fields}
+        line = {"kind": kind, **version, "time": self._now(), **fields}
         size = os.fstat(self._file.fileno()).st_size
         data = json.dumps(line, allow_nan=False).encode() + b"\n"
         try:
@@ -108,31 +110,53 @@ class Journal:
             raise UserError(f"{path}: was changed since it was written: {_LOST}")
         return data.decode()
 
-    def start(self, number: int, origin: Origin, answer: Candidate | Unusable, training_seed: int) -> None:
-        """Note that a trial begins. The text of a candidate is kept beside the journal."""
+    def ask(self, number: int, origin: Origin, answer: Candidate | Unusable, training_seed: int) -> Asked:
+        """Note that a trial is asked for. The text of a candidate is kept beside the journal."""
+        line = self._answered("asked", number, answer, training_seed, origin=origin)
+        asked = Asked(number, origin, answer, training_seed, line["time"])
+        self.schedule.add(asked)
+        return asked
+
+    def rebase(self, number: int, answer: Candidate | Unusable, training_seed: int) -> Rebased:
+        """Note that what a trial is to train was made anew."""
+        self._answered("rebased", number, answer, training_seed)
+        rebased = Rebased(number, answer, training_seed)
+        self.schedule.add(rebased)
+        return rebased
+
+    def repeat(self, number: int, of: int) -> Repeated:
+        """Note that a proposal repeats a trial that runs."""
+        self.append("repeated", durable=True, number=number, of=of)
+        repeated = Repeated(number, of)
+        self.schedule.add(repeated)
+        return repeated
+
+    def start(self, number: int) -> Started:
+        """Note that a trial is given to an executor."""
+        self.append("started", number=number)
+        started = Started(number, self.lines[-1]["time"])
+        self.schedule.add(started)
+        return started
+
+    def tell(self, number: int, outcome: Outcome, verdict: Verdict) -> Entry:
+        """Record how a trial ended, and what was made of it."""
+        self.append("told", durable=True, number=number, outcome=outcome.record(), verdict=asdict(verdict))
+        entry = entry_of(self.schedule.pending[number], outcome, verdict, self.lines[-1]["time"])
+        self.schedule.add(entry)
+        return entry
+
+    def _answered(self, kind: str, number: int, answer: Candidate | Unusable, training_seed: int, **more: Any) -> Line:
         fields = asdict(answer)
         if isinstance(answer, Candidate):
             self.store(answer)
             fields["source"] = answer.source_hash
-        self.append("started", number=number, origin=origin, answer=fields, training_seed=training_seed)
+        self.append(kind, durable=True, number=number, **more, answer=fields, training_seed=training_seed)
+        return self.lines[-1]
 
-    def finish(self, trial: Trial) -> None:
-        """Record the trial that was started last."""
-        began = self.lines[-1]
-        self.append(
-            "finished",
-            durable=True,
-            number=trial.number,
-            outcome=trial.outcome.record(),
-            duplicate_of=trial.duplicate_of,
-        )
-        self.entries.append(Entry(trial, began["training_seed"], began["time"], self.lines[-1]["time"]))
-
-    def judge(self, verdict: Verdict) -> None:
-        """Record what was made of the trial that was finished last."""
-        entry = self.entries[-1]
-        self.append("judged", number=entry.trial.number, verdict=asdict(verdict))
-        self.entries[-1] = replace(entry, verdict=verdict)
+    def _now(self) -> float:
+        """Seconds since 1970. They never go back: which trial was told last is seen by them."""
+        now = round(time.time(), 3)
+        return max(now, self.lines[-1]["time"]) if self.lines else now
 
     def _close(self) -> None:
         self._file.close()

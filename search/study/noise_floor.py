@@ -45,6 +45,6 @@ def _scores(journal: Path, task_fingerprint: str, stock: str) -> list[float]:
         or (lines[0]["task_fingerprint"], lines[0]["stock"]) != (task_fingerprint, stock)
     ):
         return []
-    anchors = {line["number"] for line in lines if line["kind"] == "started" and line["origin"] == Origin.ANCHOR}
-    finished = [line for line in lines if line["kind"] == "finished" and line["number"] not in anchors]
-    return [line["outcome"]["val_bpb"] for line in finished if line["outcome"]["status"] == Status.COMPLETED]
+    anchors = {line["number"] for line in lines if line["kind"] == "asked" and line["origin"] == Origin.ANCHOR}
+    told = [line for line in lines if line["kind"] == "told" and line["number"] not in anchors]
+    return [line["outcome"]["val_bpb"] for line in told if line["outcome"]["status"] == Status.COMPLETED]

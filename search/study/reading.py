@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from search.config.messages import UserError
+from search.study.schedule import Asked, Entry, Rebased, Repeated, Schedule, Started, Step
 from search.study.trial import Candidate, Cost, Origin, Outcome, Trial, Unusable, Verdict
 
-VERSION = 1  # of the lines' form, in a journal's first line
+VERSION = 2  # of the lines' form, in a journal's first line
 # What is read of a line, by its kind.
 FIELDS = {
-    "started": ("number", "origin", "answer", "training_seed"),
-    "finished": ("number", "outcome", "duplicate_of"),
-    "judged": ("number", "verdict"),
+    "asked": ("number", "origin", "answer", "training_seed"),
+    "rebased": ("number", "answer", "training_seed"),
+    "repeated": ("number", "of"),
+    "started": ("number",),
+    "told": ("number", "outcome", "verdict"),
     "interrupted": ("number",),
     "published": ("number", "uri"),
     "accepted": ("hash", "files", "trial", "code"),
@@ -28,33 +30,6 @@ FIELDS = {
 }
 
 Line = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """All that the journal knows of one trial. Times are seconds since 1970."""
-
-    trial: Trial
-    training_seed: int
-    started: float
-    finished: float
-    verdict: Verdict | None = None  # None where the harness died between finishing and judging
-
-    @property
-    def number(self) -> int:
-        return self.trial.number
-
-    @property
-    def origin(self) -> Origin:
-        return self.trial.origin
-
-    @property
-    def score(self) -> float | None:
-        return self.trial.score
-
-    @property
-    def kept(self) -> bool | None:
-        return None if self.verdict is None else self.verdict.kept
 
 
 def read_lines(path: Path, data: bytes) -> list[Line]:
@@ -76,51 +51,50 @@ def read_lines(path: Path, data: bytes) -> list[Line]:
     return lines
 
 
-def read_entries(path: Path, lines: Sequence[Line], text: Callable[[str], str]) -> list[Entry]:
-    """The finished trials in their order. A trial that was started again counts once, as it finished. `text`: from its hash
-    to a program. Raises UserError where a line does not follow from those before it."""
-    entries: list[Entry] = []
-    began: Line | None = None
+def read_schedule(path: Path, lines: Sequence[Line], text: Callable[[str], str]) -> Schedule:
+    """What happened, in the order of the lines. `text`: from its hash to a program. Raises UserError where a line does not
+    follow from those before it."""
+    schedule = Schedule()
     for at, line in enumerate(lines):
         try:
-            began = _take(line, at == 0, began, entries, text)
+            if line["kind"] == "study" and at > 0:
+                raise ValueError("a journal begins in the middle of another")
+            step = _step(line, schedule, text)
+            if step is not None:
+                schedule.add(step)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _damaged(path, lines[:at], error) from error
-    return entries
+    return schedule
 
 
-def _take(line: Line, is_first: bool, began: Line | None, entries: list[Entry], text: Callable[[str], str]) -> Line | None:
-    """Add to `entries` what a line says. Returns the line of the trial that is running after it."""
-    kind, number = line["kind"], line.get("number")
-    if kind == "study" and not is_first:
-        raise ValueError("a journal begins in the middle of another")
-    if kind == "started":
-        if number != len(entries):
-            raise ValueError(f"trial {number} starts, and trial {len(entries)} is due")
-        return line
-    if kind == "finished":
-        if began is None:
-            raise ValueError(f"trial {number} ends, and none was running")
-        entries.append(_entry(began, line, text))
-        return None
-    if kind == "judged":
-        if not entries or entries[-1].number != number or entries[-1].verdict is not None:
-            raise ValueError(f"trial {number} is judged, and none waits for that")
-        entries[-1] = replace(entries[-1], verdict=Verdict(**line["verdict"]))
-    return began
+def _step(line: Line, before: Schedule, text: Callable[[str], str]) -> Step | None:
+    """What a line says; None where it is no step. Raises what a damaged line makes it raise."""
+    match line["kind"]:
+        case "asked":
+            answer, seed = _answer(line["answer"], text), line["training_seed"]
+            return Asked(line["number"], Origin(line["origin"]), answer, seed, line["time"])
+        case "rebased":
+            return Rebased(line["number"], _answer(line["answer"], text), line["training_seed"])
+        case "repeated":
+            return Repeated(line["number"], line["of"])
+        case "started":
+            return Started(line["number"], line["time"])
+        case "told":
+            return _entry(line, before)
+    return None
 
 
-def _entry(began: Line, ended: Line, text: Callable[[str], str]) -> Entry:
-    if ended["number"] != began["number"]:
-        raise ValueError(f"trial {ended['number']} ends, and trial {began['number']} was running")
-    trial = Trial(
-        number=ended["number"],
-        origin=Origin(began["origin"]),
-        answer=_answer(began["answer"], text),
-        outcome=Outcome.from_record(ended["outcome"]),
-        duplicate_of=ended["duplicate_of"],
-    )
-    return Entry(trial, began["training_seed"], began["time"], ended["time"])
+def _entry(line: Line, before: Schedule) -> Entry:
+    asked = before.pending.get(line["number"])
+    if asked is None:
+        raise ValueError(f"trial {line['number']} ends, and it was not running")
+    return entry_of(asked, Outcome.from_record(line["outcome"]), Verdict(**line["verdict"]), line["time"])
+
+
+def entry_of(asked: Asked, outcome: Outcome, verdict: Verdict, at: float) -> Entry:
+    """What is known of a trial when it is told. `at`: the moment of it."""
+    trial = Trial(asked.number, asked.origin, asked.answer, outcome)
+    return Entry(trial, asked.training_seed, asked.time if asked.started is None else asked.started, at, verdict)
 
 
 def _answer(fields: Line, text: Callable[[str], str]) -> Candidate | Unusable:
@@ -133,9 +107,9 @@ def _answer(fields: Line, text: Callable[[str], str]) -> Candidate | Unusable:
 def _damaged(path: Path, before: Sequence[Line], error: Exception) -> UserError:
     """`before`: the lines that are in order."""
     why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-    trial = sum(line["kind"] == "finished" for line in before)
+    trials = sum(line["kind"] == "told" for line in before)
     return UserError(
-        f"{path}: line {len(before) + 1} is damaged ({why}): trial {trial} and all after it are lost.\n"
+        f"{path}: line {len(before) + 1} is damaged ({why}): {trials} trials are safe, and what came after is lost.\n"
         "Restore the file from a copy, or remove it from that line on to train them again; or use another experiment="
     )
 

@@ -1,8 +1,8 @@
 """The winner: the trial that a study stands for, and what a user would take home. This is its only definition.
 
-It is the last kept trial that has a score. The strategy keeps; where it does not judge, the study keeps what is better than
-everything before it, and so the winner is the best score. `Trial.score` says which trials have one: no anchor, no duplicate,
-nothing that failed or was not audited.
+It is, of the kept trials that have a score, the one that was told last. The strategy keeps; where it does not judge, the
+study keeps what is better than everything before it, and so the winner is the best score. `Trial.score` says which trials
+have one: no anchor, no duplicate, nothing that failed or was not audited.
 
 A rule that trains a program again before it keeps it gives its verdict on the last of these training runs. That run is then
 the winner, and not the one that made the claim, which was chosen for its luck: the score of the run that confirmed it is the
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Protocol, TypeVar
 
-from search.study.trial import Origin
+from search.study.trial import Origin, Trial, Verdict
 
 
 class Scored(Protocol):
@@ -28,10 +28,12 @@ class Scored(Protocol):
 
 
 class Judged(Scored, Protocol):
-    """A trial with what was made of it: an entry of a journal, or a row of a table. `kept`: None before the verdict."""
+    """A trial with what was made of it: an entry of a journal, or a row of a table. `finished`: the moment of telling."""
 
     @property
     def origin(self) -> str: ...
+    @property
+    def finished(self) -> float: ...
     @property
     def kept(self) -> bool | None: ...
 
@@ -49,7 +51,21 @@ def ranked(trials: Iterable[S]) -> list[S]:
 def winner_of(trials: Iterable[J]) -> J | None:
     """The winner among trials that may come in any order; None where nothing that has a score is kept."""
     kept = (trial for trial in trials if trial.kept and trial.score is not None)
-    return max(kept, key=lambda trial: trial.number, default=None)
+    return max(kept, key=lambda trial: (trial.finished, trial.number), default=None)
+
+
+def by_best_score(trial: Trial, best: Trial | None) -> Verdict:
+    """The verdict where a strategy gives none: kept is what is better than the best score so far."""
+    if trial.origin is Origin.ANCHOR:
+        return Verdict(False, "an anchor: shows drift, cannot win")
+    if trial.val_bpb is None:
+        return Verdict(False, trial.outcome.reason)
+    if best is None or best.val_bpb is None:
+        return Verdict(True, "the first score")
+    difference = trial.val_bpb - best.val_bpb
+    if difference < 0 and trial.outcome.audited:
+        return Verdict(True, f"{-difference:.4f} better than trial {best.number}")
+    return Verdict(False, f"{difference:+.4f} against trial {best.number}")
 
 
 def winner_at(trials: Iterable[J], budget: int) -> J | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import random
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -12,9 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from search.study import source
+from search.study.journal import FILE, Journal
+from search.study.schedule import Asked, Entry, Rebased, Started
 from search.study.trial import Candidate, Origin, Status, Trial, Unusable
 from search.testing.subject import TRIALS, Subject
-from search.testing.synthetic import FAILURES, Dies, DiesAt, FailsOn, SyntheticRunner
+from search.testing.synthetic import FAILURES, Dies, DiesAt, FailsOn, Several, SyntheticRunner
 
 
 def trains_the_stock_first_and_no_program_twice(subject: Subject, folder: Path) -> None:
@@ -57,6 +60,24 @@ def resumes_exactly(subject: Subject, folder: Path) -> None:
         assert len(runner.requests) <= TRIALS - dies_at, "trained finished trials again"
 
 
+def resumes_exactly_whatever_ends_first(subject: Subject, folder: Path) -> None:
+    """With several trials at once, which end in any order, and killed at any moment: what is asked and told is the same, and
+    nothing that had ended is trained again."""
+    for order in range(2):
+        several = Several(parallel=3, ahead=order, order=order)
+        whole = folder / f"whole-{order}"
+        subject.study(whole, anchor_every=5, several=several)
+        lines = (whole / FILE).read_bytes().splitlines(keepends=True)
+        for at in random.Random(order).sample(range(1, len(lines)), 4):
+            cut, runner = folder / f"cut-{order}-{at}", SyntheticRunner()
+            shutil.copytree(whole, cut)
+            (cut / FILE).write_bytes(b"".join(lines[:at]))
+            trials = subject.study(cut, anchor_every=5, several=several, runner=runner)
+            assert _steps(cut) == _steps(whole), f"asks for or makes something else after a death at line {at}"
+            ended = sum(b'"told"' in line for line in lines[:at])
+            assert len(runner.requests) <= len(trials) - ended, "trained ended trials again"
+
+
 def extends_exactly(subject: Subject, folder: Path) -> None:
     """A study whose budget grows is the study that had this budget from the beginning, anchors included."""
     whole = subject.study(folder / "whole", seed=3, anchor_every=4)
@@ -94,6 +115,7 @@ PROMISES: tuple[Callable[[Subject, Path], None], ...] = (
     obeys_its_seed_and_takes_zero_for_one,
     survives_every_failure,
     resumes_exactly,
+    resumes_exactly_whatever_ends_first,
     extends_exactly,
     proposes_the_same_in_another_process,
     keeps_no_state_outside,
@@ -109,6 +131,19 @@ def _trained(subject: Subject, folder: Path, seed: int) -> list[tuple[str, int]]
 
 def _answers(trials: list[Trial]) -> list[Candidate | Unusable]:
     return [trial.answer for trial in trials]
+
+
+def _steps(folder: Path) -> list[tuple[object, ...]]:
+    """What was asked and told in the study of a folder, in that order."""
+    with Journal(folder, lambda text: None) as journal:
+        steps = journal.schedule.steps
+    return [
+        (step.number, step.trial.outcome, step.verdict)
+        if isinstance(step, Entry)
+        else (step.number, step.answer if isinstance(step, Asked | Rebased) else step)
+        for step in steps
+        if not isinstance(step, Started)
+    ]
 
 
 def _described(subject: Subject, folder: Path) -> list[str]:

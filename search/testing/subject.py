@@ -17,7 +17,7 @@ from search.study import source
 from search.study.budget import budget_in_words
 from search.study.contract import Strategy, TaskFacts
 from search.study.trial import Trial
-from search.testing.synthetic import SyntheticRunner, run_study
+from search.testing.synthetic import ONE, Several, SyntheticRunner, run_study
 
 Make = Callable[[TaskFacts, int], Strategy]
 TRIALS = 12  # more than any of Optuna's samplers draws at random before it learns
@@ -52,10 +52,12 @@ class Subject:
         runner: SyntheticRunner | None = None,
         trials: int = TRIALS,
         anchor_every: int | None = None,
+        several: Several = ONE,
     ) -> list[Trial]:
-        """The trials of a study in `folder`, run from where it stands to its end."""
+        """The trials of a study in `folder`, by number, run from where it stands to its end."""
         strategy = self.make(self.task(folder / "strategy"), seed)
-        return run_study(folder, strategy, runner or SyntheticRunner(), self.stock, trials, seed, anchor_every)[1]
+        runner = runner or SyntheticRunner()
+        return run_study(folder, strategy, runner, self.stock, trials, seed, anchor_every, several)[1]
 
     def task(self, folder: Path) -> TaskFacts:
         """What the strategy is told. `folder`: where it may write."""

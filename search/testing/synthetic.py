@@ -1,4 +1,5 @@
-"""Stand-ins for the slow half of a study: runners that train nothing, and a publisher that publishes nowhere."""
+"""Stand-ins for the slow half of a study: trials that train nothing and end in any order, and a publisher that publishes
+nowhere."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from search.config.schema import StudyConfig
+from search.executor.drive import drive
 from search.study import source
 from search.study.budget import Budget
 from search.study.contract import Strategy
@@ -63,6 +65,29 @@ class DiesAt(SyntheticRunner):
         return super().run(request, observe)
 
 
+class OneByOne:
+    """An executor whose trials end when they are waited for. Which of them, chance decides, and for the same numbers always
+    the same."""
+
+    def __init__(self, runner: SyntheticRunner, order: int = 0) -> None:
+        """`order`: the seed of the order in which they end."""
+        self.runner = runner
+        self.order = order
+        self.running: dict[int, TrialRequest] = {}
+        self.most = 0  # that ever ran at once
+
+    def submit(self, number: int, request: TrialRequest) -> None:
+        self.running[number] = request
+        self.most = max(self.most, len(self.running))
+
+    def next_done(self) -> tuple[int, Outcome]:
+        number = min(self.running, key=lambda number: hashlib.sha256(f"{self.order} {number}".encode()).digest())
+        return number, self.runner.run(self.running.pop(number), lambda progress: None)
+
+    def close(self) -> None:
+        pass
+
+
 class Nowhere:
     """Publishes nothing."""
 
@@ -82,11 +107,23 @@ class Silent:
     def started(self, number: int, origin: Origin, note: str) -> None:
         pass
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, number: int, progress: Progress) -> None:
         pass
 
     def finished(self, entry: Entry, winner: Entry | None, left: str) -> None:
         pass
+
+
+@dataclass(frozen=True)
+class Several:
+    """How many trials a study has at once. `order`: the seed of the order in which they end."""
+
+    parallel: int = 1
+    ahead: int = 0
+    order: int = 0
+
+
+ONE = Several()
 
 
 def run_study(
@@ -97,9 +134,13 @@ def run_study(
     trials: int,
     seed: int = 0,
     anchor_every: int | None = None,
+    several: Several = ONE,
 ) -> tuple[str, list[Trial]]:
-    """Run a study in `folder` as the harness would; return why it ended and its trials."""
+    """Run a study in `folder` as the harness would; return why it ended and its trials, by number."""
     with Journal(folder, lambda text: None) as journal:
         budget = Budget(StudyConfig(trials=trials, anchor_every=anchor_every))
-        study = Study(strategy, runner, journal, Nowhere(), Silent(), budget, stock, seed, audit_share=0.1)
-        return study.run(), study.history
+        study = Study(
+            strategy, journal, budget, stock, seed, audit_share=0.1, parallel=several.parallel, ahead=several.ahead
+        )
+        reason = drive(study, OneByOne(runner, several.order), Silent(), Nowhere())
+        return reason, sorted(study.history, key=lambda trial: trial.number)

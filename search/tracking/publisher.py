@@ -61,11 +61,11 @@ class MlflowPublisher:
         self.publish()
 
     def publish(self) -> None:
-        """Hand the thread what is finished and judged. Returns at once."""
+        """Hand the thread what is told by now. Returns at once."""
         with self._changed:
-            while self._given < len(self.journal.entries) and self.journal.entries[self._given].verdict is not None:
-                self._todo.append(self.journal.entries[self._given])
-                self._given += 1
+            new = self.journal.entries[self._given :]
+            self._todo.extend(new)
+            self._given += len(new)
             self._ending = None
             if self._todo and self._thread is None:
                 self._start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -51,24 +52,26 @@ class StudyRun:
         self._runs = TrialRuns(client, experiment, self.id)
         self._ledger = Ledger(self.folder, self.id)
         self._maker = RowMaker()
-        self._entries: list[Entry] = []
-        self._rows: list[str] = []
+        self._entries: dict[int, Entry] = {}  # by number, in the order of telling
+        self._rows: dict[int, str] = {}
+        unpublished = (entry.started for entry in journal.entries if not self._ledger.is_published(entry))
+        self._earliest = min(unpublished, default=math.inf)  # what is told later may have started earlier
         self._totals = Totals()
         self._in_table = 0  # rows
         self._attached: dict[str, int | None] | None = None  # names and sizes in bytes of what lies beside the table
         self._described = False
 
     def add(self, entry: Entry) -> None:
-        """Publish what is not published yet of the next trial."""
-        if entry.number == len(self._entries):
+        """Publish what is not published yet of a trial. They come in the order of telling."""
+        if entry.number not in self._entries:
             self._describe()
             made = self._made(entry)
             totals = self._totals.plus(entry)
             if not self._ledger.is_published(entry):
                 self._publish(entry, made, totals)
                 self._ledger.add(entry)
-            self._entries.append(entry)
-            self._rows.append(json.dumps(made["row"]))
+            self._entries[entry.number] = entry
+            self._rows[entry.number] = json.dumps(made["row"])
             self._totals = totals
         if (len(self._rows) - self._in_table) * ROWS_PER_TABLE >= len(self._rows):
             self._publish_table()
@@ -99,7 +102,7 @@ class StudyRun:
 
     def _publish(self, entry: Entry, made: Made, totals: Totals) -> None:
         """A trial's run is ended last: one that has ended is complete."""
-        started = int(entry.started * 1000)
+        started = int(min(entry.started, self._earliest) * 1000)
         run = self._runs.find(entry.number, started)
         if run is not None and is_complete(run):
             return
@@ -108,7 +111,7 @@ class StudyRun:
             entry, **made, stock=stock, parent=self._parent_text(entry), folder=self.folder, strategy=strategy
         )
         if run is None:
-            run_id = self._runs.create(entry.number, started, {"kind": "trial"}, record.name)
+            run_id = self._runs.create(entry.number, int(entry.started * 1000), {"kind": "trial"}, record.name)
         else:
             run_id = str(run.info.run_id)
         refused = fill(self.client, run_id, record)
@@ -145,7 +148,9 @@ class StudyRun:
         """The rows so far, the kept ones in words, and what lies beside the journal, such as the program.md that an agent
         read or a confirmation's plans."""
         if self._in_table < len(self._rows):
-            texts = {TABLE: "\n".join(self._rows) + "\n", KEPT: kept_chain(self._rows)}
+            rows = [row for _, row in sorted(self._rows.items())]
+            told = list(self._rows.values())
+            texts = {TABLE: "\n".join(rows) + "\n", KEPT: kept_chain(told)}
             log_files(self.client, self.id, texts, self.folder)
             self._in_table = len(self._rows)
         files = sorted(path for path in (self.folder / ATTACHMENTS).glob("*.*") if path.suffix != ".unfinished")
@@ -161,7 +166,7 @@ class StudyRun:
         """Computed once for each trial, in all starts together."""
         made = self._ledger.made(entry)
         if made is None:
-            stock = self._entries[0] if self._entries else entry
+            stock = self._entries.get(0, entry)
             made = self._maker.make(Job(entry, self._parent_text(entry), stock.trial, self._task))
             self._ledger.keep(entry, made)
         return made
@@ -171,7 +176,7 @@ class StudyRun:
         return None if candidate is None or candidate.parent is None else self._text_of(candidate.parent, entry)
 
     def _text_of(self, number: int, newest: Entry) -> str | None:
-        candidate = (self._entries[number] if number < len(self._entries) else newest).trial.candidate
+        candidate = self._entries.get(number, newest).trial.candidate
         return None if candidate is None else candidate.source
 
 

@@ -48,10 +48,11 @@ def study_description(header: Mapping[str, Any]) -> str:
 
 
 def kept_chain(rows: list[str]) -> str:
-    """The kept trials, one after the other, as Markdown. A replicate is named as the edit that it confirms."""
+    """The kept trials, one after the other, as Markdown. A replicate is named as the edit that it confirms. `rows`: in the
+    order of telling."""
     lines = ["| trial | val_bpb | edit | why it was kept |", "|---|---|---|---|"]
-    trials = [json.loads(row) for row in rows]
-    for row in trials:
+    trials = {trial["number"]: trial for trial in map(json.loads, rows)}
+    for row in trials.values():
         if row["kept"]:
             edit = as_markdown(row["note"])
             if row["replicate"] and row["parent"]:
@@ -64,7 +65,7 @@ def kept_chain(rows: list[str]) -> str:
 def trial_description(entry: Entry) -> str:
     outcome, hypothesis = entry.trial.outcome, entry.trial.answer.facts.get("hypothesis", "")
     score = "no score" if outcome.val_bpb is None else f"val_bpb {outcome.val_bpb:.4f}"
-    judged = "" if entry.verdict is None else ("kept: " if entry.verdict.kept else "not kept: ") + entry.verdict.reason
+    judged = ("kept: " if entry.verdict.kept else "not kept: ") + entry.verdict.reason
     idea = f"\n\n{as_markdown(entry.trial.answer.note)}. Hypothesis: {as_markdown(hypothesis)}" if hypothesis else ""
     said = "\n\n`described` is what the program says of itself." if outcome.described else ""
-    return f"Trial {entry.trial.number}, {outcome.status}, {score}. {as_markdown(judged or outcome.reason)}{idea}{said}"
+    return f"Trial {entry.trial.number}, {outcome.status}, {score}. {as_markdown(judged)}{idea}{said}"

@@ -56,7 +56,7 @@ def study(configure, stock, tmp_path, heard):
         config = configure("task=smoke", "strategy=agent", "llm=local", *settings, *overrides)
         folder = tmp_path / name
         with Journal(folder, heard.append) as journal:
-            begun = journal.begun
+            begun = journal.schedule.next
         strategy = make_strategy(config, stock, noise, folder, heard.append, stop, begun)
         strategy.client.clock = FakeClock()
         return run_study(folder, strategy, runner or SyntheticRunner(), stock, trials)
@@ -425,7 +425,7 @@ def test_a_prompt_stays_bounded(configure, stock):
     for count in (5, 50, 500, 1000):
         trials, verdicts = history_of(count, stock)
         incumbent = Program(0, stock, {0: 2.5})
-        messages = prompt.compose("Do well.", facts, NOISE, prompt.Memory(trials, verdicts, incumbent))
+        messages = prompt.compose("Do well.", facts, NOISE, prompt.Memory(trials, verdicts, incumbent, {}))
         sizes[count] = sum(len(message["content"]) for message in messages)
     assert sizes[1000] < 1.05 * sizes[50]
     assert sizes[1000] < len(stock) + 16_000
@@ -434,7 +434,7 @@ def test_a_prompt_stays_bounded(configure, stock):
 def test_a_prompt_says_what_an_agent_needs(stock):
     facts = TaskFacts("smoke", stock, "cpu", 1, 64, 512, "16,384 tokens", "weights 1 GB", ROOT)
     trials, verdicts = history_of(40, stock)
-    text = prompt.compose("Do well.", facts, NOISE, prompt.Memory(trials, verdicts, Program(35, stock, {0: 2.49})))[1][
+    text = prompt.compose("Do well.", facts, NOISE, prompt.Memory(trials, verdicts, Program(35, stock, {0: 2.49}), {}))[1][
         "content"
     ]
     titles = [title.split(",")[0].split(" (")[0] for title in re.findall(r"^# (.*)$", text, re.MULTILINE)]
@@ -460,13 +460,17 @@ def test_scoring_output_is_never_told(stock):
         Outcome(Status.DISQUALIFIED, reason="differs", log_tail="secret"),
     )
     trials, verdicts = history_of(1, stock)
-    memory = prompt.Memory([*trials, failed], verdicts, Program(0, stock, {0: 2.5}))
+    memory = prompt.Memory([*trials, failed], verdicts, Program(0, stock, {0: 2.5}), {})
     facts = TaskFacts("smoke", stock, "cpu", 1, 64, 512, "16,384 tokens", "weights 1 GB", ROOT)
     assert "secret" not in prompt.compose("Do well.", facts, None, memory)[1]["content"]
 
 
 def scored(number, score, text, replicate=0):
     return Trial(number, Origin.STRATEGY, Candidate(text, replicate), Outcome(Status.COMPLETED, score, True))
+
+
+def failed(number, text, replicate):
+    return Trial(number, Origin.STRATEGY, Candidate(text, replicate), Outcome(Status.CRASHED, reason="x"))
 
 
 SHORT, LONG = "A = 1\n", "A = 1\nB = 2\n"
@@ -521,20 +525,47 @@ def test_a_claim_is_replicated_before_it_is_kept(second, kept):
     rule = Replicate(NOISE, 2.0)
     incumbent = Program(0, LONG, {0: 2.5})
     verdict, incumbent = rule.judge(scored(1, 2.42, SHORT + "D = 4\n"), incumbent)
-    assert not verdict.kept and rule.pending().source == LONG and rule.pending().replicate == 1
+    due = rule.due()
+    assert not verdict.kept and (due.source, due.replicate) == (LONG, 1)
     verdict, incumbent = rule.judge(scored(2, 2.5, LONG, 1), incumbent)
-    assert not verdict.kept and incumbent.scores == {0: 2.5, 1: 2.5} and rule.pending().source == SHORT + "D = 4\n"
+    assert not verdict.kept and incumbent.scores == {0: 2.5, 1: 2.5} and rule.due().source == SHORT + "D = 4\n"
     verdict, after = rule.judge(scored(3, second, SHORT + "D = 4\n", 1), incumbent)
-    assert verdict.kept == kept and rule.pending() is None
+    assert verdict.kept == kept and rule.due() is None
     assert after.trial == (1 if kept else 0)
 
 
 def test_a_claim_whose_replicate_fails_is_dropped():
     rule = Replicate(None, 2.0)
-    rule.judge(scored(1, 2.4, SHORT), Program(0, LONG, {0: 2.5, 1: 2.5}))
-    assert rule.pending().replicate == 1
-    rule.failed()
-    assert rule.pending() is None
+    incumbent = Program(0, LONG, {0: 2.5, 1: 2.5})
+    rule.judge(scored(1, 2.4, SHORT), incumbent)
+    assert rule.due().replicate == 1
+    rule.failed(failed(2, SHORT, 1), incumbent)
+    assert rule.due() is None
+
+
+def test_claims_are_settled_one_after_the_other_whatever_finished_first():
+    rule, incumbent = Replicate(None, 0.0), Program(0, LONG, {0: 2.5})
+    texts = {number: SHORT + f"D = {number}\n" for number in (1, 2, 3)}
+    for number, score in ((2, 2.3), (1, 2.4), (3, 2.45)):  # three claims; nothing of them is trained again yet
+        verdict, incumbent = rule.judge(scored(number, score, texts[number]), incumbent)
+        assert not verdict.kept
+    assert [rule.due().source, rule.due().source] == [LONG, texts[2]] and rule.due() is None
+    verdict, incumbent = rule.judge(scored(5, 2.32, texts[2], 1), incumbent)  # its own run ends before the incumbent's
+    assert not verdict.kept and rule.due() is None
+    verdict, incumbent = rule.judge(scored(4, 2.5, LONG, 1), incumbent)
+    assert verdict.kept and incumbent.trial == 2
+    assert rule.due() is None  # the other claims are worse than the new incumbent
+
+
+def test_of_a_claim_that_was_dropped_a_late_run_changes_nothing():
+    rule, incumbent = Replicate(None, 0.0), Program(0, LONG, {0: 2.5})
+    rule.judge(scored(1, 2.4, SHORT), incumbent)
+    rule.judge(scored(2, 2.45, SHORT + "D = 2\n"), incumbent)
+    assert (rule.due(), rule.due()) != (None, None)
+    rule.failed(failed(3, LONG, 1), incumbent)
+    assert [(due.source, due.replicate) for due in (rule.due(), rule.due())] == [(LONG, 2), (SHORT + "D = 2\n", 2)]
+    verdict, same = rule.judge(scored(4, 2.0, SHORT, 1), incumbent)
+    assert not verdict.kept and "dropped" in verdict.reason and same is incumbent and incumbent.scores == {0: 2.5}
 
 
 class Unaudited(SyntheticRunner):

@@ -62,9 +62,10 @@ class Careless:
     def __init__(self, task, seed, broken):
         self.stock, self.seed, self.broken = task.stock, seed, broken
 
-    def ask(self, history):
-        generator = random if self.broken == "shared generator" else random.Random(f"{self.seed} {len(history)}")
-        rate = 0.01 + 0.001 * len(history) + 1e-4 * generator.random()
+    def ask(self, history, pending):
+        number = len(history) + len(pending)
+        generator = random if self.broken == "shared generator" else random.Random(f"{self.seed} {number}")
+        rate = 0.01 + 0.001 * number + 1e-4 * generator.random()
         if self.broken == "sets":
             rate += 1e-4 * (hash("some text") % 1000)
         if self.broken == "leaves files":

@@ -13,11 +13,12 @@ from hypothesis import strategies as draw
 from search.config.schema import StudyConfig
 from search.confirm.blocks import FIRST, STAGES, Blocks, Run, schedule, seed_of
 from search.confirm.plan import STOCK, report, screening
+from search.executor.drive import drive
 from search.study.budget import Budget
 from search.study.journal import Journal
 from search.study.seeds import training_seed
 from search.study.study import Study
-from search.testing.synthetic import Dies, DiesAt, Nowhere, Silent, SyntheticRunner
+from search.testing.synthetic import Dies, DiesAt, Nowhere, OneByOne, Silent, SyntheticRunner
 from tests.confirm.records import SETTINGS, TEXT, entry, stock_arm, tuned
 
 
@@ -120,10 +121,7 @@ def run(folder, plans, arms, runner):
         strategy = Blocks(plans, arms.texts)
         study = Study(
             strategy,
-            runner,
             journal,
-            Nowhere(),
-            Silent(),
             Budget(StudyConfig(trials=len(strategy.runs))),
             TEXT,
             search_seed=0,
@@ -131,7 +129,7 @@ def run(folder, plans, arms, runner):
             seed_of=lambda _, replicate: seed_of(replicate),
             stock_facts=FIRST.facts,
         )
-        study.run()
+        drive(study, OneByOne(runner), Silent(), Nowhere())
         return journal.entries
 
 

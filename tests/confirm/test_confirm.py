@@ -10,6 +10,7 @@ import pytest
 from search.config.files import remove_tree
 from search.config.messages import UserError
 from search.confirm.studies import read_studies
+from search.executor.drive import drive
 from search.runner.stock import stock_of
 from search.study import source
 from search.study.budget import Budget
@@ -17,7 +18,7 @@ from search.study.identity import Opening, identity, open_study
 from search.study.journal import FILE, Journal
 from search.study.study import Study
 from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
-from search.testing.synthetic import Nowhere, Silent, SyntheticRunner
+from search.testing.synthetic import Nowhere, OneByOne, Silent, SyntheticRunner
 from tests.sandboxes import WARM_BOX
 
 
@@ -27,7 +28,7 @@ class Keeps:
     def __init__(self, text):
         self.text = text
 
-    def ask(self, history):
+    def ask(self, history, pending):
         return Candidate(self.text, parent=0)
 
     def tell(self, trial):
@@ -40,11 +41,12 @@ def begin_study(quick_clone, configure, smoke):
 
     def begin(strategy, constants):
         config = configure("task=smoke", "experiment=e", f"strategy={strategy}", "study.trials=2", f"sandbox={WARM_BOX}")
-        stock, silent, budget = stock_of(config), Silent(), Budget(config.study)
+        stock, budget = stock_of(config), Budget(config.study)
         keeps = Keeps(source.set_constants(stock.text, constants))
         with Journal(quick_clone.study(identity(config)), print) as journal:
             open_study(config, Opening(stock, smoke[1].fingerprint, "none"), journal)
-            Study(keeps, SyntheticRunner(), journal, Nowhere(), silent, budget, stock.text, config.seed, 1.0).run()
+            study = Study(keeps, journal, budget, stock.text, config.seed, 1.0)
+            drive(study, OneByOne(SyntheticRunner()), Silent(), Nowhere())
 
     return begin
 
@@ -64,9 +66,9 @@ def test_a_confirmation_is_planned_trained_published_and_extended(quick_clone, b
     more = quick_clone.run("experiment=e", module="search.confirm")
     assert more.returncode == 0 and "this is an unplanned look" in more.stdout, more.stdout
     lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
-    outcomes = [line["outcome"] for line in lines if line["kind"] == "finished"]
+    outcomes = [line["outcome"] for line in lines if line["kind"] == "told"]
     assert all(outcome["audited"] and outcome["confirmation_bpb"] is not None for outcome in outcomes)
-    facts = [line["answer"]["facts"] for line in lines if line["kind"] == "started"]
+    facts = [line["answer"]["facts"] for line in lines if line["kind"] == "asked"]
     assert facts[0]["stage"] == "warm-up" and [fact["visit"] for fact in facts] == ["0", "0", "0", "1", "1"]
     plans = json.loads((folder / "attachments" / "plans.json").read_text())
     assert [len(plan["arms"]) for plan in plans] == [2, 3] and plans[0]["order_seed"] == plans[1]["order_seed"]

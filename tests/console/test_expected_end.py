@@ -12,7 +12,7 @@ from search.config.schema import BudgetConfig, StudyConfig
 from search.console.expected_end import expected_end
 from search.console.progress import PlainDisplay
 from search.study.journal import Entry
-from search.study.trial import Candidate, Cost, Origin, Outcome, Status, Trial
+from search.study.trial import Candidate, Cost, Origin, Outcome, Status, Trial, Verdict
 
 NOW = datetime(2026, 1, 30, 22, 30)
 SECONDS, TOKENS = BudgetConfig(seconds=300.0), BudgetConfig(tokens=16384)
@@ -22,7 +22,7 @@ def finished(number: int, took: float, waited: float = 0.0, origin: Origin = Ori
     """Trained for 300 s of the time that it `took`, after an LLM had been waited for."""
     outcome = Outcome(Status.COMPLETED, 2.5, train_seconds=300.0)
     answer = Candidate("A = 1", cost=Cost(None, None, None, None, waited, 1))
-    return Entry(Trial(number, origin, answer, outcome), 1, 1000.0, 1000.0 + took)
+    return Entry(Trial(number, origin, answer, outcome), 1, 1000.0, 1000.0 + took, Verdict(True, "better"))
 
 
 STOCK = finished(0, 330.0, origin=Origin.STOCK)

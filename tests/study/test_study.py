@@ -7,7 +7,7 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import pytest
 from baselines.seeds import Seeds
 from search.config.messages import UserError
 from search.data.tokens import prepare_data
+from search.executor.drive import drive
 from search.runner.stock import stock_of
 from search.study import identity
 from search.study.code import accepted
@@ -26,7 +27,7 @@ from search.study.journal import FILE, Journal
 from search.study.noise_floor import control_noise
 from search.study.seeds import CONFIRMATION, confirmation_seed, training_seed
 from search.study.trial import Candidate, LossPoint, Origin, Outcome, Status, Trial, Unusable, Verdict
-from search.testing.synthetic import Dies, DiesAt, FailsOn, SyntheticRunner, run_study
+from search.testing.synthetic import Dies, DiesAt, FailsOn, Nowhere, OneByOne, Silent, SyntheticRunner, run_study
 
 STOCK = "LR = 0.1\n"
 FACTS = TaskFacts("test", STOCK, "cpu", 1, 8, 300, "1 second", "none", Path("nowhere"))
@@ -40,7 +41,7 @@ class Scripted:
         self.verdicts = verdicts or {}
         self.told: list[Trial] = []
 
-    def ask(self, history: Sequence[Trial]) -> Candidate | Unusable | Done:
+    def ask(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate | Unusable | Done:
         return self.answers[len(self.told) - 1]
 
     def tell(self, trial: Trial) -> Verdict | None:
@@ -97,7 +98,7 @@ def test_a_duplicate_is_answered_from_the_record_and_costs_nothing(tmp_path):
 
 def test_nothing_but_duplicates_ends_a_study_as_an_exhausted_space(tmp_path):
     class Stubborn(Scripted):
-        def ask(self, history):
+        def ask(self, history, pending):
             return self.answers[len(self.told) % 2]
 
     runner = SyntheticRunner()
@@ -135,7 +136,7 @@ def test_a_strategy_that_is_done_ends_the_study(tmp_path):
 def test_verdicts_are_the_strategys_or_else_by_best_score(tmp_path):
     verdicts = {2: Verdict(True, "I like it")}
     run_study(tmp_path, Scripted([candidate(9.0), candidate(8.0), candidate(0.1001)], verdicts), SyntheticRunner(), STOCK, 4)
-    judged = {line["number"]: line["verdict"] for line in lines(tmp_path) if line["kind"] == "judged"}
+    judged = {line["number"]: line["verdict"] for line in lines(tmp_path) if line["kind"] == "told"}
     assert judged[0]["kept"] and judged[0]["reason"] == "the first score"
     assert not judged[1]["kept"]
     assert judged[2] == {"kept": True, "reason": "I like it"}
@@ -157,13 +158,12 @@ def test_training_hours_end_a_study_and_failures_cost_what_they_used(tmp_path):
     from search.config.schema import StudyConfig
     from search.study.budget import Budget
     from search.study.study import Study
-    from search.testing.synthetic import Nowhere, Silent
 
     with Journal(tmp_path, print) as journal:
         runner = FailsOn(fails=lambda number: number % 2 == 1)  # 1 s a success, 0.5 s a failure
         budget = Budget(StudyConfig(train_hours=6.0 / 3600))
-        study = Study(Seeds(FACTS, 0, None), runner, journal, Nowhere(), Silent(), budget, STOCK, 0, 0.0)
-        reason = study.run()
+        study = Study(Seeds(FACTS, 0, None), journal, budget, STOCK, 0, 0.0)
+        reason = drive(study, OneByOne(runner), Silent(), Nowhere())
     assert "training hours" in reason and len(study.history) == 8
 
 
@@ -177,7 +177,7 @@ def test_crashes_in_a_row_bring_an_anchor_and_two_failed_anchors_end_the_study(t
 
     with pytest.raises(UserError, match="failed twice in a row"):
         run_study(tmp_path, Scripted(answers), Crashes(), STOCK, 40, anchor_every=30)
-    origins = [line["origin"] for line in lines(tmp_path) if line["kind"] == "started"]
+    origins = [line["origin"] for line in lines(tmp_path) if line["kind"] == "asked"]
     assert origins == ["stock", "strategy", "strategy", "strategy", "anchor", "anchor"]
     _, trials = run_study(tmp_path, Scripted(answers), SyntheticRunner(), STOCK, 8, anchor_every=30)
     assert [trial.origin for trial in trials[6:]] == [Origin.ANCHOR, *[Origin.STRATEGY] * 4]
@@ -214,7 +214,7 @@ def test_an_error_of_the_system_in_a_trial_is_told_as_what_it_is(tmp_path, error
 def test_a_stock_that_fails_ends_the_study_with_its_log(tmp_path):
     with pytest.raises(UserError, match=r"stock itself ended crashed: injected .*0000\.train\.txt"):
         run_study(tmp_path, Seeds(FACTS, 0, None), FailsOn(fails=lambda number: True), STOCK, 3)
-    assert [line["kind"] for line in lines(tmp_path)] == ["started", "finished", "judged"]
+    assert [line["kind"] for line in lines(tmp_path)] == ["asked", "started", "told"]
 
 
 def test_the_runner_learns_what_is_to_beat(tmp_path):
@@ -230,7 +230,7 @@ def test_a_torn_last_line_is_dropped_and_its_trial_runs_again(tmp_path, keep):
     run_study(tmp_path / "torn", Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 3)
     journal = tmp_path / "torn" / FILE
     text = journal.read_bytes()
-    last = text[: text.rindex(b'{"kind": "finished"')]
+    last = text[: text.rindex(b'{"kind": "told"')]
     journal.write_bytes(last + text[len(last) : len(last) + keep])
     said = []
     Journal(tmp_path / "torn", said.append).__exit__(None, None, None)
@@ -238,17 +238,6 @@ def test_a_torn_last_line_is_dropped_and_its_trial_runs_again(tmp_path, keep):
     runner = SyntheticRunner()
     resumed = run_study(tmp_path / "torn", Seeds(FACTS, 0, None), runner, STOCK, 4)[1]
     assert resumed == whole and len(runner.requests) == 2
-
-
-def test_a_death_between_finishing_and_judging_loses_nothing(tmp_path):
-    run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 3)
-    journal = tmp_path / FILE
-    text = journal.read_text().splitlines(keepends=True)
-    assert '"judged"' in text[-1]
-    journal.write_text("".join(text[:-1]))
-    runner = SyntheticRunner()
-    run_study(tmp_path, Seeds(FACTS, 0, None), runner, STOCK, 3)
-    assert journal.read_text().splitlines()[-1].count('"judged"') == 1 and not runner.requests
 
 
 def test_a_damaged_line_in_the_middle_is_refused(tmp_path):
@@ -390,16 +379,17 @@ def changed(line, **fields):
     return {**line, "outcome": {**line["outcome"], **fields}}
 
 
-# What happens to the lines of a journal of three trials ("started", "finished", "judged" of each), and which is named.
+# What happens to the lines of a journal of three trials ("asked", "started", "told" of each), and which is named.
 DAMAGE = {
-    "no kind": (lambda lines: [*lines[:4], without(lines[4], "kind"), *lines[5:]], 5),
-    "no object": (lambda lines: [*lines[:4], [], *lines[5:]], 5),
-    "no start": (lambda lines: [*lines[:3], *lines[4:]], 4),
-    "an unknown field": (lambda lines: [*lines[:4], changed(lines[4], colour="red"), *lines[5:]], 5),
-    "an unknown status": (lambda lines: [*lines[:4], changed(lines[4], status="promising"), *lines[5:]], 5),
-    "a missing field": (lambda lines: [*lines[:4], without(lines[4], "duplicate_of"), *lines[5:]], 5),
-    "a doubled end": (lambda lines: [*lines[:5], lines[4], *lines[5:]], 6),
-    "a doubled verdict": (lambda lines: [*lines[:6], lines[5], *lines[6:]], 7),
+    "no kind": (lambda lines: [*lines[:5], without(lines[5], "kind"), *lines[6:]], 6),
+    "no object": (lambda lines: [*lines[:5], [], *lines[6:]], 6),
+    "not asked for": (lambda lines: [*lines[:3], *lines[4:]], 4),
+    "asked for too early": (lambda lines: [*lines[:3], *lines[6:]], 4),
+    "an unknown field": (lambda lines: [*lines[:5], changed(lines[5], colour="red"), *lines[6:]], 6),
+    "an unknown status": (lambda lines: [*lines[:5], changed(lines[5], status="promising"), *lines[6:]], 6),
+    "a missing field": (lambda lines: [*lines[:5], without(lines[5], "verdict"), *lines[6:]], 6),
+    "a doubled question": (lambda lines: [*lines[:4], lines[3], *lines[4:]], 5),
+    "a doubled end": (lambda lines: [*lines[:6], lines[5], *lines[6:]], 7),
     "twice the whole": (lambda lines: lines + lines, 10),
 }
 

@@ -21,6 +21,10 @@ class Row:
     kept: bool | None
     origin: str = Origin.STRATEGY
 
+    @property
+    def finished(self):
+        return self.number
+
 
 @pytest.mark.parametrize("fails", [lambda number: False, lambda number: number % 3 == 2])
 def test_where_the_strategy_does_not_judge_it_is_the_best_score(tmp_path, fails):

@@ -11,12 +11,13 @@ from mlflow import MlflowClient
 
 from search.console.run_study import make_strategy
 from search.data.tokens import prepare_data
+from search.executor.drive import drive
 from search.runner.stock import stock_of
 from search.study.budget import Budget
 from search.study.identity import Opening, open_study
 from search.study.journal import Journal
 from search.study.study import Study
-from search.testing.synthetic import FailsOn, Silent
+from search.testing.synthetic import FailsOn, OneByOne, Silent
 from search.tracking import publisher as publisher_module
 from search.tracking import store
 from search.tracking.publisher import MlflowPublisher
@@ -52,7 +53,8 @@ class Publish:
             strategy = strategy or make_strategy(config, stock.text, None, self.folder)
             runner = runner or FailsOn(fails=lambda number: number == 2)
             budget = Budget(config.study)
-            Study(strategy, runner, journal, publisher, Silent(), budget, stock.text, 0, 0.0).run()
+            study = Study(strategy, journal, budget, stock.text, 0, 0.0)
+            drive(study, OneByOne(runner), Silent(), publisher)
             self.ran()
             publisher.close(self.status)
         return publisher

@@ -43,8 +43,8 @@ class Proposes:
 
     texts: list
 
-    def ask(self, history):
-        number = len(history) - 1
+    def ask(self, history, pending):
+        number = len(history) + len(pending) - 1
         return Candidate(self.texts[number], parent=0) if number < len(self.texts) else Done("no more")
 
     def tell(self, trial):

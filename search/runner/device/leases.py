@@ -7,10 +7,10 @@ import os
 import platform
 import shutil
 import sysconfig
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from search.config.messages import UserError
@@ -27,13 +27,24 @@ KFD = Path("/dev/kfd")  # what every program that computes on AMD's GPUs opens
 @dataclass(frozen=True)
 class Device:
     """What a trial may use. `kind` is one of KINDS; `name`: its model and, after the last space, its own id. `cores` are
-    pinned, where the system can. `card`: what can be read of a GPU while it is leased."""
+    pinned, where the system can. `card`: what can be read of a GPU while it is leased. `revoked`: set once whoever leased
+    it must let go of it at once."""
 
     kind: str
     name: str
     cores: frozenset[int] = frozenset()
     environment: dict[str, str] = field(default_factory=dict)
     card: Card | None = None
+    revoked: threading.Event = field(default_factory=threading.Event, compare=False)
+
+    def check(self) -> None:
+        """Raises Revoked."""
+        if self.revoked.is_set():
+            raise Revoked
+
+
+class Revoked(Exception):
+    """The trial was stopped from outside. It has no outcome."""
 
 
 def available(kind: str, threads: int) -> dict[str, str]:
@@ -58,12 +69,13 @@ def available(kind: str, threads: int) -> dict[str, str]:
 
 
 @contextmanager
-def lease(kind: str, threads: int, waiting: Callable[[], None]) -> Iterator[Device]:
+def lease(kind: str, threads: int, waiting: Callable[[], None], revoked: threading.Event | None = None) -> Iterator[Device]:
     """Hold a free device (for `cpu`: that many cores) until the block ends; the kernel frees it if this process dies.
 
     Waits for as long as others hold all of them, and calls `waiting` once if so. Raises UserError as `available` does, and
-    where no lock can be taken.
+    where no lock can be taken; Revoked where that is set while it waits.
     """
+    revoked = revoked or threading.Event()
     units = available(kind, threads)
     needed = threads if kind == "cpu" else 1
     told = False
@@ -74,12 +86,13 @@ def lease(kind: str, threads: int, waiting: Callable[[], None]) -> Iterator[Devi
                 if len(taken) < needed and lock(held, f"{kind}-{unit}".replace("/", "-")):
                     taken.append(unit)
             if len(taken) == needed:
-                yield device_of_units(kind, units[taken[0]], taken)
+                yield replace(device_of_units(kind, units[taken[0]], taken), revoked=revoked)
                 return
         if not told:
             waiting()
             told = True
-        time.sleep(POLL_SECONDS)
+        if revoked.wait(POLL_SECONDS):
+            raise Revoked
 
 
 def _gpus(kind: str) -> dict[str, str]:

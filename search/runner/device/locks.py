@@ -43,11 +43,12 @@ def lock(held: ExitStack, name: str) -> bool:
 def _open_folder(path: Path) -> int:
     """The folder, made where it is missing. Raises OSError, and UserError where others could take locks away."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    mask = os.umask(0)  # the usual one would keep other users out
-    try:
-        path.mkdir(mode=FOR_ALL, exist_ok=True)
-    finally:
-        os.umask(mask)
+    if not path.exists():  # a mask is the whole process's, and other threads make files too
+        mask = os.umask(0)  # the usual one would keep other users out
+        try:
+            path.mkdir(mode=FOR_ALL, exist_ok=True)
+        finally:
+            os.umask(mask)
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     facts = os.fstat(folder)
     if facts.st_mode & stat.S_IWOTH and not facts.st_mode & stat.S_ISVTX:

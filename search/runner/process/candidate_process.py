@@ -117,9 +117,10 @@ class CandidateProcess:
     def next_event(self, deadline: float) -> Message | None:
         """The next message, or None at the deadline (a `time.monotonic()` value).
 
-        Raises Ended where none will come, ProtocolError where what came is no message, and LimitExceeded.
+        Raises Ended where none will come, ProtocolError where what came is no message, LimitExceeded, and Revoked.
         """
         while not self._events:
+            self._device.check()
             left = deadline - time.monotonic()
             if left <= 0:
                 return None

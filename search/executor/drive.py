@@ -1,0 +1,90 @@
+"""Runs a study over an executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from search.config.files import failed_file
+from search.study.journal import Entry
+from search.study.request import Progress, TrialRequest
+from search.study.steps import Ask, Known, Over, Wait, Work
+from search.study.study import STOPPED, Study
+from search.study.trial import Origin, Outcome
+from search.study.winner import winner_of
+
+
+class Executor(Protocol):
+    """Where trials run. Requests and outcomes are plain values."""
+
+    def submit(self, number: int, request: TrialRequest) -> None:
+        """Begin a trial, and return at once."""
+        ...
+
+    def next_done(self) -> tuple[int, Outcome]:
+        """Wait for a trial to end. Raises UserError where one could not be run, OSError where a file fails."""
+        ...
+
+    def close(self) -> None:
+        """End what still runs, at once."""
+        ...
+
+
+class Publisher(Protocol):
+    def publish(self) -> None:
+        """See to it that the published record is brought up to date with the journal. Returns at once."""
+        ...
+
+
+class Display(Protocol):
+    def say(self, text: str) -> None: ...
+    def asking(self, number: int) -> None: ...
+    def started(self, number: int, origin: Origin, note: str) -> None: ...
+    def progress(self, number: int, progress: Progress) -> None: ...
+    def finished(self, entry: Entry, winner: Entry | None, left: str) -> None: ...
+
+
+def drive(
+    study: Study, executor: Executor, display: Display, publisher: Publisher, stop: Callable[[], bool] = lambda: False
+) -> str:
+    """Run a study to its end, or until `stop` says so: what runs then is finished, and nothing else begins. Returns why it
+    ended. Raises UserError where it cannot go on; whatever is finished is in the journal, and what is not runs again."""
+    running = 0
+    study.resume()
+    try:
+        while not isinstance(step := study.due(), Over):
+            if stop() and not isinstance(step, Wait | Known):
+                if running == 0:
+                    return STOPPED
+                step = Wait()
+            if isinstance(step, Ask):
+                display.asking(step.number)
+                study.ask(step.number)
+                continue
+            if isinstance(step, Work):
+                display.started(step.asked.number, step.asked.origin, step.asked.answer.note)
+                study.start(step.asked.number)
+                executor.submit(step.asked.number, step.request)
+                running += 1
+                continue
+            if isinstance(step, Known):
+                display.started(step.asked.number, step.asked.origin, step.asked.answer.note)
+                entry = study.take(step.asked.number, step.outcome)
+            else:
+                entry = study.take(*_next_done(study, executor))
+                running -= 1
+            publisher.publish()
+            display.finished(entry, winner_of(study.journal.entries), study.left())
+        return step.reason
+    except KeyboardInterrupt:
+        study.interrupt()
+        raise
+    finally:
+        executor.close()
+
+
+def _next_done(study: Study, executor: Executor) -> tuple[int, Outcome]:
+    try:
+        return executor.next_done()
+    except OSError as error:  # a full disk, a token file that is gone
+        raise failed_file(error, study.journal.folder) from error

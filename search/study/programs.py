@@ -1,0 +1,40 @@
+"""Which programs a study has asked for, so that none is trained twice with one seed."""
+
+from __future__ import annotations
+
+from search.study import source
+from search.study.trial import Candidate, Unusable
+
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # such a program is not trained either
+
+
+class Programs:
+    """Programs with their replicate number, and the first trial of each."""
+
+    def __init__(self) -> None:
+        self._trials: dict[tuple[str, int], int] = {}
+
+    def trial_of(self, answer: Candidate | Unusable) -> int | None:
+        """The trial that was asked for with this program and seed."""
+        key = _key(answer)
+        return None if key is None else self._trials.get(key)
+
+    def add(self, answer: Candidate | Unusable, number: int) -> None:
+        key = _key(answer)
+        if key is not None:
+            self._trials.setdefault(key, number)
+
+    def remove(self, answer: Candidate | Unusable, number: int) -> None:
+        """That trial trains something else."""
+        key = _key(answer)
+        if key is not None and self._trials.get(key) == number:
+            del self._trials[key]
+
+
+def _key(answer: Candidate | Unusable) -> tuple[str, int] | None:
+    if isinstance(answer, Unusable):
+        return None
+    try:
+        return source.program_hash(answer.source), answer.replicate
+    except UNREADABLE:
+        return None

@@ -1,0 +1,76 @@
+"""What a strategy proposes, without what was asked for before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search.study.contract import Done, Rebases, Strategy
+from search.study.programs import Programs
+from search.study.schedule import Asked, Repeated, Schedule
+from search.study.trial import Candidate, Origin, Trial, Unusable
+
+MOST_DUPLICATES = 100  # proposals in a row that were tried before, after which nothing new is expected
+DONE, EXHAUSTED = "the strategy is done", "this space is exhausted"
+
+
+class Proposals:
+    """Asks the strategy, and tells it of duplicates: such a proposal is answered from the record and costs nothing."""
+
+    def __init__(self, strategy: Strategy) -> None:
+        self.strategy = strategy
+        self._programs = Programs()
+        self._duplicates = 0  # in a row
+        self._held: dict[int, tuple[int, Candidate]] = {}  # by the running trial that it repeats
+
+    @property
+    def wait(self) -> bool:
+        """Whether a proposal repeats a trial that runs. Nothing is asked for before that one has ended."""
+        return bool(self._held)
+
+    def next(self, history: Sequence[Trial], so_far: Schedule) -> Candidate | Unusable | Repeated | Done:
+        """Ask until something is proposed that was not asked for yet, or that only runs yet."""
+        number = so_far.next
+        while self._duplicates < MOST_DUPLICATES:
+            answer = self.strategy.ask(history, so_far.candidates)
+            if isinstance(answer, Done):
+                return Done(f"{DONE}: {answer.reason}")
+            earlier = self._programs.trial_of(answer)
+            if earlier is None:
+                self._duplicates = 0
+                return answer
+            assert isinstance(answer, Candidate)
+            self._duplicates += 1
+            if earlier in so_far.pending:
+                self._held[earlier] = number, answer
+                return Repeated(number, earlier)
+            self._tell_duplicate(number, answer, next(trial for trial in history if trial.number == earlier))
+        return Done(f"{EXHAUSTED}: {MOST_DUPLICATES} proposals in a row were all tried before")
+
+    def is_stale(self, asked: Asked) -> bool:
+        """Whether the strategy would make something else of it by now. What has started is left alone."""
+        if asked.started is not None or asked.origin is not Origin.STRATEGY or not isinstance(self.strategy, Rebases):
+            return False
+        return isinstance(asked.answer, Candidate) and self.strategy.is_stale(asked.answer)
+
+    def rebased(self, number: int, history: Sequence[Trial], so_far: Schedule) -> Candidate | Unusable:
+        """What is proposed instead of a stale proposal. A duplicate is nothing to train then."""
+        assert isinstance(self.strategy, Rebases)
+        self._programs.remove(so_far.pending[number].answer, number)
+        others = {other: answer for other, answer in so_far.candidates.items() if other != number}
+        answer = self.strategy.rebase(number, history, others)
+        earlier = self._programs.trial_of(answer)
+        if earlier is None:
+            return answer
+        return Unusable(f"made anew it is the program of trial {earlier}", answer.note, answer.facts, answer.cost)
+
+    def add(self, answer: Candidate | Unusable, number: int) -> None:
+        """It is asked for now."""
+        self._programs.add(answer, number)
+
+    def told(self, trial: Trial) -> None:
+        """That trial has ended, and what repeated it can be answered."""
+        if trial.number in self._held:
+            self._tell_duplicate(*self._held.pop(trial.number), trial)
+
+    def _tell_duplicate(self, number: int, answer: Candidate, earlier: Trial) -> None:
+        self.strategy.tell(Trial(number, Origin.STRATEGY, answer, earlier.outcome, duplicate_of=earlier.number))

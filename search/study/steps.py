@@ -1,0 +1,47 @@
+"""What a study says is to be done next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from search.study.request import TrialRequest
+from search.study.schedule import Asked
+from search.study.trial import Outcome
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Have the study ask for this trial (`Study.ask`): the strategy may take minutes to answer."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """Start this trial (`Study.start`), and have the request run."""
+
+    asked: Asked
+    request: TrialRequest
+
+
+@dataclass(frozen=True)
+class Known:
+    """There is nothing to run of this trial: take its outcome."""
+
+    asked: Asked
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing can be done before a running trial has ended."""
+
+
+@dataclass(frozen=True)
+class Over:
+    """The study has ended."""
+
+    reason: str
+
+
+Due = Ask | Work | Known | Wait | Over
