@@ -24,7 +24,7 @@ from search.study.contract import NoiseFloor, TaskFacts
 from search.study.journal import Journal
 from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
 from search.study.winner import ranked, winner_at, winner_of
-from search.testing.synthetic import FailsOn, SyntheticRunner, run_study
+from search.testing.synthetic import ONE, FailsOn, Several, SyntheticRunner, run_study
 from tests.servers.llm import Answer, FakeClock, Script, serve
 
 NOISE = NoiseFloor(mean=2.5, sd=0.01, trials=12)
@@ -51,7 +51,7 @@ def heard():
 def study(configure, stock, tmp_path, heard):
     """Run an agent's study with synthetic scores against a server."""
 
-    def run(server, trials, *overrides, name="study", runner=None, noise=None, stop=lambda: False):
+    def run(server, trials, *overrides, name="study", runner=None, noise=None, stop=lambda: False, several=ONE):
         settings = [f"llm.base_url={server.url}", "llm.model=test", "llm.timeout_seconds=2", "llm.patience_minutes=0.5"]
         config = configure("task=smoke", "strategy=agent", "llm=local", *settings, *overrides)
         folder = tmp_path / name
@@ -59,7 +59,7 @@ def study(configure, stock, tmp_path, heard):
             begun = journal.schedule.next
         strategy = make_strategy(config, stock, noise, folder, heard.append, stop, begun)
         strategy.client.clock = FakeClock()
-        return run_study(folder, strategy, runner or SyntheticRunner(), stock, trials)
+        return run_study(folder, strategy, runner or SyntheticRunner(), stock, trials, several=several)
 
     return run
 
@@ -662,6 +662,71 @@ def test_a_study_stands_for_what_its_rule_kept_and_not_for_its_best_score(study,
     assert ranked(entries)[0].number == 1 and winner_at(entries, 5).number == 0
     winner = winner_of(entries)
     assert winner.number == 5 and winner.trial.candidate.source == entries[4].trial.candidate.source
+
+
+def test_an_edit_whose_base_was_replaced_is_applied_to_the_new_one(study, stock, tmp_path):
+    for _ in ("begun", "resumed"):
+        with serve(*[Answer(edit(name, 0.11, f"edit of {name}", stock)) for name in NAMES[:2]]) as server:
+            _, trials = study(server, 3, runner=Improves(), several=Several(ahead=1))
+        candidate = trials[2].candidate
+        assert candidate.parent == 1 and candidate.facts["stale"] == "applied to trial 1" and candidate.cost.calls == 1
+        values = source.constants(candidate.source)
+        assert [values[name] for name in NAMES[:2]] == [0.11, 0.11]
+    assert not server.requests
+    with Journal(tmp_path / "study", print) as journal:
+        kinds = [line["kind"] for line in journal.lines]
+    assert kinds[3:] == ["asked", "started", "asked", "told", "rebased", "started", "told"]
+
+
+def test_an_edit_that_does_not_fit_the_new_base_is_asked_for_anew_and_paid_once(study, stock):
+    changes = (("MATRIX_LR", 0.11), ("MATRIX_LR", 0.12), ("WEIGHT_DECAY", 0.3))
+    texts = [edit(*change, stock=stock) for change in changes]
+    for start in ("begun", "resumed"):
+        with serve(*map(Answer, texts)) as server:
+            _, trials = study(server, 3, runner=Improves(), several=Several(ahead=1))
+        candidate = trials[2].candidate
+        assert candidate.parent == 1 and candidate.facts["stale"] == "asked anew for trial 1"
+        assert (candidate.cost.calls, candidate.facts["calls"]) == (2, "2")
+        assert source.constants(candidate.source)["MATRIX_LR"] == 0.11
+        if start == "begun":
+            ahead, anew = server.prompts[1:]
+            assert "Current train.py (trial 0" in ahead and "- trial 1: an edit" in ahead.split("# Being tried now")[1]
+            assert "Current train.py (trial 1" in anew and "Being tried now" not in anew
+    assert not server.requests
+
+
+def test_a_whole_file_is_no_edit_of_another_base(study, stock):
+    other = source.set_constants(stock, {"WEIGHT_DECAY": 0.2})
+    whole = f"NOTE: all of it\nHYPOTHESIS: none\n\n```python\n{other}```\n"
+    texts = [edit("MATRIX_LR", 0.11, stock=stock), whole, edit("WEIGHT_DECAY", 0.3, stock=stock)]
+    with serve(*map(Answer, texts)) as server:
+        _, trials = study(server, 3, runner=Improves(), several=Several(ahead=1))
+    assert trials[2].candidate.facts["stale"] == "asked anew for trial 1"
+    assert source.constants(trials[2].candidate.source)["MATRIX_LR"] == 0.11
+
+
+def test_what_is_being_tried_is_not_proposed_again(study, stock):
+    same, other = edit("MATRIX_LR", 0.11, stock=stock), edit("WEIGHT_DECAY", 0.3, stock=stock)
+    with serve(Answer(same), Answer(same), Answer(other)) as server:
+        _, trials = study(server, 3, several=Several(parallel=2))
+    assert "the program of trial 1, which is being tried by now" in server.prompts[2]
+    assert source.constants(trials[2].candidate.source)["WEIGHT_DECAY"] == 0.3
+
+
+@pytest.mark.parametrize("keep", ["greedy", "margin", "replicate"])
+@pytest.mark.parametrize("order", [0, 1])
+def test_every_rule_keeps_what_it_should_whatever_ends_first(study, stock, keep, order):
+    answers = [Answer(edit(name, 0.11, stock=stock)) for name in NAMES]
+    several = Several(3, 1, order)
+    with serve(*answers) as server:
+        _, trials = study(server, 9, f"strategy.keep={keep}", runner=Improves(), noise=NOISE, several=several)
+    with serve(*answers) as again:
+        runner = Improves()
+        _, resumed = study(again, 9, f"strategy.keep={keep}", runner=runner, noise=NOISE, several=several)
+    assert resumed == trials and not again.requests and not runner.requests
+    trained = [(trial.candidate.source, trial.candidate.replicate) for trial in trials if trial.candidate]
+    assert len(set(trained)) == len(trained)
+    assert any(replicate > 0 for _, replicate in trained) == (keep == "replicate")
 
 
 def test_every_playbook_edit_does_what_it_says(configure):

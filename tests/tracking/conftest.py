@@ -17,7 +17,7 @@ from search.study.budget import Budget
 from search.study.identity import Opening, open_study
 from search.study.journal import Journal
 from search.study.study import Study
-from search.testing.synthetic import FailsOn, OneByOne, Silent
+from search.testing.synthetic import ONE, FailsOn, OneByOne, Silent
 from search.tracking import publisher as publisher_module
 from search.tracking import store
 from search.tracking.publisher import MlflowPublisher
@@ -39,7 +39,7 @@ class Publish:
     client: object = lambda client: client
     status: str = "FINISHED"
 
-    def __call__(self, trials, *overrides, strategy=None, runner=None):
+    def __call__(self, trials, *overrides, strategy=None, runner=None, several=ONE):
         given = (f"tracking.uri='{self.uri}'", *overrides)
         config = self.configure("task=smoke", "experiment=test", f"study.trials={trials}", *given)
         with Journal(self.folder / "study" / config.strategy_name, self.said.append) as journal:
@@ -53,8 +53,8 @@ class Publish:
             strategy = strategy or make_strategy(config, stock.text, None, self.folder)
             runner = runner or FailsOn(fails=lambda number: number == 2)
             budget = Budget(config.study)
-            study = Study(strategy, journal, budget, stock.text, 0, 0.0)
-            drive(study, OneByOne(runner), Silent(), publisher)
+            study = Study(strategy, journal, budget, stock.text, 0, 0.0, parallel=several.parallel)
+            drive(study, OneByOne(runner, several.order), Silent(), publisher)
             self.ran()
             publisher.close(self.status)
         return publisher

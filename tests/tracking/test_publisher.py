@@ -15,9 +15,10 @@ from search.compare.read.reader import read_experiment
 from search.config.messages import UserError
 from search.console.conduct import finish
 from search.study.contract import Done
-from search.study.journal import Journal
+from search.study.journal import FILE, Journal
 from search.study.trial import Candidate, Status
-from search.testing.synthetic import SyntheticRunner
+from search.testing.synthetic import Several, SyntheticRunner
+from search.tracking import ledger as ledger_module
 from search.tracking import store
 from search.tracking.files import SENT
 from search.tracking.row_maker import RowMaker
@@ -78,6 +79,25 @@ def test_one_parent_per_study_and_one_nested_run_per_trial(publish):
     assert "def build_model" in text
     assert json.loads(publish.artifact(parent, "study.json"))["config"]["task"]["name"] == "smoke"
     assert "@@" in publish.artifact(trials[1], "change_from_stock.diff.txt")
+
+
+@pytest.mark.parametrize("ledger", ["kept", "lost"])
+def test_trials_that_end_in_another_order_are_published_once_and_listed_by_number(publish, ledger):
+    several = Several(parallel=3, order=3)
+    for trials in (4, 7):
+        publish(trials, "strategy=optuna", several=several)
+        if ledger == "lost":
+            next(publish.folder.rglob(ledger_module.FILE)).unlink()
+    with Journal(next(publish.folder.rglob(FILE)).parent, print) as journal:
+        told = [entry.number for entry in journal.entries]
+    assert sorted(told) == list(range(7)) != told
+    (parent,) = publish.runs("study")
+    assert sorted(int(run.data.tags["fairtrial.trial"]) for run in publish.runs("trial")) == list(range(7))
+    rows = [json.loads(line) for line in publish.artifact(parent, "trials.jsonl").splitlines()]
+    assert [row["number"] for row in rows] == list(range(7))
+    kept = max((row for row in rows if row["kept"]), key=lambda row: told.index(row["number"]))
+    assert parent.data.tags["winner_trial"] == str(kept["number"])
+    assert read_experiment(publish.uri, "test").studies[0].winner.number == kept["number"]
 
 
 def test_other_code_that_a_study_went_on_under_is_shown(publish, tmp_path):
