@@ -100,7 +100,7 @@ def test_control_c_once_finishes_the_trial_and_twice_stops_now(quick_clone):
     wait_for(journal, "started", 1, process)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)
-    assert process.returncode == 130 and "stopping after the running trial" in output
+    assert process.returncode == 130 and "stopping after the running trials" in output
     assert journal.read_text().count('"told"') == 1
 
     process = quick_clone.popen(*command)

@@ -81,7 +81,7 @@ class Interrupts:
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and not self.requested:
             self.requested = True
-            self.say("stopping after the running trial; Ctrl-C again to stop now (the trial then runs again on resuming)")
+            self.say("stopping after the running trials; Ctrl-C again to stop now (they then run again on resuming)")
             return
         self.requested = True
         if signal.getitimer(signal.ITIMER_REAL)[0]:  # it is being stopped

@@ -47,7 +47,7 @@ class PlainDisplay:
     def progress(self, number: int, progress: TrialProgress) -> None:
         """May be called from any thread."""
         if progress.phase == "waiting":
-            self.say(f"{_label(number)}: waiting for a free device")
+            self.say(f"{_label(number)}: {describe(progress)}")
         elif progress.phase == "train" and time.monotonic() - self._spoke[number] >= LINE_SECONDS:
             self._spoke[number] = time.monotonic()
             self.say(f"{_label(number)}: {describe(progress)}")
@@ -124,6 +124,8 @@ def _label(number: int) -> str:
 
 def describe(progress: TrialProgress) -> str:
     """The running trial in a few words."""
+    if progress.phase == "waiting":
+        return "waiting for a free device" + (f"; held by {progress.holders}" if progress.holders else "")
     if progress.phase != "train":
         return progress.phase
     speed = progress.tokens / progress.train_seconds if progress.train_seconds else 0.0

@@ -21,7 +21,7 @@ from search.executor.drive import Display, drive
 from search.executor.local import LocalExecutor, make_runner
 from search.runner.process import sandbox
 from search.runner.stock import stock_of
-from search.runner.trial_runner import check_task
+from search.runner.trial_runner import check_task, devices
 from search.study.budget import Budget, budget_in_words
 from search.study.complete import complete
 from search.study.contract import NeedsServer, NoiseFloor, Strategy, TaskFacts
@@ -96,6 +96,8 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
         header = open_study(config, Opening(stock, prepared.fingerprint, runner.sandbox.name, overrides), journal)
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
         plain.say(greeting(config, folder, header))
+        if config.study.parallel > devices(config.task):
+            plain.say(f"this machine has {devices(config.task)} devices, and study.parallel trials wait for each other")
         floor = NoiseFloor(**header["noise_floor"]) if header["noise_floor"] else None
         begun = journal.schedule.next
         over = complete(journal, config.study)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -63,6 +64,12 @@ def check_task(task: TaskConfig) -> None:
                 pass
 
 
+def devices(task: TaskConfig) -> int:
+    """How many trials of the task this machine can run at once. Raises UserError as `available` does."""
+    units = len(available(task.device, task.threads))
+    return units // task.threads if task.device == "cpu" else units
+
+
 class TrialRunner:
     """Runs trials of one task, each on a device that is leased for it; several at once, from as many threads.
 
@@ -92,12 +99,16 @@ class TrialRunner:
             return Outcome(Status.DISQUALIFIED, reason=reason)
         if not request.is_stock:
             self.auditor.stock_nats()  # before anything is paid for
-        leased = lease(self.task.device, self.task.threads, lambda: observe(Progress("waiting")), self._revoked)
+        asked = time.monotonic()
+        leased = lease(
+            self.task.device, self.task.threads, lambda holders: observe(Progress("waiting", holders=holders)), self._revoked
+        )
         with leased as bare, metered(bare, self.task.vram_gb) as device:
+            waited = round(time.monotonic() - asked, 3)
             self.frozen.check()
             outcome = self._run_on(device, request, observe)
             self.frozen.check()
-        return outcome
+        return replace(outcome, wait_seconds=waited)
 
     def stop(self) -> None:
         """End all trials at once, those too that are still to come."""

@@ -27,13 +27,15 @@ class TrialRequest:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the training is doing: `share` of the budget spent; the rest as the process reports it."""
+    """What the training is doing: `share` of the budget spent; the rest as the process reports it. `holders`: who holds the
+    device that a trial waits for."""
 
     phase: str
     share: float = 0.0
     loss: float | None = None
     tokens: int = 0
     train_seconds: float = 0.0
+    holders: str = ""
 
 
 Observer = Callable[[Progress], None]

@@ -120,7 +120,8 @@ class Outcome:
     it was not measured.
     `spent`: on what no budget counts: `startup`, `startup_beyond` (what of it came off the budget), `ready` and `answers`
     (of scoring), in seconds of processor time where the device is the CPU and else of wall clock, and `weights_mb`.
-    `described`: what the program says of itself, for information only.
+    `described`: what the program says of itself, for information only. `wait_seconds`: for a free device, in no phase and no
+    budget.
     """
 
     status: Status
@@ -146,6 +147,7 @@ class Outcome:
     probe_before: float | None = None
     probe_after: float | None = None
     spent: dict[str, float] = field(default_factory=dict)
+    wait_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.status is Status.COMPLETED:

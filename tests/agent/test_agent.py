@@ -696,7 +696,7 @@ def test_an_edit_that_does_not_fit_the_new_base_is_asked_for_anew_and_paid_once(
 
 
 def test_a_whole_file_is_no_edit_of_another_base(study, stock):
-    other = source.set_constants(stock, {"WEIGHT_DECAY": 0.2})
+    other = source.set_constants(stock, {"WEIGHT_DECAY": 0.25})
     whole = f"NOTE: all of it\nHYPOTHESIS: none\n\n```python\n{other}```\n"
     texts = [edit("MATRIX_LR", 0.11, stock=stock), whole, edit("WEIGHT_DECAY", 0.3, stock=stock)]
     with serve(*map(Answer, texts)) as server:

@@ -46,6 +46,8 @@ def test_a_choice_on_the_command_line_beats_the_task(configure):
         (["study.trials=0"], "study.trials=0"),
         (["study.trials=null"], "set trials, train_hours or usd"),
         (["study.anchor_every=0"], "study.anchor_every"),
+        (["study.parallel=0"], "study.parallel"),
+        (["study.ahead=2"], "study.ahead"),
         (["task.vocab_size=70000"], "16 bits"),
         (["task.budget.seconds=3"], "set one of them"),
         (["task.budget.cap_seconds=null"], "needs a cap"),

@@ -255,7 +255,7 @@ def test_a_device_is_held_by_one_trial_at_a_time(monkeypatch, tmp_path):
     cores = len(available("cpu", 1))
     code = (
         "import sys, time\nfrom search.runner.device.leases import lease\n"
-        f"with lease('cpu', {cores}, lambda: None) as device:\n    print('held', flush=True)\n    time.sleep(60)\n"
+        f"with lease('cpu', {cores}, lambda holders: None) as device:\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None and holder.stdout.readline() == "held\n"
@@ -263,10 +263,10 @@ def test_a_device_is_held_by_one_trial_at_a_time(monkeypatch, tmp_path):
     class Waiting(Exception):
         pass
 
-    def waiting():
-        raise Waiting
+    def waiting(holders):
+        raise Waiting(holders)
 
-    with pytest.raises(Waiting), lease("cpu", 1, waiting):
+    with pytest.raises(Waiting, match=rf"process {holder.pid} of \w+ .*, which runs since"), lease("cpu", 1, waiting):
         pass
     holder.kill()  # -9: the kernel frees what it held
     holder.wait()

@@ -317,6 +317,8 @@ def prepared(configure, machine):
         (["task.audit_share=0.5"], "task.audit_share=0.1, and now it is 0.5"),
         (["strategy=optuna"], "strategy._target_=baselines.seeds.Seeds, and now it is"),
         (["study.anchor_every=3"], "study.anchor_every=10, and now it is 3"),
+        (["study.parallel=2"], "study.parallel=1, and now it is 2"),
+        (["study.ahead=1"], "study.ahead=0, and now it is 1"),
         (["start={changed}"], "start=train.py, and now it is"),
     ],
 )

@@ -8,7 +8,8 @@ import platform
 import shutil
 import sysconfig
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,10 +17,12 @@ from pathlib import Path
 from search.config.messages import UserError
 from search.config.places import usable_cores
 from search.runner.device.gpus import KFD_NODES, VARIABLES, listed
+from search.runner.device.holders import holders
 from search.runner.device.locks import lock
 from search.runner.device.nvml import Card
 
 POLL_SECONDS = 0.5
+WAITING_SECONDS = 30.0  # between two words about who holds the devices
 KINDS = ("cpu", "cuda", "rocm", "mps")
 KFD = Path("/dev/kfd")  # what every program that computes on AMD's GPUs opens
 
@@ -69,30 +72,47 @@ def available(kind: str, threads: int) -> dict[str, str]:
 
 
 @contextmanager
-def lease(kind: str, threads: int, waiting: Callable[[], None], revoked: threading.Event | None = None) -> Iterator[Device]:
+def lease(
+    kind: str, threads: int, waiting: Callable[[str], None], revoked: threading.Event | None = None
+) -> Iterator[Device]:
     """Hold a free device (for `cpu`: that many cores) until the block ends; the kernel frees it if this process dies.
 
-    Waits for as long as others hold all of them, and calls `waiting` once if so. Raises UserError as `available` does, and
-    where no lock can be taken; Revoked where that is set while it waits.
+    Waits for as long as others hold all of them, and calls `waiting` now and then with who that is, in words. Who waits is
+    served before who comes later: a study that is done with a device does not take it again at once. Raises UserError as
+    `available` does, and where no lock can be taken; Revoked where that is set while it waits.
     """
     revoked = revoked or threading.Event()
     units = available(kind, threads)
     needed = threads if kind == "cpu" else 1
-    told = False
-    while True:
-        with ExitStack() as held:
-            taken: list[str] = []
-            for unit in units:
-                if len(taken) < needed and lock(held, f"{kind}-{unit}".replace("/", "-")):
-                    taken.append(unit)
-            if len(taken) == needed:
-                yield replace(device_of_units(kind, units[taken[0]], taken), revoked=revoked)
-                return
-        if not told:
-            waiting()
-            told = True
-        if revoked.wait(POLL_SECONDS):
-            raise Revoked
+    names = {unit: f"{kind}-{unit}".replace("/", "-") for unit in units}
+    began = spoke = time.monotonic()
+    with ExitStack() as turn, ExitStack() as held:
+        first = False
+        while True:
+            first = first or lock(turn, f"{kind}-next")
+            taken = _take(held, names, needed) if first else []
+            if taken:
+                break
+            if revoked.wait(POLL_SECONDS):
+                raise Revoked
+            if spoke == began or time.monotonic() - spoke >= WAITING_SECONDS:
+                spoke = time.monotonic()
+                waiting(holders(names.values()))
+        turn.close()
+        yield replace(device_of_units(kind, units[taken[0]], taken), revoked=revoked)
+
+
+def _take(held: ExitStack, names: Mapping[str, str], needed: int) -> list[str]:
+    """So many free units, locked until `held` closes; none where there are fewer. `names`: of their locks."""
+    with ExitStack() as locks:
+        taken: list[str] = []
+        for unit, name in names.items():
+            if len(taken) < needed and lock(locks, name):
+                taken.append(unit)
+        if len(taken) < needed:
+            return []
+        held.push(locks.pop_all())
+        return taken
 
 
 def _gpus(kind: str) -> dict[str, str]:

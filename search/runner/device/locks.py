@@ -24,7 +24,7 @@ READABLE = 0o644  # a lock is taken by whoever can open its file
 def lock(held: ExitStack, name: str) -> bool:
     """Take the lock of that name until `held` closes; the kernel frees it if this process dies. Returns False where another
     process has it. Raises UserError where the folder is not fit for it."""
-    path = Path(os.environ.get(VARIABLE) or DEFAULT)
+    path = place()
     try:
         folder = _open_folder(path)
         try:
@@ -38,6 +38,11 @@ def lock(held: ExitStack, name: str) -> bool:
     except OSError as error:
         raise _unfit(path, f"{name} there: {error.strerror}" if error.filename == name else str(error.strerror)) from error
     return True
+
+
+def place() -> Path:
+    """The folder of the locks."""
+    return Path(os.environ.get(VARIABLE) or DEFAULT)
 
 
 def _open_folder(path: Path) -> int:

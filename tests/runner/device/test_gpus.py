@@ -53,7 +53,7 @@ def amd(monkeypatch, tmp_path):
     return build
 
 
-def never():
+def never(holders):
     raise AssertionError("it had to wait")
 
 

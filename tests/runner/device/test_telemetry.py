@@ -325,7 +325,7 @@ def test_a_core_that_works_is_told_from_one_that_waits(train_on, monkeypatch):
     monkeypatch.setattr("search.runner.training.OVERRUN_SECONDS", 60.0)  # a stalled machine is not what is tested
     budget, shares = BudgetConfig(seconds=1.5), []
     for main in (UNTRAINED, UNTRAINED.replace("        pass", "        time.sleep(0.1)")):
-        with lease("cpu", 1, lambda: None) as device:
+        with lease("cpu", 1, lambda holders: None) as device:
             training = train_on(program(main=main), device, budget=budget)
         assert training.failure is None and set(training.telemetry.summary()) <= {"cpu_share", "stolen_share"}
         shares.append(training.telemetry.summary()["cpu_share"])
