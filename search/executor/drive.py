@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from search.config.files import failed_file
+from search.config.messages import UserError
 from search.study.journal import Entry
 from search.study.request import Progress, TrialRequest
 from search.study.steps import Ask, Known, Over, Wait, Work
@@ -49,33 +50,9 @@ def drive(
 ) -> str:
     """Run a study to its end, or until `stop` says so: what runs then is finished, and nothing else begins. Returns why it
     ended. Raises UserError where it cannot go on; whatever is finished is in the journal, and what is not runs again."""
-    running = 0
     study.resume()
     try:
-        while not isinstance(step := study.due(), Over):
-            if stop() and not isinstance(step, Wait | Known):
-                if running == 0:
-                    return STOPPED
-                step = Wait()
-            if isinstance(step, Ask):
-                display.asking(step.number)
-                study.ask(step.number)
-                continue
-            if isinstance(step, Work):
-                display.started(step.asked.number, step.asked.origin, step.asked.answer.note)
-                study.start(step.asked.number)
-                executor.submit(step.asked.number, step.request)
-                running += 1
-                continue
-            if isinstance(step, Known):
-                display.started(step.asked.number, step.asked.origin, step.asked.answer.note)
-                entry = study.take(step.asked.number, step.outcome)
-            else:
-                entry = study.take(*_next_done(study, executor))
-                running -= 1
-            publisher.publish()
-            display.finished(entry, winner_of(study.journal.entries), study.left())
-        return step.reason
+        return _drive(study, executor, display, publisher, stop)
     except KeyboardInterrupt:
         study.interrupt()
         raise
@@ -83,7 +60,37 @@ def drive(
         executor.close()
 
 
-def _next_done(study: Study, executor: Executor) -> tuple[int, Outcome]:
+def _drive(study: Study, executor: Executor, display: Display, publisher: Publisher, stop: Callable[[], bool]) -> str:
+    refused: BaseException | None = None  # what the strategy raised: it is raised again when nothing runs any more
+    while not isinstance(step := study.due(), Over):
+        if isinstance(step, Ask | Work) and (refused is not None or stop()):
+            if not study.running:
+                if refused is not None:
+                    raise refused
+                return STOPPED
+            step = Wait()
+        if isinstance(step, Ask):
+            display.asking(step.number)
+            try:
+                study.ask(step.number)
+            except (UserError, KeyboardInterrupt) as error:  # a server is away, and patience or a stop has ended the wait
+                refused = error
+        elif isinstance(step, Work):
+            display.started(step.asked.number, step.asked.origin, step.asked.answer.note)
+            study.start(step.asked.number)
+            executor.submit(step.asked.number, step.request)
+        else:
+            entry = study.take(*_ended(step, study, executor, display))
+            publisher.publish()
+            display.finished(entry, winner_of(study.journal.entries), study.left())
+    return step.reason
+
+
+def _ended(step: Known | Wait, study: Study, executor: Executor, display: Display) -> tuple[int, Outcome]:
+    """The next trial that has ended, and how."""
+    if isinstance(step, Known):
+        display.started(step.asked.number, step.asked.origin, step.asked.answer.note)
+        return step.asked.number, step.outcome
     try:
         return executor.next_done()
     except OSError as error:  # a full disk, a token file that is gone

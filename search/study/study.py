@@ -114,6 +114,11 @@ class Study:
         for number in sorted(self._running):
             self.journal.append("interrupted", durable=True, number=number)
 
+    @property
+    def running(self) -> int:
+        """How many trials an executor has."""
+        return len(self._running)
+
     def left(self) -> str:
         """What is left of the budget, in words."""
         return self.budget.left(self.history, self._so_far.pending.values())

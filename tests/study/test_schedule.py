@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from search.config.messages import UserError
 from search.config.schema import StudyConfig
 from search.executor.drive import drive
 from search.study.budget import Budget
@@ -177,6 +178,20 @@ def test_a_stop_finishes_what_runs_and_begins_nothing(tmp_path):
     _, history = run(resumed, SyntheticRunner(), lambda: False)
     assert sorted(trial.number for trial in history) == [0, 1, 2, 3]
     assert resumed.asked[:2] == strategy.asked  # what the stop found asked for was kept
+
+
+@pytest.mark.parametrize("error", [UserError("no reply"), KeyboardInterrupt()], ids=["patience", "stop"])
+def test_what_runs_is_finished_before_a_strategy_that_gives_up_ends_the_study(begin, error):
+    class GivesUp(Listed):
+        def ask(self, history, pending):
+            if len(pending) == 2:
+                raise error
+            return super().ask(history, pending)
+
+    study = begin(GivesUp(*rates(0.2, 0.3, 0.4)), parallel=3)
+    with pytest.raises(type(error)):
+        drive(study, OneByOne(SyntheticRunner()), Silent(), Nowhere())
+    assert sorted(trial.number for trial in study.history) == [0, 1, 2] and study.journal.lines[-1]["kind"] == "told"
 
 
 def test_as_many_are_asked_for_as_there_are_in_the_budget(tmp_path):
