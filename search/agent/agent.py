@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from search.agent import prompt
+from search.agent.conversation import Conversation
 from search.agent.keep_rules import RULES, Program
 from search.config.files import read_edited
 from search.config.places import resolve
@@ -14,32 +14,9 @@ from search.config.schema import LLM_KEYS, build, settings_of
 from search.llm import edits
 from search.llm.answer import answer, is_cut_off, no_answer
 from search.llm.patience import PatientClient
-from search.llm.prices import dollars
 from search.llm.record import Recorder
 from search.llm.reply import Call, Client, Exhausted, Messages, Refused, Reply
-from search.strategy import Candidate, Cost, Done, NoiseFloor, Status, TaskFacts, Trial, Unusable, UserError, Verdict, source
-from search.study.budget import known_total
-from search.study.flags import flags
-
-
-@dataclass
-class Conversation:
-    """The calls of one proposal. `ask`: its number among the proposals. `anew`: so many calls were made before it had to be
-    begun anew."""
-
-    ask: int
-    calls: list[Call] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)  # of each reply that could not be used
-    anew: int = 0
-
-    @property
-    def problem(self) -> str:
-        """What was wrong with the last reply."""
-        return self.problems[-1] if self.problems else ""
-
-    @property
-    def replies(self) -> list[Reply]:
-        return [call.reply for call in self.calls]
+from search.strategy import Candidate, Done, NoiseFloor, Status, TaskFacts, Trial, Unusable, UserError, Verdict, source
 
 
 class Agent:
@@ -144,12 +121,12 @@ class Agent:
     def _proposal(self, talk: Conversation, number: int, edited: str | None, stale: str = "") -> Candidate | Unusable:
         """What a conversation has come to, with what goes on record. `stale`: what was done where its base was replaced."""
         self.recorder.end(number, talk.ask, len(talk.calls), "" if edited is not None else talk.problem)
-        note, facts = self._facts(talk, edited)
+        note, facts = talk.facts(edited)
         if stale:
             facts["stale"] = stale
         if edited is None:
-            return Unusable(f"after {len(talk.calls)} replies: {talk.problem}", note, facts, self._cost(talk))
-        return Candidate(edited, parent=self.incumbent.trial, note=note, facts=facts, cost=self._cost(talk))
+            return Unusable(f"after {len(talk.calls)} replies: {talk.problem}", note, facts, talk.cost(self.price))
+        return Candidate(edited, parent=self.incumbent.trial, note=note, facts=facts, cost=talk.cost(self.price))
 
     def _converse(self, talk: Conversation, number: int, memory: prompt.Memory) -> str | None:
         """Ask until a reply is a program that is worth training, or until the repairs are used up or nobody answers any
@@ -177,8 +154,8 @@ class Agent:
         program, call = self._read_program(), len(talk.calls)
         first = prompt.compose(program, self.task, self.noise_floor, memory)
         messages: Messages = first
-        for made, problem in list(zip(talk.calls, talk.problems, strict=True))[talk.anew :]:
-            messages = prompt.repair(messages, "" if is_cut_off(made.reply) else answer(made.reply.text), problem)
+        for reply, problem in talk.unusable:
+            messages = prompt.repair(messages, "" if is_cut_off(reply) else answer(reply.text), problem)
         try:
             return self.recorder.complete(number, messages, program, talk.ask, call)
         except Refused:
@@ -201,31 +178,6 @@ class Agent:
             if program == source.program_hash(candidate.source):
                 raise edits.EditError(f"this is the program of trial {number}, which is being tried by now")
         return edited
-
-    def _facts(self, talk: Conversation, edited: str | None) -> tuple[str, dict[str, str]]:
-        """The note, and what else goes on record: the hypothesis, which program.md was read, what stands out."""
-        last = talk.calls[-1].reply
-        said = answer(last.text)
-        facts: dict[str, Any] = {
-            "hypothesis": edits.field(said, "hypothesis"),
-            "program_md": talk.calls[0].program_md,
-            "model": last.model,
-            "calls": str(len(talk.calls)),
-        }
-        found = flags(edited) if edited is not None else ()
-        if found:
-            facts["flags"] = ",".join(found)
-        return edits.field(said, "note") or "no note", facts
-
-    def _cost(self, talk: Conversation) -> Cost:
-        return Cost(
-            usd=dollars(talk.replies, self.price),
-            tokens_in=known_total([reply.tokens_in for reply in talk.replies]),
-            tokens_out=known_total([reply.tokens_out for reply in talk.replies]),
-            tokens_cached=known_total([reply.tokens_cached for reply in talk.replies]),
-            seconds=round(sum(reply.seconds for reply in talk.replies), 3),
-            calls=len(talk.replies),
-        )
 
     def _read_program(self) -> str:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from search.study.schedule import Asked
 from search.study.trial import Origin, Status, Trial
@@ -33,4 +34,15 @@ def stock_is_broken(history: Sequence[Trial]) -> bool:
     last = [trial for trial in history if trial.origin is newest.origin][-2:]
     return len(last) == (2 if newest.origin is Origin.ANCHOR else 1) and all(
         trial.status is not Status.COMPLETED for trial in last
+    )
+
+
+def why_broken(trial: Trial, folder: Path, logs: Path) -> str:
+    """What a user is told. `folder`: the study's. `logs`: the trial's, without a suffix."""
+    what = f"ended {trial.status}: {trial.outcome.reason} (log: {logs}.train.txt)"
+    if trial.origin is Origin.STOCK:
+        return f"the stock itself {what}.\nMend it, and remove {folder} or use another experiment="
+    return (
+        f"the stock, which trained well before, failed twice in a row; it {what}.\n"
+        "The machine is not what it was: mend it, and give the same command again"
     )

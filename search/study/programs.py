@@ -1,9 +1,10 @@
-"""Which programs a study has asked for, so that none is trained twice with one seed."""
+"""Which programs a study has asked for, so that none is trained twice with one seed; and which are not trained at all."""
 
 from __future__ import annotations
 
 from search.study import source
-from search.study.trial import Candidate, Unusable
+from search.study.readable import unreadable
+from search.study.trial import Candidate, Outcome, Status, Unusable
 
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # such a program is not trained either
 
@@ -29,6 +30,14 @@ class Programs:
         key = _key(answer)
         if key is not None and self._trials.get(key) == number:
             del self._trials[key]
+
+
+def without_training(answer: Candidate | Unusable) -> Outcome | None:
+    """The outcome, where there is nothing to train."""
+    if isinstance(answer, Unusable):
+        return Outcome(Status.UNUSABLE, reason=answer.reason)
+    problem = unreadable(answer.source)
+    return Outcome(Status.UNUSABLE, reason=f"the program {problem}") if problem else None
 
 
 def _key(answer: Candidate | Unusable) -> tuple[str, int] | None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from search.config.messages import UserError
-from search.study.anchors import anchor_due, stock_is_broken
+from search.study.anchors import anchor_due, stock_is_broken, why_broken
 from search.study.budget import Budget
 from search.study.contract import Done, Strategy
 from search.study.journal import Journal
+from search.study.programs import without_training
 from search.study.proposals import Proposals
-from search.study.readable import unreadable
 from search.study.request import TrialRequest
 from search.study.schedule import Asked, Entry, Rebased, Repeated, Schedule, Step
 from search.study.seeds import training_seed
@@ -68,7 +68,7 @@ class Study:
             raise UserError(self._broken)
         waiting = [asked for number, asked in self._so_far.pending.items() if number not in self._running]
         for asked in waiting:
-            if (outcome := _without_training(asked)) is not None:
+            if (outcome := without_training(asked.answer)) is not None:
                 return Known(asked, outcome)
         if waiting and len(self._running) < self.parallel:
             return self._begin(waiting[0])
@@ -106,7 +106,7 @@ class Study:
         self._running.discard(number)
         self._unusable = self._unusable + 1 if trial.status is Status.UNUSABLE else 0
         if stock_is_broken(self.history):
-            self._broken = self._stock_failed(trial)
+            self._broken = why_broken(trial, self.journal.folder, self._logs(number))
         return entry
 
     def interrupt(self) -> None:
@@ -202,25 +202,8 @@ class Study:
         self._proposals.told(trial)
         return verdict
 
-    def _stock_failed(self, trial: Trial) -> str:
-        what = f"ended {trial.status}: {trial.outcome.reason} (log: {self._logs(trial.number)}.train.txt)"
-        if trial.origin is Origin.STOCK:
-            return f"the stock itself {what}.\nMend it, and remove {self.journal.folder} or use another experiment="
-        return (
-            f"the stock, which trained well before, failed twice in a row; it {what}.\n"
-            "The machine is not what it was: mend it, and give the same command again"
-        )
-
     def _logs(self, number: int) -> Path:
         return self.journal.folder / "logs" / f"{number:04d}"
-
-
-def _without_training(asked: Asked) -> Outcome | None:
-    """The outcome, where there is nothing to train."""
-    if isinstance(asked.answer, Unusable):
-        return Outcome(Status.UNUSABLE, reason=asked.answer.reason)
-    problem = unreadable(asked.answer.source)
-    return Outcome(Status.UNUSABLE, reason=f"the program {problem}") if problem else None
 
 
 def _trained(answer: Candidate | Unusable) -> tuple[str, int] | None:

@@ -1,0 +1,62 @@
+"""The calls that one proposal took, and what of them goes on record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from search.llm import edits
+from search.llm.answer import answer
+from search.llm.prices import dollars
+from search.llm.reply import Call, Reply
+from search.strategy import Cost
+from search.study.budget import known_total
+from search.study.flags import flags
+
+
+@dataclass
+class Conversation:
+    """The calls of one proposal. `ask`: its number among the proposals. `anew`: so many calls were made before it had to be
+    begun anew."""
+
+    ask: int
+    calls: list[Call] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)  # of each reply that could not be used
+    anew: int = 0
+
+    @property
+    def problem(self) -> str:
+        """What was wrong with the last reply."""
+        return self.problems[-1] if self.problems else ""
+
+    @property
+    def unusable(self) -> list[tuple[Reply, str]]:
+        """The replies that a repair is asked for, with what was wrong with each."""
+        return [(call.reply, problem) for call, problem in zip(self.calls, self.problems, strict=True)][self.anew :]
+
+    def facts(self, edited: str | None) -> tuple[str, dict[str, str]]:
+        """The note, and what else goes on record: the hypothesis, which program.md was read, what stands out in the program
+        that came of it."""
+        last = self.calls[-1].reply
+        said = answer(last.text)
+        facts = {
+            "hypothesis": edits.field(said, "hypothesis"),
+            "program_md": self.calls[0].program_md,
+            "model": last.model,
+            "calls": str(len(self.calls)),
+        }
+        found = flags(edited) if edited is not None else ()
+        if found:
+            facts["flags"] = ",".join(found)
+        return edits.field(said, "note") or "no note", facts
+
+    def cost(self, price: Mapping[str, float | None]) -> Cost:
+        replies = [call.reply for call in self.calls]
+        return Cost(
+            usd=dollars(replies, price),
+            tokens_in=known_total([reply.tokens_in for reply in replies]),
+            tokens_out=known_total([reply.tokens_out for reply in replies]),
+            tokens_cached=known_total([reply.tokens_cached for reply in replies]),
+            seconds=round(sum(reply.seconds for reply in replies), 3),
+            calls=len(replies),
+        )
