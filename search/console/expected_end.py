@@ -24,7 +24,8 @@ def expected_end(study: StudyConfig, budget: BudgetConfig, entries: Sequence[Ent
     if not entries:
         earliest = _moment(left * train_seconds / study.parallel, now)
         return f"{left} trials of {_duration(train_seconds)} and more: ends {earliest} at the earliest"
-    seconds = mean(map(_seconds, entries))
+    one_by_one = study.parallel == 1 and study.ahead == 0
+    seconds = mean(_seconds(entry, one_by_one) for entry in entries)
     return f"{left} more trials of about {_duration(seconds)}: ends about {_moment(left * seconds / study.parallel, now)}"
 
 
@@ -41,10 +42,10 @@ def _trials_left(study: StudyConfig, entries: Sequence[Entry], train_seconds: fl
     return min(limits) + (min(limits) // study.anchor_every if study.anchor_every else 0)
 
 
-def _seconds(entry: Entry) -> float:
-    """What a trial took, with the strategy's wait for an LLM."""
+def _seconds(entry: Entry, one_by_one: bool) -> float:
+    """What a trial took, with the strategy's wait for an LLM where nothing else runs meanwhile."""
     cost = entry.trial.answer.cost
-    return entry.finished - entry.started + (0.0 if cost is None else cost.seconds)
+    return entry.finished - entry.started + (cost.seconds if cost is not None and one_by_one else 0.0)
 
 
 def _duration(seconds: float) -> str:

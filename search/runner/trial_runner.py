@@ -119,14 +119,14 @@ class TrialRunner:
         self.text.close()
 
     def _run_on(self, device: Device, request: TrialRequest, observe: Observer) -> Outcome:
-        folder = self.work / request.logs.name  # the same for a trial that was cut off: what it left is removed
-        remove_tree(folder)
-        folder.mkdir(parents=True)
-        work = Path(tempfile.mkdtemp(prefix="trial-", dir=folder))
+        self.work.mkdir(parents=True, exist_ok=True)
+        for left in self.work.glob(f"{request.logs.name}-*"):  # by the same trial, which was cut off
+            remove_tree(left)
+        work = Path(tempfile.mkdtemp(prefix=f"{request.logs.name}-", dir=self.work))
         try:
             return self._run_in(work, device, request, observe)
         finally:
-            remove_tree(folder)
+            remove_tree(work)
 
     def _run_in(self, work: Path, device: Device, request: TrialRequest, observe: Observer) -> Outcome:
         folder = work / "train"

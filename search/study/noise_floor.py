@@ -11,6 +11,7 @@ from typing import Any
 from search.config.messages import UserError
 from search.study.contract import NoiseFloor
 from search.study.journal import FILE
+from search.study.reading import VERSION, other_version
 from search.study.trial import Origin, Status
 
 CONTROL = "control"  # the role of a strategy whose trials are all the stock
@@ -45,6 +46,8 @@ def _scores(journal: Path, task_fingerprint: str, stock: str) -> list[float]:
         or (lines[0]["task_fingerprint"], lines[0]["stock"]) != (task_fingerprint, stock)
     ):
         return []
+    if lines[0].get("version") != VERSION:
+        raise other_version(journal, lines[0].get("version"))
     anchors = {line["number"] for line in lines if line["kind"] == "asked" and line["origin"] == Origin.ANCHOR}
     told = [line for line in lines if line["kind"] == "told" and line["number"] not in anchors]
     return [line["outcome"]["val_bpb"] for line in told if line["outcome"]["status"] == Status.COMPLETED]

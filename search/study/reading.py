@@ -42,7 +42,7 @@ def read_lines(path: Path, data: bytes) -> list[Line]:
             if not isinstance(line, dict):
                 raise ValueError("it is no JSON object")
             if not lines and line.get("version") != VERSION:
-                raise _other_version(path, line.get("version"))
+                raise other_version(path, line.get("version"))
             for name in ("kind", "time", *FIELDS.get(line["kind"], ())):
                 line[name]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -114,7 +114,8 @@ def _damaged(path: Path, before: Sequence[Line], error: Exception) -> UserError:
     )
 
 
-def _other_version(path: Path, version: object) -> UserError:
+def other_version(path: Path, version: object) -> UserError:
+    """The message for a journal that another version wrote."""
     return UserError(
         f"{path}: was written by another version of fairtrial, with lines of version {version}, and this one reads version "
         f"{VERSION}: none of its trials can be used.\n"

@@ -36,6 +36,13 @@ STOCK = finished(0, 330.0, origin=Origin.STOCK)
         ({"trials": 11}, TOKENS, [STOCK], "10 more trials of about 5.5 min: ends about 23:25"),
         ({"trials": 12}, SECONDS, [STOCK, finished(1, 330.0, 60.0)], "10 more trials of about 6.0 min: ends about 23:30"),
         (
+            {"trials": 12, "ahead": 1},
+            SECONDS,
+            [STOCK, finished(1, 330.0, 60.0)],
+            "10 more trials of about 5.5 min: ends about 23:25",
+        ),
+        ({"trials": 21, "parallel": 2}, TOKENS, [STOCK], "20 more trials of about 5.5 min: ends about 23:25"),
+        (
             {"trials": 101, "anchor_every": 10},
             SECONDS,
             [STOCK],
