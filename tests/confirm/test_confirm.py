@@ -17,7 +17,7 @@ from search.study.budget import Budget
 from search.study.identity import Opening, identity, open_study
 from search.study.journal import FILE, Journal
 from search.study.study import Study
-from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
+from search.study.trial import Candidate, Origin, Outcome, Status, Verdict
 from search.testing.synthetic import Nowhere, OneByOne, Silent, SyntheticRunner
 from tests.sandboxes import WARM_BOX
 
@@ -85,9 +85,8 @@ def test_studies_are_only_read_and_what_goes_on_later_changes_no_plan(quick_clon
     (record,) = read_studies(folder, print)
     with Journal(began, print) as resumed:  # it is nobody's
         better = Candidate(source.set_constants(record.stock, {"MATRIX_LR": 0.04}))
-        resumed.start(2, Origin.STRATEGY, better, 1)
-        resumed.finish(Trial(2, Origin.STRATEGY, better, Outcome(Status.COMPLETED, 0.5, audited=True)))
-        resumed.judge(Verdict(True, "kept"))
+        resumed.ask(2, Origin.STRATEGY, better, 1)
+        resumed.tell(2, Outcome(Status.COMPLETED, 0.5, audited=True), Verdict(True, "kept"))
     assert [entry.number for entry in record.finalists(1)] == [1]
     assert [entry.number for entry in read_studies(folder, print)[0].finalists(1)] == [2]
 
