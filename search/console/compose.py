@@ -26,6 +26,7 @@ from search.console import multirun
 from search.console.command import Command
 from search.console.explain import explain
 from search.console.family import watch_parent
+from search.console.side_by_side import in_worker
 
 T = TypeVar("T")
 
@@ -52,6 +53,10 @@ def call(command: Command[T], arguments: Sequence[str]) -> int:
             command.check(config)
             command.body(config)
             return
+        except KeyboardInterrupt:
+            if not in_worker():
+                raise
+            problem = UserError(command.stopped)  # the pool would kill the other workers
         except UserError as error:
             problem = error
         except OSError as error:
@@ -63,7 +68,8 @@ def call(command: Command[T], arguments: Sequence[str]) -> int:
     sys.argv[1:] = _for_hydra(command, arguments)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing its own selection of them
     try:
-        hydra.main(version_base="1.3", config_path=_folder(command), config_name=command.name)(job)()
+        with multirun.side_by_side():
+            hydra.main(version_base="1.3", config_path=_folder(command), config_name=command.name)(job)()
     except Exception as error:
         if multirun.report_failures():
             return 1

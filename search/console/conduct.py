@@ -11,6 +11,7 @@ from rich.table import Table
 from search.config.messages import UserError
 from search.console.interrupt import Interrupts
 from search.console.progress import Foresee, PlainDisplay, make_display
+from search.console.side_by_side import in_worker
 from search.executor.drive import Display
 from search.study.journal import Entry, Journal
 from search.study.study import STOPPED
@@ -52,7 +53,8 @@ def conduct(
             display.close()
         publisher.close("KILLED" if interrupts.requested else "FINISHED")
     PlainDisplay(console).say(ending(reason, len(journal.entries) - done_before))
-    console.print(summarise(journal.entries))
+    if not in_worker():  # of several side by side, the lines are enough
+        console.print(summarise(journal.entries))
     return interrupts.requested
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,14 @@ from search.config.places import resolve
 from search.config.schema import Config
 from search.config.secrets import masked
 from search.console.explain import explain
+from search.console.side_by_side import SideBySide, begin_study, fair_order, in_worker, label
 
 FAILURES = "failures.jsonl"  # in the sweep's folder: with parallel launchers the studies are other processes
 
+AS_MANY_AS_DEVICES = -1  # of hydra.launcher.n_jobs, its default
+
 _sweep: Path | None = None  # the sweep that this process has started
+_side_by_side: SideBySide | None = None
 
 
 class Checks(Callback):
@@ -36,13 +41,24 @@ class Checks(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         global _sweep
         _sweep = resolve(config.hydra.sweep.dir)
+        overrides = fair_order(config.hydra.overrides.task)
         try:
-            wrong = list(_wrong(list(config.hydra.overrides.task)))
+            studies, wrong = _checked(overrides)
         except HydraException as error:  # of the sweep as a whole
             raise SystemExit(f"error: {explain(error, Config, multirun=True)}") from error
         if wrong:
             # Only this leaves a Hydra callback: ordinary exceptions become warnings there.
             raise SystemExit("\n".join(["error: nothing was started, since of these studies", *wrong]))
+        config.hydra.overrides.task = overrides
+        launcher = config.hydra.launcher
+        if launcher.get("n_jobs") == AS_MANY_AS_DEVICES:
+            launcher.n_jobs = _devices(studies.values())
+        if launcher.get("n_jobs", 1) > 1:
+            _begin(_sweep, [label(combination) for combination in studies], launcher.n_jobs)
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        if in_worker():
+            begin_study(Path(config.hydra.runtime.output_dir))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         if config.hydra.mode.name != "MULTIRUN" or job_return.status is not JobStatus.FAILED:
@@ -68,12 +84,46 @@ def report_failures() -> bool:
     return True
 
 
-def _wrong(overrides: list[str]) -> Iterator[str]:
-    """A line for each study of the sweep that could not run."""
+@contextlib.contextmanager
+def side_by_side() -> Iterator[None]:
+    """Around a multirun: at its end nobody listens for its workers any more. Raises KeyboardInterrupt where it was stopped on
+    request."""
+    stopped = False
+    try:
+        yield
+    finally:
+        if _side_by_side is not None:
+            _side_by_side.end()
+            stopped = _side_by_side.stopped
+    if stopped:
+        raise KeyboardInterrupt
+
+
+def _begin(sweep: Path, labels: list[str], workers: int) -> None:
+    global _side_by_side
+    sweep.mkdir(parents=True, exist_ok=True)
+    _side_by_side = SideBySide(sweep, labels, lambda text: print(printable(text), flush=True))
+    print(f"{len(labels)} studies, {min(workers, len(labels))} at a time", flush=True)
+    _side_by_side.begin()
+
+
+def _devices(studies: Iterable[Config]) -> int:
+    """How many of these can run at once, each on a device of its own."""
+    from search.runner.device.leases import available
+
+    tasks = {(config.task.device, config.task.threads) for config in studies}
+    free = [len(available(kind, threads)) // (threads if kind == "cpu" else 1) for kind, threads in tasks]
+    return max(1, *free)
+
+
+def _checked(overrides: list[str]) -> tuple[dict[tuple[str, ...], Config], list[str]]:
+    """The studies of a sweep by what is given for each, and a line for each of them that could not run."""
     from search.config.validate import load
     from search.console.run_study import check
     from search.study.identity import identity
 
+    studies: dict[tuple[str, ...], Config] = {}
+    wrong: list[str] = []
     seen: dict[str, str] = {}
     for combination in _combinations(overrides):
         name = ",".join(combination)
@@ -83,8 +133,10 @@ def _wrong(overrides: list[str]) -> Iterator[str]:
             other = seen.setdefault(identity(config), name)
             if other != name:
                 raise UserError(f"is the same study as {other}; use another experiment= for one of them")
+            studies[combination] = config
         except (UserError, HydraException, OmegaConfBaseException) as error:
-            yield masked(f"  {name}: {explain(error, Config, multirun=True)}")
+            wrong.append(masked(f"  {name}: {explain(error, Config, multirun=True)}"))
+    return studies, wrong
 
 
 def _combinations(overrides: list[str]) -> Iterator[tuple[str, ...]]:

@@ -16,6 +16,7 @@ from search.config.schema import Config, build
 from search.console.conduct import conduct, finish, say_where
 from search.console.expected_end import expected_end
 from search.console.progress import PlainDisplay, summary
+from search.console.side_by_side import in_worker
 from search.data.tokens import prepare_data
 from search.executor.drive import Display, drive
 from search.executor.local import LocalExecutor, make_runner
@@ -126,7 +127,8 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
             return expected_end(config.study, config.task.budget, entries, datetime.now())
 
         stopped = conduct(journal, publisher, console, config.study.trials, run, summarise, foresee)
-        say_where(plain, publisher)
+        if not in_worker():
+            say_where(plain, publisher)
     finish(stopped, publisher, config.tracking.uri, folder)
 
 
