@@ -25,7 +25,7 @@ from search.config.places import resolve
 from search.config.schema import Config
 from search.config.secrets import masked
 from search.console.explain import explain
-from search.console.side_by_side import SideBySide, begin_study, fair_order, in_worker, label
+from search.console.side_by_side import SideBySide, begin_study, fair_order, in_worker, labels
 
 FAILURES = "failures.jsonl"  # in the sweep's folder: with parallel launchers the studies are other processes
 
@@ -54,7 +54,7 @@ class Checks(Callback):
         if launcher.get("n_jobs") == AS_MANY_AS_DEVICES:
             launcher.n_jobs = _devices(studies.values())
         if launcher.get("n_jobs", 1) > 1:
-            _begin(_sweep, [label(combination) for combination in studies], launcher.n_jobs)
+            _begin(_sweep, labels(list(studies)), launcher.n_jobs)
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
         if in_worker():
@@ -86,8 +86,8 @@ def report_failures() -> bool:
 
 @contextlib.contextmanager
 def side_by_side() -> Iterator[None]:
-    """Around a multirun: at its end nobody listens for its workers any more. Raises KeyboardInterrupt where it was stopped on
-    request."""
+    """Around a multirun: at its end nobody listens for its workers any more. Raises KeyboardInterrupt where it was stopped
+    on request."""
     stopped = False
     try:
         yield

@@ -23,7 +23,7 @@ from search.console.interrupt import install, restore
 OUTPUT, STOP = "output.txt", "stop"  # files: of one study, of the sweep
 PARENT = "FAIRTRIAL_SWEEP"  # holds the number of the process that started the workers, and the sweep's folder
 LOOK_SECONDS = 0.5
-NAMELESS = ("strategy", "task", "experiment", "seed")  # keys whose values name a study well enough
+NAMED_BY_VALUE = ("strategy", "task", "sampler", "llm")  # keys whose values say what they are
 
 
 def fair_order(overrides: Sequence[str]) -> list[str]:
@@ -32,10 +32,15 @@ def fair_order(overrides: Sequence[str]) -> list[str]:
     return sorted(overrides, key=lambda override: not override.startswith("seed="))
 
 
-def label(overrides: Sequence[str]) -> str:
-    """A study's name among those of its sweep: what was given for it, in short."""
-    pairs = [override.lstrip("+~").partition("=") for override in overrides]
-    return "/".join(value if key in NAMELESS else f"{key}={value}" for key, _, value in pairs)
+def labels(studies: Sequence[Sequence[str]]) -> list[str]:
+    """The studies' names among each other, from what was given for each: what is the same for all is left out."""
+    shared = set(studies[0]).intersection(*studies[1:]) if len(studies) > 1 else set()
+    return ["/".join(_short(override) for override in study if override not in shared) for study in studies]
+
+
+def _short(override: str) -> str:
+    key, _, value = override.lstrip("+~").partition("=")
+    return value if key in NAMED_BY_VALUE else override
 
 
 class SideBySide:
@@ -95,8 +100,8 @@ def in_worker() -> bool:
 
 
 def begin_study(folder: Path) -> None:
-    """In a worker: from here on its output is the study's, and the terminal's Ctrl-C is the parent's to hear. Raises UserError
-    where no study is to begin any more."""
+    """In a worker: from here on its output is the study's, and the terminal's Ctrl-C is the parent's to hear. Raises
+    UserError where no study is to begin any more."""
     _, _, sweep = os.environ[PARENT].partition(":")
     if (Path(sweep) / STOP).exists():
         raise UserError("not begun, since the others were stopped")

@@ -1,0 +1,89 @@
+"""A multirun's studies side by side: who is started when, what is shown, and how they are stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from search.config.messages import UserError
+from search.console import side_by_side
+from search.console.side_by_side import OUTPUT, PARENT, STOP, SideBySide, fair_order, labels
+
+# A worker as the pool makes one: it begins a study in the folder that it is given, and says what signals it hears.
+WORKER = """
+import os, signal, sys, time
+from pathlib import Path
+from search.console.side_by_side import begin_study
+begin_study(Path(sys.argv[1]))
+signal.signal(signal.SIGINT, lambda number, frame: print("heard", flush=True))
+print("began", flush=True)
+for _ in range(600):
+    time.sleep(0.1)
+"""
+
+
+def test_strategies_of_one_seed_run_in_the_same_hours():
+    given = ["strategy=seeds,optuna,agent", "task=cpu", "seed=0,1,2"]
+    assert fair_order(given) == ["seed=0,1,2", "strategy=seeds,optuna,agent", "task=cpu"]
+    studies = [["seed=0", "strategy=agent", "task=cpu"], ["seed=0", "strategy=seeds", "task=cpu"]]
+    assert labels(studies) == ["agent", "seeds"] and labels(studies[:1]) == ["seed=0/agent/cpu"]
+
+
+def worker(sweep, number):
+    folder = sweep / str(number)
+    folder.mkdir()
+    environment = {**os.environ, PARENT: f"{os.getpid()}:{sweep}"}
+    process = subprocess.Popen([sys.executable, "-c", WORKER, str(folder)], env=environment)
+    while not (folder / OUTPUT).is_file() or "began" not in (folder / OUTPUT).read_text():
+        assert process.poll() is None
+        time.sleep(0.05)
+    return process
+
+
+def test_lines_are_shown_behind_their_studys_name_and_ctrl_c_is_passed_on_once(tmp_path):
+    said: list[str] = []
+    board = SideBySide(tmp_path, ["0/seeds", "0/optuna"], said.append)
+    board.begin()
+    workers = [worker(tmp_path, number) for number in range(2)]
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        while sum(line.endswith("| heard") for line in said) < 2:
+            time.sleep(0.05)
+    finally:
+        for process in workers:
+            process.kill()
+            process.wait()
+        board.end()
+    assert board.stopped and (tmp_path / STOP).exists()
+    assert said.count("0/seeds  | began") == said.count("0/optuna | began") == 1
+    assert sum("stopping after the running trials" in line for line in said) == 1
+    assert PARENT not in os.environ
+
+
+def test_no_study_begins_once_the_others_are_stopped(tmp_path, monkeypatch):
+    (tmp_path / STOP).touch()
+    monkeypatch.setenv(PARENT, f"1:{tmp_path}")
+    assert side_by_side.in_worker()
+    with pytest.raises(UserError, match="not begun"):
+        side_by_side.begin_study(tmp_path)
+
+
+def test_studies_of_a_multirun_use_every_device_and_share_none(quick_clone):
+    done = quick_clone.run("-m", "strategy=seeds,optuna", "task=smoke", "seed=0,1", "study.trials=1", "experiment=side")
+    assert done.returncode == 0, done.stdout
+    runs = []
+    for journal in sorted(quick_clone.study("side").glob("*/*/*/journal.jsonl")):
+        lines = [json.loads(line) for line in journal.read_text().splitlines()]
+        (told,) = (line for line in lines if "outcome" in line)
+        assert told["outcome"]["status"] == "completed"
+        runs.append((lines[0]["time"], journal.parent.name))
+    assert len(runs) == 4
+    order = [seed for _, seed in sorted(runs)]
+    assert order == sorted(order), "the studies of seed 0 begin before those of seed 1"
+    assert "Traceback" not in done.stdout
