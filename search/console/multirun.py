@@ -52,7 +52,7 @@ class Checks(Callback):
         config.hydra.overrides.task = overrides
         launcher = config.hydra.launcher
         if launcher.get("n_jobs") == AS_MANY_AS_DEVICES:
-            launcher.n_jobs = _devices(studies.values())
+            launcher.n_jobs = _at_once(studies.values())
         if launcher.get("n_jobs", 1) > 1:
             _begin(_sweep, labels(list(studies)), launcher.n_jobs)
 
@@ -107,13 +107,11 @@ def _begin(sweep: Path, labels: list[str], workers: int) -> None:
     _side_by_side.begin()
 
 
-def _devices(studies: Iterable[Config]) -> int:
-    """How many of these can run at once, each on a device of its own."""
-    from search.runner.device.leases import available
+def _at_once(studies: Iterable[Config]) -> int:
+    """How many of these can run at once, each trial on a device of its own."""
+    from search.runner.trial_runner import devices
 
-    tasks = {(config.task.device, config.task.threads) for config in studies}
-    free = [len(available(kind, threads)) // (threads if kind == "cpu" else 1) for kind, threads in tasks]
-    return max(1, *free)
+    return max(max(1, devices(config.task) // config.study.parallel) for config in studies)
 
 
 def _checked(overrides: list[str]) -> tuple[dict[tuple[str, ...], Config], list[str]]:
