@@ -199,9 +199,9 @@ def precision(device: torch.device) -> torch.dtype:
 
 
 def layer_window(layer: int, sequence_length: int) -> int:
-    """How many tokens back a layer sees, itself included."""
+    """How many tokens a layer sees: itself, and where the window is short this share of the sequence before it."""
     short = layer < DEPTH - 1 and WINDOW_PATTERN[layer % len(WINDOW_PATTERN)] == "S"
-    return max(1, int(SHORT_WINDOW * sequence_length)) if short else sequence_length
+    return min(sequence_length, 1 + int(SHORT_WINDOW * sequence_length)) if short else sequence_length
 
 
 def build_model(vocab_size: int, sequence_length: int) -> nn.Module:
@@ -237,9 +237,10 @@ def orthogonalize(matrices: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, orthogonalised, with one second moment per row (NorMuon, arXiv 2510.05491).
+    """Nesterov momentum, orthogonalised, with one second moment per row, or per column of a matrix that is wider than high
+    (NorMuon, arXiv 2510.05491, as autoresearch's program has it).
 
-    Parameters of one shape form one group and are stepped together. Weight decay acts only where it agrees in sign with
+    Parameters of one shape form one group and are stepped together. Weight decay does not act where it is opposed in sign to
     the update ("cautious").
     """
 
@@ -253,21 +254,22 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             parameters = group["params"]
             gradient = torch.stack([parameter.grad for parameter in parameters])
+            rows, columns = gradient.shape[-2:]
+            across = -1 if rows >= columns else -2
             state = self.state[parameters[0]]
             if not state:
                 state["momentum"] = torch.zeros_like(gradient)
-                state["second"] = torch.zeros_like(gradient[..., :1])
+                state["second"] = torch.zeros_like(gradient.mean(dim=across, keepdim=True))
             state["momentum"].lerp_(gradient, 1 - group["momentum"])
             update = orthogonalize(gradient.lerp(state["momentum"], group["momentum"]))
             size = update.norm(dim=(-2, -1), keepdim=True)
-            state["second"].lerp_(update.square().mean(dim=-1, keepdim=True), 1 - group["beta2"])
+            state["second"].lerp_(update.square().mean(dim=across, keepdim=True), 1 - group["beta2"])
             update = update * state["second"].clamp_min(1e-10).rsqrt()
             update = update * (size / update.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-10))
-            rows, columns = gradient.shape[-2:]
-            update = update * max(1.0, rows / columns) ** 0.5
             weights = torch.stack(parameters)
-            decay = group["weight_decay"] * weights * (update * weights > 0)
-            torch._foreach_add_(parameters, list((-group["lr"] * (update + decay)).unbind()))
+            decay = group["weight_decay"] * weights * (update * weights >= 0)
+            rate = group["lr"] * max(1.0, rows / columns) ** 0.5
+            torch._foreach_add_(parameters, list((-rate * (update + decay)).unbind()))
 
 
 def schedule(progress: float) -> float:
