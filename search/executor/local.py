@@ -64,7 +64,7 @@ def make_runner(config: Config, prepared: Prepared, folder: Path, confirming: bo
     if confines.name != sandbox.Unprotected.name:
         sandbox.check_hidden([ROOT, STUDIES, folder, prepared.folder, Path("~").expanduser()])
     try:
-        return TrialRunner(config.task, prepared, folder / "work", folder / "stock_nats.npy", confines, confirming)
+        return TrialRunner(config.task, prepared, folder / "work", folder / "stock_nats.f32", confines, confirming)
     except ValueError as error:
         raise UserError(f"task.scoring_rows={config.task.scoring_rows}: {error}; use more text or fewer rows") from error
     except OSError as error:

@@ -21,7 +21,7 @@ STUDY = ["strategy=optuna", "task=smoke", "study.trials=6", "study.parallel=2", 
 IDENTITY = "autoresearch/smoke/optuna-tpe/0"
 
 
-def test_a_study_of_two_at_once_survives_any_kill_and_doubles_nothing(quick_clone):
+def test_a_study_of_two_at_once_survives_any_kill_and_doubles_nothing(quick_clone, smoke):
     """A strategy that proposed something else on resuming would end a start with exit code 1."""
     draw = random.Random(0)
     for _ in range(KILLS):

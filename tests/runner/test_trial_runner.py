@@ -48,7 +48,7 @@ def test_an_honest_program_is_trained_scored_and_audited(run, tmp_path):
     assert 3.0 < outcome.val_bpb < 6.0
     assert set(outcome.seconds) == {"start", "import", "build", "compile", "data", "train", "save", "score", "audit"}
     assert outcome.losses[0].loss > outcome.losses[-1].loss
-    assert (tmp_path / "stock_nats.npy").is_file()
+    assert (tmp_path / "stock_nats.f32").is_file()
 
 
 def test_which_rows_are_scored_depends_on_no_batch_size(run):
@@ -89,8 +89,8 @@ def test_a_cheat_is_challenged_only_where_it_could_win(run):
 @pytest.mark.parametrize("damage", [None, b"", b"PK and no array"])
 def test_without_the_stocks_nats_nothing_is_trained(run, tmp_path, damage):
     if damage is not None:
-        (tmp_path / "stock_nats.npy").write_bytes(damage)
-    with pytest.raises(UserError, match=r"stock_nats\.npy: is missing or damaged.*\n.*experiment=") as refused:
+        (tmp_path / "stock_nats.f32").write_bytes(damage)
+    with pytest.raises(UserError, match=r"stock_nats\.f32: is missing or damaged.*\n.*experiment=") as refused:
         run(program(), {"is_stock": False})
     assert str(refused.value).count("\n") == 1 and not (tmp_path / "logs").exists()
 

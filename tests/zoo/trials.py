@@ -48,7 +48,7 @@ class Zoo:
     def run(self, program: Program, sandbox: str, folder: Path, audited: bool = True, **settings) -> Result:
         """One trial of a program in a sandbox; `settings` change the task beyond what the program asks for itself."""
         mark = uuid.uuid4().hex
-        (folder / "stock_nats.npy").write_bytes(self.stock_nats)
+        (folder / "stock_nats.f32").write_bytes(self.stock_nats)
         request = TrialRequest(
             self._placed(program.source, mark),
             SEED,
@@ -103,7 +103,7 @@ def make_zoo(config: Config, prepared: Prepared, ports: tuple[int, int], folder:
     with contextlib.closing(runner):
         outcome = runner.run(request, lambda progress: None)
     assert outcome.val_bpb is not None and outcome.audited, outcome.reason
-    nats = (folder / "stock_nats.npy").read_bytes()
+    nats = (folder / "stock_nats.f32").read_bytes()
     return Zoo(config, prepared, ports, nats, outcome.val_bpb, outcome.spent)
 
 

@@ -46,7 +46,7 @@ def main():
     trainer = run.start(lambda: Trainer(run), ROWS)
     for tokens, targets in run.batches(ROWS):
         run.report(trainer.step(tokens, targets, run.progress))
-    for path in [Path("../../../stock_nats.npy")]:
+    for path in [Path("../../../stock_nats.f32")]:
         with contextlib.suppress(OSError):
             print("harm: read", len(path.read_bytes()), "bytes of", path)
     run.submit(trainer.model)
