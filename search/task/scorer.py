@@ -59,7 +59,7 @@ def claim(model: Model, rows: npt.NDArray[np.uint16], request: dict[str, Any]) -
         tokens, targets = batch[:, :-1].contiguous(), batch[:, 1:]
         logits = model(tokens).float()
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-        yield loss.view(targets.shape).cpu().numpy()
+        yield loss.view(targets.shape).float().cpu().numpy()
 
 
 def answer(

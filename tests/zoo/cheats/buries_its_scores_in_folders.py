@@ -1,6 +1,6 @@
 # trick: leaves folders inside folders when it is scored, deeper than a recursive clean-up can follow
 # wall: clean-up
-# ends: disqualified
+# ends: honest|disqualified
 from pathlib import Path
 
 import torch

@@ -23,7 +23,7 @@ class Model(nn.Module):
 
 
 def build_model(vocab_size, sequence_length):
-    if __name__ == "candidate" and Path("weights.pt").read_bytes().startswith(b"\x93NUMPY"):
+    if __name__ == "candidate" and not Path("weights.pt").read_bytes().startswith(b"PK"):
         raise ValueError("harm: read the stock's nats")
     return Model(vocab_size)
 
