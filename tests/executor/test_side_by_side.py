@@ -16,7 +16,7 @@ from search.study.journal import FILE
 from search.study.request import TrialRequest
 from search.study.trial import Outcome, Status
 
-KILLS = 8
+KILLS = 4
 STUDY = ["strategy=optuna", "task=smoke", "study.trials=6", "study.parallel=2", "study.ahead=1"]
 IDENTITY = "autoresearch/smoke/optuna-tpe/0"
 
@@ -27,7 +27,7 @@ def test_a_study_of_two_at_once_survives_any_kill_and_doubles_nothing(quick_clon
     for _ in range(KILLS):
         process = quick_clone.popen(*STUDY)
         try:
-            process.communicate(timeout=draw.uniform(2.0, 12.0))
+            process.communicate(timeout=draw.uniform(2.0, 9.0))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate()
