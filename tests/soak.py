@@ -109,7 +109,7 @@ class Soak:
     def done(self) -> dict[int, tuple[str, float | None, str]]:
         """Of each trial its program or why there is none, its score and its status."""
         lines = [json.loads(line) for line in self.lines()]
-        answers = {line["number"]: line["answer"] for line in lines if line["kind"] == "started"}
+        answers = {line["number"]: line["answer"] for line in lines if line["kind"] == "asked"}
         return {
             line["number"]: (
                 answers[line["number"]].get("source") or answers[line["number"]]["reason"],
@@ -117,7 +117,7 @@ class Soak:
                 line["outcome"]["status"],
             )
             for line in lines
-            if line["kind"] == "finished"
+            if line["kind"] == "told"
         }
 
     def calls(self) -> Counter[str]:
