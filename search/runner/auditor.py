@@ -115,7 +115,7 @@ class Auditor:
         observe(Progress("score"))
         targets = self.rows[:, 1:]
         with _timed(score, "score"):
-            bring_into_memory(visible())
+            score.spent["not_in_memory_mb"] = bring_into_memory(visible()) / MB
             rows_file = _write(work / "rows.bin", self.rows)
             answers = ask_scorer(
                 self.task,

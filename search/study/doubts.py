@@ -17,6 +17,7 @@ LAST_SHARE = 0.1  # of a training run's tokens: their mean loss is the loss at t
 LOSS_GAP = 0.3  # nats per token by which validation may be better, against training, than it is for the stock
 ERRORS = 2.0  # standard errors by which it must be beyond that
 SPEED_FACTOR = 10.0  # times the stock's tokens per second
+NOT_IN_MEMORY_MB = 1.0  # a few pages may leave memory at any moment
 BUDGET_SHARE = 0.9  # of the budget, below which a training run ended early
 
 Doubt = Callable[[Outcome, Outcome, TaskConfig], bool]
@@ -74,6 +75,11 @@ def _slow_to_score(outcome: Outcome, stock: Outcome, task: TaskConfig) -> bool:
     return _share_of(task.allowances.answers, "answers", outcome, stock) > 0.5
 
 
+def _read_from_disk(outcome: Outcome, stock: Outcome, task: TaskConfig) -> bool:
+    """Not all that candidates can read fitted into memory, so that what one process read could tell the next one."""
+    return outcome.spent.get("not_in_memory_mb", 0.0) > NOT_IN_MEMORY_MB
+
+
 DOUBTS: dict[str, Doubt] = {
     "loss_gap": _loss_gap,
     "below_floor": _below_floor,
@@ -81,6 +87,7 @@ DOUBTS: dict[str, Doubt] = {
     "ended_early": _ended_early,
     "long_startup": _long_startup,
     "slow_to_score": _slow_to_score,
+    "read_from_disk": _read_from_disk,
 }
 
 

@@ -119,7 +119,8 @@ class Outcome:
     `probe_before`, `probe_after`: how fast the device was around it, in GFLOP/s of the harness's own fixed work; None where
     it was not measured.
     `spent`: on what no budget counts: `startup`, `startup_beyond` (what of it came off the budget), `ready` and `answers`
-    (of scoring), in seconds of processor time where the device is the CPU and else of wall clock, and `weights_mb`.
+    (of scoring), in seconds of processor time where the device is the CPU and else of wall clock, and `weights_mb`; and
+    `not_in_memory_mb`, of what candidates can read.
     `described`: what the program says of itself, for information only. `wait_seconds`: for a free device, in no phase and no
     budget.
     """

@@ -53,12 +53,14 @@ def _log(client: MlflowClient, run: str, values: Sequence[Value]) -> list[str]:
     """Log them in one call; where that is refused, find what is to blame by halves."""
     if not values:
         return []
+    from mlflow.exceptions import MlflowException
+
     parts: defaultdict[str, Any] = defaultdict(list)
     for kind, entity in values:
         parts[kind].append(entity)
     try:
         client.log_batch(run, **parts)
-    except Exception as error:
+    except MlflowException as error:
         if not is_refusal(error):
             raise
         middle = len(values) // 2

@@ -64,6 +64,7 @@ NOISY = tuple(LossPoint(i, i, 4.1 + 0.4 * (-1) ** i) for i in range(100))  # of 
         ({"train_seconds": 10.0}, ("ended_early",)),
         ({"train_seconds": 20.0, "spent": {"startup": 10.0, "startup_beyond": 5.0}}, ("long_startup",)),
         ({"spent": {"startup": 4.0, "answers": 20.0}}, ("slow_to_score",)),
+        ({"spent": {"not_in_memory_mb": 5.0}}, ("read_from_disk",)),
         ({"val_nats": 3.6, "losses": NOISY}, ()),
         ({"val_nats": 3.2, "losses": NOISY}, ("loss_gap",)),
         ({"losses": ()}, ()),
