@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from search.config.schema import GB
-from search.runner.process.storage import MOST_FILES, held, usage
+from search.runner.process.storage import DEEPEST, MOST_FILES, held, usage
 from search.study.trial import Status
 
 MB = 2**20
@@ -79,7 +79,9 @@ class Watchdog:
         files, size = usage(self._folder)
         if size + hidden.disk > limits.disk_bytes or files > MOST_FILES:
             raise LimitExceeded(
-                Status.DISQUALIFIED, f"it wrote more than task.disk_gb={limits.disk_gb:g} or {MOST_FILES:,} files"
+                Status.DISQUALIFIED,
+                f"it wrote more than task.disk_gb={limits.disk_gb:g} or {MOST_FILES:,} files, "
+                f"nested folders more than {DEEPEST} deep, or locked one",
             )
         return Use(len(processes), memory / MB, self.cpu_seconds(processes))
 
