@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,11 +63,10 @@ OUTAGES: list[Answer] = [
 @dataclass
 class Moody(Script):
     """`bad_days`: draws what goes wrong; None for a server that always replies. `paid`: how many replies were given, by
-    trial and call; `paid_at`: when the last was."""
+    trial and call."""
 
     bad_days: random.Random | None = None
     paid: Counter[tuple[int, int]] = field(default_factory=Counter)
-    paid_at: float = 0.0
     outages: int = 0
 
     def answer(self, path: str, request: dict[str, Any] | None) -> Answer:
@@ -88,7 +86,6 @@ class Moody(Script):
         if anew and any(message["content"] == NOT_TAKEN for message in messages):
             return Answer(status=400, error="this conversation is not taken")
         self.paid[number, repairs + (1 if anew else 0)] += 1
-        self.paid_at = time.monotonic()
         repaired = (repairs > 0 or anew) and first.text != STUBBORN
         return _filled(Answer("{good}") if repaired else first, number, messages[1]["content"])
 
