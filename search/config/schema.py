@@ -145,6 +145,7 @@ class Config:
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     llm: dict[str, Any] = MISSING
     study: StudyConfig = field(default_factory=StudyConfig)
+    executor: dict[str, Any] = MISSING
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
     @property
@@ -199,9 +200,9 @@ def _wrong_type(error: ValidationError, composed: DictConfig, schema: type) -> s
 
 
 def restored(record: dict[str, Any]) -> Config:
-    """The configuration that a journal's first line holds. What only a strategy's settings use is not in it. Raises
-    UserError where this version's schema is another."""
-    unused = {"space": {}, "sampler": {"name": "unused", "build": {}}, "llm": {}}
+    """The configuration that a journal's first line holds. What only a strategy's settings use is not in it, nor where the
+    trials run. Raises UserError where this version's schema is another."""
+    unused = {"space": {}, "sampler": {"name": "unused", "build": {}}, "llm": {}, "executor": {}}
     return typed(OmegaConf.create({**unused, **record}), Config)
 
 

@@ -50,6 +50,7 @@ def check_values(config: Config) -> None:
     _check_factory("llm", config.llm, settings_of(config.llm, LLM_KEYS), ())
     _check_llm(config)
     _check_factory("strategy", config.strategy, config.strategy_settings, FACTORY_ARGUMENTS)
+    _check_factory("executor", config.executor, settings_of(config.executor), ())
     _check_factory("data.corpus", config.data.corpus, settings_of(config.data.corpus), ())
     _check_factory("sampler.build", config.sampler.build, settings_of(config.sampler.build), ("seed",))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,6 +76,9 @@ def call(command: Command[T], arguments: Sequence[str]) -> int:
             return 1
         if isinstance(error, HydraException | OmegaConfBaseException):
             raise UserError(explain(error, command.schema, command.multirun)) from error
+        if isinstance(refused := error.__cause__, subprocess.CalledProcessError):  # what a launcher calls, such as sbatch
+            said = " ".join(str(refused.stderr).split())
+            raise UserError(f"hydra/launcher: {said}.\nCorrect what hydra.launcher.*= asks for") from error
         if isinstance(error, OSError):  # Hydra's own folder, before any study begins
             raise _of_the_system(error) from error
         raise

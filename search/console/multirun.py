@@ -7,7 +7,7 @@ import itertools
 import json
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from search.console.side_by_side import SideBySide, begin_study, fair_order, in_
 FAILURES = "failures.jsonl"  # in the sweep's folder: with parallel launchers the studies are other processes
 
 AS_MANY_AS_DEVICES = -1  # of hydra.launcher.n_jobs, its default
+SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"  # starts the studies on other machines
 
 _sweep: Path | None = None  # the sweep that this process has started
 _side_by_side: SideBySide | None = None
@@ -43,7 +44,7 @@ class Checks(Callback):
         _sweep = resolve(config.hydra.sweep.dir)
         overrides = fair_order(config.hydra.overrides.task)
         try:
-            studies, wrong = _checked(overrides)
+            studies, wrong = _checked(overrides, here=config.hydra.launcher._target_ != SLURM)
         except HydraException as error:  # of the sweep as a whole
             raise SystemExit(f"error: {explain(error, Config, multirun=True)}") from error
         if wrong:
@@ -52,7 +53,7 @@ class Checks(Callback):
         config.hydra.overrides.task = overrides
         launcher = config.hydra.launcher
         if launcher.get("n_jobs") == AS_MANY_AS_DEVICES:
-            launcher.n_jobs = _at_once(studies.values())
+            launcher.n_jobs = _at_once(list(studies.values()))
         if launcher.get("n_jobs", 1) > 1:
             _begin(_sweep, labels(list(studies)), launcher.n_jobs)
 
@@ -107,15 +108,17 @@ def _begin(sweep: Path, labels: list[str], workers: int) -> None:
     _side_by_side.begin()
 
 
-def _at_once(studies: Iterable[Config]) -> int:
+def _at_once(studies: Sequence[Config]) -> int:
     """How many of these can run at once, each trial on a device of its own."""
-    from search.runner.trial_runner import devices
+    from search.console.run_study import place_of
 
-    return max(max(1, devices(config.task) // config.study.parallel) for config in studies)
+    there = ((place_of(config).devices(config.task), config.study.parallel) for config in studies)
+    return max(len(studies) if devices is None else max(1, devices // parallel) for devices, parallel in there)
 
 
-def _checked(overrides: list[str]) -> tuple[dict[tuple[str, ...], Config], list[str]]:
-    """The studies of a sweep by what is given for each, and a line for each of them that could not run."""
+def _checked(overrides: list[str], here: bool) -> tuple[dict[tuple[str, ...], Config], list[str]]:
+    """The studies of a sweep by what is given for each, and a line for each of them that could not run. `here`: they are
+    going to run on this machine."""
     from search.config.validate import load
     from search.console.run_study import check
     from search.study.identity import identity
@@ -127,7 +130,7 @@ def _checked(overrides: list[str]) -> tuple[dict[tuple[str, ...], Config], list[
         name = ",".join(combination)
         try:
             config = load(compose("config", overrides=list(combination)))
-            check(config)
+            check(config, here)
             other = seen.setdefault(identity(config), name)
             if other != name:
                 raise UserError(f"is the same study as {other}; use another experiment= for one of them")

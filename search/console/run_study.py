@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,9 @@ from search.console.progress import PlainDisplay, summary
 from search.console.side_by_side import in_worker
 from search.data.tokens import prepare_data
 from search.executor.drive import Display, drive
-from search.executor.local import LocalExecutor, make_runner
+from search.executor.place import Place
 from search.runner.process import sandbox
 from search.runner.stock import stock_of
-from search.runner.trial_runner import check_task, devices
 from search.study.budget import Budget, budget_in_words
 from search.study.complete import complete
 from search.study.contract import NeedsServer, NoiseFloor, Strategy, TaskFacts
@@ -36,12 +34,20 @@ AUDITED_DEVIATIONS = 4.0  # standard deviations from the best score within which
 UNPROTECTED = " (a candidate can read and write whatever you can, the scored text too)"
 
 
-def check(config: Config) -> None:
-    """All that can be found wrong before anything is spent. Raises UserError."""
-    check_task(config.task)
+def check(config: Config, here: bool = True) -> None:
+    """All that can be found wrong before anything is spent. `here`: the study is going to run on this machine. Raises
+    UserError."""
+    if here:
+        place_of(config).check(config.task)
+        sandbox.choose(config.sandbox, config.task.device)
     stock = stock_of(config)
-    sandbox.choose(config.sandbox, config.task.device)
     make_strategy(config, stock.text, None, STUDIES / identity(config))
+
+
+def place_of(config: Config) -> Place:
+    """Where the study's trials run."""
+    place: Place = build(config.executor)
+    return place
 
 
 def make_strategy(
@@ -87,18 +93,18 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
     plain = PlainDisplay(console)
     folder = STUDIES / identity(config)
     prepared = prepare_data(config, plain.say, text_of(folder))
-    runner = make_runner(config, prepared, folder)
     check_store(config.tracking.uri)
-    with closing(runner), Journal(folder, plain.say) as journal:  # from here on there is a study
+    # With the journal there is a study.
+    with place_of(config).open(config, prepared, folder) as place, Journal(folder, plain.say) as journal:
         stock = stock_of(config)
         strategy = make_strategy(config, stock.text, None, folder, plain.say)
         if not journal.entries and isinstance(strategy, NeedsServer):
             strategy.check_server()  # before anything is on record: what is wrong can then be mended
-        header = open_study(config, Opening(stock, prepared.fingerprint, runner.sandbox.name, overrides), journal)
+        header = open_study(config, Opening(stock, prepared.fingerprint, place.sandbox, overrides), journal)
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
         plain.say(greeting(config, folder, header))
-        if config.study.parallel > devices(config.task):
-            plain.say(f"this machine has {devices(config.task)} devices, and study.parallel trials wait for each other")
+        if place.remark:
+            plain.say(place.remark)
         floor = NoiseFloor(**header["noise_floor"]) if header["noise_floor"] else None
         begun = journal.schedule.next
         over = complete(journal, config.study)
@@ -117,8 +123,7 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
                 parallel=config.study.parallel,
                 ahead=config.study.ahead,
             )
-            executor = LocalExecutor(runner, config.study.parallel, display.progress)
-            return drive(study, executor, display, publisher, stop)
+            return drive(study, place.start(display.progress, display.say), display, publisher, stop)
 
         def summarise(entries: Sequence[Entry]) -> Table:
             return summary(identity(config), entries)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from search.config.messages import UserError
 from search.config.places import ROOT, STUDIES
-from search.config.schema import Config
+from search.config.schema import Config, TaskConfig
 from search.data.tokens import Prepared
+from search.executor.place import Observe, Opened, Say
 from search.runner.process import lookups, sandbox
-from search.runner.trial_runner import TrialRunner
+from search.runner.trial_runner import TrialRunner, check_task, devices
 from search.study.request import Observer, Progress, TrialRequest
 from search.study.trial import Outcome
 
@@ -26,6 +28,28 @@ class Runner(Protocol):
     def stop(self) -> None:
         """End all trials at once."""
         ...
+
+
+class Local:
+    """This machine, as a place for trials."""
+
+    def check(self, task: TaskConfig) -> None:
+        check_task(task)
+
+    def devices(self, task: TaskConfig) -> int:
+        return devices(task)
+
+    @contextmanager
+    def open(self, config: Config, prepared: Prepared, folder: Path) -> Iterator[Opened]:
+        """Raises UserError as `make_runner` does."""
+        there, parallel = devices(config.task), config.study.parallel
+        few = f"this machine has {there} devices, and study.parallel trials wait for each other" if parallel > there else ""
+        with closing(make_runner(config, prepared, folder)) as runner:
+
+            def start(observe: Observe, say: Say) -> LocalExecutor:
+                return LocalExecutor(runner, parallel, observe)
+
+            yield Opened(runner.sandbox.name, few, start)
 
 
 class LocalExecutor:

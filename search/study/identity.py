@@ -42,8 +42,9 @@ ELSEWHERE = (
 PATIENCE = tuple(
     f"config.strategy.llm.{name}" for name in ("api_key_env", "base_url", "patience_minutes", "timeout_seconds", "retries")
 )
-# Groups that only count where the strategy uses them, as part of its own settings.
-GROUPS = ("llm", "sampler", "space")
+# Groups that only count where the strategy uses them, as part of its own settings; and where the trials run, which may
+# change: each outcome names its device.
+UNRECORDED = ("llm", "sampler", "space", "executor")
 # Libraries whose version can change a proposal or a score.
 ENVIRONMENT = ("torch", "numpy", "optuna")
 BATCH_CONSTANT = "DEVICE_BATCH_SIZE"
@@ -150,7 +151,7 @@ def header_of(config: Config, opening: Opening) -> dict[str, Any]:
         "role": opening.role,
         "identity": identity(config),
         "strategy": config.strategy_name,
-        "config": all_masked({key: value for key, value in asdict(config).items() if key not in GROUPS}),
+        "config": config_record(config),
         "overrides": all_masked(list(opening.overrides)),
         "sandbox": opening.sandbox,
         "task": task,
@@ -165,6 +166,11 @@ def header_of(config: Config, opening: Opening) -> dict[str, Any]:
         },
         "machine": f"{platform.node()}, {platform.system()} {platform.machine()}",
     }
+
+
+def config_record(config: Config) -> dict[str, Any]:
+    """The settings as JSON values, without passwords. `search.config.schema.restored` reads them."""
+    return all_masked({key: value for key, value in asdict(config).items() if key not in UNRECORDED})
 
 
 def task_facts(task: TaskConfig, text: str) -> dict[str, Any]:
