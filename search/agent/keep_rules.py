@@ -10,6 +10,7 @@ from statistics import mean
 from typing import Protocol
 
 from search.strategy import Candidate, NoiseFloor, Trial, Verdict, source
+from search.study.winner import compared
 
 
 @dataclass
@@ -84,7 +85,7 @@ class Greedy(Margin):
         assert trial.candidate is not None and trial.val_bpb is not None
         rival = Program(trial.number, trial.candidate.source, {trial.candidate.replicate: trial.val_bpb})
         better = rival.score < incumbent.score
-        words = f"{rival.score - incumbent.score:+.4f} against trial {incumbent.trial}, any improvement is kept"
+        words = f"{compared(rival.score, incumbent.score, incumbent.trial)}, any improvement is kept"
         return Verdict(better, words), rival if better else incumbent
 
 
@@ -121,10 +122,11 @@ class Replicate:
         if candidate.replicate > 0:
             return self._judge_replicate(candidate, score, incumbent)
         if score >= incumbent.scores[0]:
-            return Verdict(False, f"{score - incumbent.scores[0]:+.4f} against trial {incumbent.trial}"), incumbent
+            return Verdict(False, compared(score, incumbent.scores[0], incumbent.trial)), incumbent
         self._rivals.append(Program(trial.number, candidate.source, {0: score}))
         self._open(incumbent)
-        claim = f"claims {score - incumbent.scores[0]:+.4f}; kept only if replicate {self._replicate} agrees"
+        words = compared(score, incumbent.scores[0], incumbent.trial)
+        claim = f"claims to be {words}; kept only if replicate {self._replicate} agrees"
         return Verdict(False, claim), incumbent
 
     def due(self) -> Candidate | None:
@@ -184,7 +186,7 @@ def compare(
     shared = rival.scores.keys() & best.scores.keys()
     difference = rival.mean_of(shared) - best.mean_of(shared)
     spread = 0.0 if noise is None else noise.sd * math.sqrt(2 / len(shared))
-    words = f"{difference:+.4f} against trial {best.trial}"
+    words = compared(rival.mean_of(shared), best.mean_of(shared), best.trial)
     if noise is None:
         words += ", noise floor unknown (no control when the study began): every difference counts"
     else:

@@ -7,17 +7,28 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rich.console import Console
+
+from search.compare.analyse.analysis import analyse, to_json
+from search.compare.publish import publish
+from search.compare.read.reader import read_experiment
+from search.compare.read.tables import Experiment
+from search.compare.show.cautions import cautions_of
+from search.compare.show.markdown import markdown_of
+from search.compare.show.pictures import pictures_of
+from search.compare.show.pictures.canvas import Picture
+from search.compare.show.report import html_of, picture_file
+from search.compare.show.terminal import summarise
+from search.compare.show.verdict import verdict_of
+from search.compare.show.view import View
 from search.config.commands import CompareConfig, Pair
 from search.config.files import unwritable, write_whole
 from search.config.messages import UserError
 from search.config.places import MLRUNS, resolve
-
-if TYPE_CHECKING:
-    from search.compare.read.tables import Experiment
-    from search.compare.show.pictures.canvas import Picture
-    from search.compare.show.view import View
+from search.tracking.colours import styles
+from search.tracking.links import directions
+from search.tracking.store import absolute
 
 REPORTS = MLRUNS / "reports"
 
@@ -34,21 +45,11 @@ class Comparison:
 
 def compare(config: CompareConfig) -> None:
     """Print the comparison, write its report and publish it. Raises UserError."""
-    from rich.console import Console
-
-    from search.compare.publish import publish
-    from search.compare.read.reader import read_experiment
-    from search.compare.show.pictures.album import pictures_of
-    from search.compare.show.terminal import summarise
-    from search.tracking.colours import styles
-    from search.tracking.links import directions
-    from search.tracking.store import absolute
-
     console, uri = Console(highlight=False), config.tracking.uri
     with console.status("reading the studies"):
         experiment = read_experiment(uri, config.experiment, config.task)
         compared = comparison_of(experiment, config.pairs, config.delta)
-    summarise(compared.view, compared.verdict, compared.cautions, console)
+    summarise(compared.view, compared.cautions, console)
     folder = _folder(config, experiment)
     colours = styles({study.strategy: (study.name, study.role) for study in experiment.studies})
     with console.status("drawing"):
@@ -62,11 +63,6 @@ def compare(config: CompareConfig) -> None:
 
 def comparison_of(experiment: Experiment, named: Sequence[Pair] = (), delta: float | None = None) -> Comparison:
     """`named`, `delta`: as `contrast_findings` takes them. Raises UserError for a strategy that is not there."""
-    from search.compare.analyse.analysis import analyse
-    from search.compare.show.cautions import cautions_of
-    from search.compare.show.verdict import verdict_of
-    from search.compare.show.view import View
-
     for label in (label for pair in named for label in pair):
         if label not in experiment.strategies:
             raise UserError(f"contrasts: {label} is no strategy here; there are {', '.join(experiment.strategies)}")
@@ -89,12 +85,9 @@ def write_report(folder: Path, compared: Comparison, pictures: Sequence[Picture]
 
 def files_of(compared: Comparison, pictures: Sequence[Picture]) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the report's files."""
-    from search.compare.analyse.analysis import to_json
-    from search.compare.show.report import html_of, markdown_of, picture_file
-
     analysis = to_json(compared.view.analysis)
     said = {"schema": analysis["schema"], "verdict": compared.verdict, "cautions": compared.cautions}
-    report = markdown_of(compared.experiment, compared.view, compared.verdict, compared.cautions, pictures)
+    report = markdown_of(compared.experiment, compared.view, compared.cautions, pictures)
     yield "report.html", html_of(report, f"{compared.experiment.name}: fairtrial", pictures).encode()
     yield "report.md", report.encode()
     yield "report.json", (json.dumps({**said, **analysis}, indent=1, allow_nan=False) + "\n").encode()

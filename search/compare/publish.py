@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.compare.analyse.analysis import Analysis
-from search.compare.comparison import Comparison
 from search.compare.show.text import markdown
 from search.tracking.colours import Style
 from search.tracking.links import artifact_page, studies_page
@@ -16,6 +15,8 @@ from search.tracking.words import EXPERIMENT_DESCRIPTION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+    from search.compare.comparison import Comparison
 
 KIND = "report"
 DESCRIPTION = "mlflow.note.content"

@@ -62,10 +62,15 @@ def by_best_score(trial: Trial, best: Trial | None) -> Verdict:
         return Verdict(False, trial.outcome.reason)
     if best is None or best.val_bpb is None:
         return Verdict(True, "the first score")
-    difference = trial.val_bpb - best.val_bpb
-    if difference < 0 and trial.outcome.audited:
-        return Verdict(True, f"{-difference:.4f} better than trial {best.number}")
-    return Verdict(False, f"{difference:+.4f} against trial {best.number}")
+    better, words = trial.val_bpb < best.val_bpb, compared(trial.val_bpb, best.val_bpb, best.number)
+    if better and not trial.outcome.audited:
+        return Verdict(False, f"{words}, but not audited")
+    return Verdict(better, words)
+
+
+def compared(score: float, other: float, number: int) -> str:
+    """A score against that of trial `number`, without a sign, such as `0.0012 better than trial 3`."""
+    return f"{abs(score - other):.4f} {'better' if score < other else 'worse'} than trial {number}"
 
 
 def winner_at(trials: Iterable[J], budget: int) -> J | None:

@@ -504,7 +504,7 @@ def test_many_small_losses_are_no_way_down():
         text = "".join(f"A{n} = {n}\n" for n in range(30 - number))
         verdict, incumbent = rule.judge(scored(number, 2.5 + 0.025 * number, text), incumbent)
         kept.append(verdict.kept)
-    assert kept == [True, *[False] * 18] and "against trial 0" in verdict.reason
+    assert kept == [True, *[False] * 18] and "than trial 0" in verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -633,7 +633,7 @@ def test_a_replicate_that_failed_does_not_stand_in_the_way_of_later_claims(study
     ]
     with Journal(tmp_path / "study", print) as journal:
         verdict = journal.entries[5].verdict
-    assert verdict.kept and "against trial 0" in verdict.reason
+    assert verdict.kept and "than trial 0" in verdict.reason
 
 
 def test_a_confirmed_edit_is_told_as_the_edit_it_is(study, stock, tmp_path):

@@ -52,7 +52,7 @@ def told_of(experiment: Experiment, compared: Comparison | None = None) -> Told:
     compared = compared or comparison_of(experiment)
     files = {name: data.decode() for name, data in files_of(compared, ())}
     console = Console(file=StringIO(), width=80)
-    summarise(compared.view, compared.verdict, compared.cautions, console)
+    summarise(compared.view, compared.cautions, console)
     read = json.loads(files["report.json"], parse_constant=_no_nan)
     return Told(experiment, compared, files["report.html"], files["report.md"], read, console.file.getvalue())
 

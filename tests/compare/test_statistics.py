@@ -240,7 +240,7 @@ def test_a_probe_takes_the_machine_out_of_scores_where_it_explains_them():
     restless = Noise(sd=0.0005, again=0.0001, restless=0.05, probed=True)
     experiment, truths = simulate(3, World(EFFECTS, restless))
     probed = analyse(experiment)
-    rows = tuple(replace(row, probe_before=None, probe_after=None) for row in experiment.confirmation.rows)
+    rows = tuple(replace(row, probe_before=None) for row in experiment.confirmation.rows)
     unprobed = analyse(replace(experiment, confirmation=replace(experiment.confirmation, rows=rows)))
     effect = probed.confirmation.probe
     assert effect.slope.low < 0.00058 < effect.slope.high and effect.share > 0.5
@@ -256,10 +256,7 @@ def test_a_probe_takes_the_machine_out_of_scores_where_it_explains_them():
 def test_a_probe_that_explains_nothing_is_not_adjusted_by():
     experiment, _ = simulate(4, World(EFFECTS))
     noise = np.random.default_rng(0).lognormal(0, 0.05, len(experiment.confirmation.rows))
-    rows = [
-        replace(row, probe_before=value, probe_after=value)
-        for row, value in zip(experiment.confirmation.rows, noise, strict=True)
-    ]
+    rows = [replace(row, probe_before=value) for row, value in zip(experiment.confirmation.rows, noise, strict=True)]
     assert probe.effect_of([row for row in rows if blocks.counts(row)]) is None
 
 

@@ -37,7 +37,7 @@ def budget_of(experiment: Experiment, studies: Sequence[StudyTable], at: int | N
         return Budget(fewest, f"winners after {fewest} trials, for not all studies are longer")
     repeats = minima.PROGRAM_REPEATS if table is None else table.repeats
     missing = Missing(
-        f"winners as of {fewest} trials, for studies have {fewest} to {max(trials)}",
+        f"studies have {fewest} to {max(trials)} trials, and winners as of {fewest} are not confirmed",
         remedies.confirm(experiment, repeats, [fewest]),
     )
     return Budget(fewest, f"not equal: {fewest} to {max(trials)} trials", (missing,))

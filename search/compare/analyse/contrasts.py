@@ -11,12 +11,12 @@ import numpy as np
 from search.compare.analyse import minima
 from search.compare.analyse.blocks import Score
 from search.compare.analyse.budgets import Budget, arm_at, budget_of
-from search.compare.analyse.effects import Effect, advantage, permutation
+from search.compare.analyse.effects import advantage, permutation
 from search.compare.analyse.finding import Finding, Look, Missing, Name, Scope, Verdict, stated
 from search.compare.analyse.intervals import variance_of
 from search.compare.analyse.programs import T, corrected, failures_in_words, tested
-from search.compare.analyse.quantity import Evidence, Measured, Quantity, difference, measure
-from search.compare.read.tables import STOCK, Experiment, StudyTable
+from search.compare.analyse.quantity import Evidence, Measured, Quantity, difference, measure, weights_of
+from search.compare.read.tables import Experiment, StudyTable
 from search.config.commands import Pair
 
 PERMUTATION = "exact permutation over studies"
@@ -57,7 +57,7 @@ def _strategies(pair: Pair, at: int | None, evidence: Evidence, delta: float | N
     missing = [*budget.missing, *(lack for label in pair for lack in minima.studies(evidence.experiment, label))]
     missing += minima.repeats(evidence.experiment, everything, blocks, minima.STUDY_REPEATS)
     missing += [] if missing else minima.enough_ways(evidence.experiment, pair, look)
-    first, second = ([effect.gain for effect in mine] for mine in effects)
+    first, second = ([effect.value for effect in mine] for mine in effects)
     failed = sum(effect.failed for mine in effects for effect in mine)
     finding = replace(
         _unstated(look, budget, missing, evidence),
@@ -68,11 +68,8 @@ def _strategies(pair: Pair, at: int | None, evidence: Evidence, delta: float | N
         studies=min(map(len, effects)),
         repeats=blocks,
         estimate=advantage(first, second) if first and second else None,
+        remarks=(budget.words, *([f"{failed} of the winners failed where the stock trained well"] if failed else [])),
     )
-    if failed:
-        finding = replace(
-            finding, remarks=(*finding.remarks, f"{failed} of the winners failed where the stock trained well")
-        )
     if finding.missing or not (first and second):
         yield finding
         return
@@ -93,9 +90,9 @@ def _programs(pair: Pair, at: int | None, evidence: Evidence, delta: float | Non
             continue
         budget = budget_of(evidence.experiment, [mine, other], at)
         arms = [_arm(study, budget, evidence) for study in (mine, other)]
-        if None in arms:
+        weights = [weights_of(arm) for arm in arms if arm is not None]
+        if len(weights) < len(arms):
             continue
-        weights = [{} if arm in (None, STOCK) else {str(arm): 1.0} for arm in arms]
         measured = measure(Quantity(Name.ADVANTAGE, mine, difference(*weights), Score.UNSEEN, at=at), evidence.blocks)
         if measured is not None:
             found.append((measured, other, budget))
@@ -178,18 +175,11 @@ def _arm(study: StudyTable, budget: Budget, evidence: Evidence) -> str | None:
     return planned.winner.name if budget.at is None else arm_at(study, evidence.planned, budget.at)
 
 
-def _effects(studies: Sequence[StudyTable], budget: Budget, evidence: Evidence) -> list[Effect]:
-    """Of the studies that have any."""
-    found = []
-    for study in studies:
-        arm = _arm(study, budget, evidence)
-        if arm is None:
-            continue
-        weights = {} if arm == STOCK else {arm: 1.0}
-        measured = measure(Quantity(Name.GAIN, study, weights, Score.UNSEEN), evidence.blocks)
-        if measured is not None:
-            found.append(Effect(measured.value, measured.blocks, measured.failed))
-    return found
+def _effects(studies: Sequence[StudyTable], budget: Budget, evidence: Evidence) -> list[Measured]:
+    """What the studies' winners gain in blocks, of those that have any; the stock needs none."""
+    arms = [(study, _arm(study, budget, evidence)) for study in studies]
+    gains = [Quantity(Name.GAIN, study, weights_of(arm), Score.UNSEEN) for study, arm in arms if arm is not None]
+    return [measured for gain in gains if (measured := measure(gain, evidence.blocks)) is not None]
 
 
 def _equivalent(finding: Finding, delta: float, p: float) -> Finding:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,29 +42,21 @@ class MedianCurve:
 
 
 def study_curve(study: StudyTable) -> StudyCurve:
-    trials, hours, usd, scores, best = [], [], [], [], []
-    used, paid, so_far = 0.0, 0.0, None
-    known = dollars(study.rows) is not None
-    for row in study.rows:
-        used += row.train_seconds / 3600
-        paid += row.usd or 0.0  # shown only where all of them are known
-        if row.is_anchor:
-            continue
-        so_far = row.score if so_far is None or (row.score is not None and row.score < so_far) else so_far
-        trials.append(row.number)
-        hours.append(used)
-        usd.append(paid)
-        scores.append(row.score)
-        best.append(so_far)
+    rows, known = study.rows, dollars(study.rows) is not None
+    hours = itertools.accumulate(row.train_seconds / 3600 for row in rows)
+    usd = itertools.accumulate(row.usd or 0.0 for row in rows)  # shown only where all of them are known
+    spent = [point for row, *point in zip(rows, hours, usd, strict=True) if not row.is_anchor]
+    scores = tuple(row.score for row in study.trials)
+    best = np.minimum.accumulate([math.inf if score is None else score for score in scores]) if scores else ()
     return StudyCurve(
         study=study.identity,
         strategy=study.strategy,
         search_seed=study.search_seed,
-        trial=tuple(trials),
-        hours=tuple(hours),
-        usd=tuple(usd) if known else None,
-        score=tuple(scores),
-        best=tuple(best),
+        trial=tuple(row.number for row in study.trials),
+        hours=tuple(used for used, _ in spent),
+        usd=tuple(paid for _, paid in spent) if known else None,
+        score=scores,
+        best=tuple(float(score) if math.isfinite(score) else None for score in best),
     )
 
 
@@ -83,18 +77,12 @@ def medians(curves: Sequence[StudyCurve]) -> tuple[MedianCurve, ...]:
 
 def _median(strategy: str, axis: str, curves: Sequence[tuple[Sequence[float], Sequence[float | None]]]) -> MedianCurve:
     """From where each curve has a score to where the shortest ends."""
-    known = [_known(zip(*curve, strict=True)) for curve in curves]
-    start, end = max(x[0] for x, _ in known), min(x[-1] for x, _ in known)
+    known = [[(x, best) for x, best in zip(*curve, strict=True) if best is not None] for curve in curves]
+    start, end = max(curve[0][0] for curve in known), min(curve[-1][0] for curve in known)
     if axis == "trials":
         grid = np.arange(start, end + 1)
     else:
         grid = np.linspace(start, end, POINTS) if end > start else np.array([])
-    steps = [np.asarray(best)[np.searchsorted(x, grid, side="right") - 1] for x, best in known]
+    steps = [best[np.searchsorted(x, grid, side="right") - 1] for x, best in (np.transpose(curve) for curve in known)]
     middle = np.median(steps, axis=0) if len(grid) else grid
     return MedianCurve(strategy, axis, len(curves), tuple(map(float, grid)), tuple(map(float, middle)))
-
-
-def _known(points: Iterable[tuple[float, float | None]]) -> tuple[list[float], list[float]]:
-    """The points that have a score; at least one."""
-    known = [(x, best) for x, best in points if best is not None]
-    return [x for x, _ in known], [best for _, best in known]

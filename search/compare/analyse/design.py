@@ -206,6 +206,5 @@ def _partitions(studies: tuple[int, int]) -> npt.NDArray[np.intp]:
 
 @cache
 def _others(studies: tuple[int, int]) -> npt.NDArray[np.intp]:
-    """The studies that are left."""
-    everything = set(range(sum(studies)))
-    return np.array([sorted(everything - set(chosen)) for chosen in _partitions(studies)])
+    """The studies that are left: what the first strategy's are in lexical order, these are in reverse."""
+    return np.array(list(itertools.combinations(range(sum(studies)), studies[1])))[::-1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
@@ -15,16 +14,6 @@ from search.compare.analyse.intervals import t_interval, variance_of
 UNLIKE = 1.5  # times as many studies
 TINY = 1e-24  # bits per byte squared
 EXACT = 20_000  # ways to part studies up to which all are counted; beyond, so many are drawn
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What a study's winner gains in blocks, on average. `blocks`: in which it was tried; 0 for the stock, which needs none.
-    `failed`: whether it failed where the stock did not, and so counts as the worst."""
-
-    gain: float
-    blocks: int
-    failed: bool = False
 
 
 def permutation(first: Sequence[float], second: Sequence[float]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,13 +31,8 @@ class Move:
 
 def machine_findings(experiment: Experiment) -> Iterator[Finding]:
     """Drift in studies and in the confirmation, and the stock's shift between control and confirmation."""
-    for subject, groups in ((STUDIES, _anchors(experiment)), (CONFIRMATION, _confirmed(experiment))):
-        drift = _drift(subject, groups)
-        if drift is not None:
-            yield drift
-    shift = _shift(experiment)
-    if shift is not None:
-        yield shift
+    drifts = _drift(STUDIES, _anchors(experiment)), _drift(CONFIRMATION, _confirmed(experiment))
+    return (finding for finding in (*drifts, _shift(experiment)) if finding is not None)
 
 
 def moves(experiment: Experiment, findings: Sequence[Finding], noise: Noise) -> list[Move]:
@@ -68,35 +63,28 @@ def speed_shifts(experiment: Experiment) -> list[tuple[str, float]]:
     return [(name, math.exp(apart)) for name, apart in speeds if abs(apart) > APART]
 
 
-@dataclass(frozen=True)
-class Sign:
-    """A sign of a machine that did not give a trial all it could, in its telemetry. The bounds are assumed."""
-
-    name: str
-    beyond: float
-    above: bool
-    words: str
-
-
-SIGNS = (
-    Sign(
+# Signs of a machine that did not give a trial all it could, in its telemetry. The bounds are assumed.
+SIGNS: tuple[tuple[str, Callable[[float], bool], str], ...] = (
+    (
         "throttled_share",
-        0.05,
-        True,
+        lambda share: share > 0.05,
         "on a GPU that was slowed down (by heat or a power limit) for more than 5 % of the time",
     ),
-    Sign("cpu_share", 0.9, False, "with less than 90 % of its cores' time (something else had the rest, or it waited)"),
+    (
+        "cpu_share",
+        lambda share: share < 0.9,
+        "with less than 90 % of its cores' time (something else had the rest, or it waited)",
+    ),
 )
 
 
 def held_back(experiment: Experiment) -> Iterator[tuple[str, int, int]]:
     """Of each sign: words, how many completed trials show it, and of how many that recorded it."""
     rows = [row for study in experiment.studies for row in study.rows if row.status == Status.COMPLETED]
-    for sign in SIGNS:
-        values = [row.telemetry[sign.name] for row in rows if sign.name in row.telemetry]
-        seen = sum(value > sign.beyond if sign.above else value < sign.beyond for value in values)
-        if seen:
-            yield sign.words, seen, len(values)
+    for name, shows, words in SIGNS:
+        values = [row.telemetry[name] for row in rows if name in row.telemetry]
+        if seen := sum(map(shows, values)):
+            yield words, seen, len(values)
 
 
 Points = list[tuple[float, float]]  # hours since the epoch, and scores

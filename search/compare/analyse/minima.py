@@ -20,7 +20,7 @@ STUDY_REPEATS = 3  # blocks of each of these studies
 def control(experiment: Experiment, scores: int) -> Iterator[Missing]:
     if scores >= CONTROL:
         return
-    what = f"{CONTROL - scores} of {CONTROL} control trials"
+    what = f"the control has {scores} of {CONTROL} scores"
     if not experiment.control:
         yield Missing(what, remedies.control(experiment))
         return
@@ -37,7 +37,7 @@ def studies(experiment: Experiment, strategy: str) -> Iterator[Missing]:
     others = sorted({study.search_seed for study in experiment.studies if not study.is_control} - mine)
     fresh = (seed for seed in itertools.count() if seed not in mine and seed not in others)
     wanted = list(itertools.islice(itertools.chain(others, fresh), STUDIES - len(mine)))
-    what = f"{len(wanted)} of {STUDIES} studies of {strategy}"
+    what = f"{strategy} has {len(mine)} of {STUDIES} studies"
     yield Missing(what, remedies.studies(experiment, experiment.of(strategy)[0], sorted(wanted)))
 
 
@@ -50,7 +50,7 @@ def enough_ways(experiment: Experiment, pair: tuple[str, str], look: Look) -> It
     for label in pair if more else ():
         studies = experiment.of(label)
         fresh = (seed for seed in itertools.count() if seed not in {study.search_seed for study in studies})
-        what = f"{more} more studies of {label}, for with {counts[0]} and {counts[1]} nothing can be shown at this look"
+        what = f"{label} needs {more} more studies, for with {counts[0]} and {counts[1]} nothing can be shown at this look"
         yield Missing(what, remedies.studies(experiment, studies[0], list(itertools.islice(fresh, more))))
 
 
@@ -62,13 +62,15 @@ def repeats(experiment: Experiment, wanted: Iterable[StudyTable], have: int, few
     known = {} if table is None else table.studies
     unplanned = [study for study in wanted if study.identity not in known]
     if table is None or unplanned:
-        names = {study.strategy for study in unplanned}
-        which = f" of {' and '.join(sorted(names))}" if table is not None else ""
-        yield Missing(f"the confirmation of the winners{which}", remedies.confirm(experiment, max(fewest, planned)))
+        names = " and ".join(sorted({study.strategy for study in unplanned}))
+        what = "there is no confirmation" if table is None else f"winners of {names} are not confirmed"
+        yield Missing(what, remedies.confirm(experiment, max(fewest, planned)))
     elif any(unfinished(table, known[study.identity]) for study in wanted):
-        yield Missing("repeats of the confirmation that are planned", remedies.confirm(experiment, planned))
+        yield Missing("the planned confirmation is not finished", remedies.confirm(experiment, planned))
     elif have < fewest:
-        yield Missing(f"{fewest - have} of {fewest} repeats", remedies.confirm(experiment, planned + fewest - have))
+        yield Missing(
+            f"the confirmation has {have} of {fewest} repeats", remedies.confirm(experiment, planned + fewest - have)
+        )
 
 
 def unfinished(table: ConfirmationTable, planned: Planned) -> int:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from search.compare.analyse import minima
-from search.compare.analyse.finding import Estimate, Finding, Missing, Name, Scope, Verdict, stated
+from search.compare.analyse.finding import Estimate, Finding, Name, Scope, Verdict, stated
 from search.compare.analyse.intervals import Variance, p_above_zero
 from search.compare.analyse.quantity import Evidence, Measured
 
@@ -74,28 +74,17 @@ def _finding(measured: Measured, evidence: Evidence) -> Finding:
     )
     if quantity.name not in TESTED or estimate.by_definition:
         return finding
-    look = evidence.look([[quantity.study]], minima.PROGRAM_REPEATS, 1)
-    finding = replace(
-        finding,
-        look=look,
-        method=T,
-        missing=_missing(measured, evidence),
+    same = measured.variance is not None and not measured.variance.value
+    remarks = ["its repeats do not differ: there is no noise to test against"] if same else []
+    missing = (
+        *minima.control(evidence.experiment, evidence.noise.trials),
+        *minima.repeats(evidence.experiment, [quantity.study], measured.blocks, minima.PROGRAM_REPEATS),
     )
-    if measured.variance is not None and not measured.variance.value:
-        finding = replace(
-            finding, remarks=(*finding.remarks, "its repeats do not differ: there is no noise to test against")
-        )
+    look = evidence.look([[quantity.study]], minima.PROGRAM_REPEATS, 1)
+    finding = replace(finding, look=look, method=T, missing=missing, remarks=(*finding.remarks, *remarks))
     if measured.failures:
         return stated(finding, 1.0)  # it counts among the winners that p is corrected for, and has no chance
     return stated(finding, *tested(measured.value, measured.variance))
-
-
-def _missing(measured: Measured, evidence: Evidence) -> tuple[Missing, ...]:
-    study = measured.quantity.study
-    return (
-        *minima.control(evidence.experiment, evidence.noise.trials),
-        *minima.repeats(evidence.experiment, [study], measured.blocks, minima.PROGRAM_REPEATS),
-    )
 
 
 def failures_in_words(measured: Measured) -> tuple[str, ...]:

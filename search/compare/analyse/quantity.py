@@ -137,8 +137,8 @@ def quantities_of(study: StudyTable, evidence: Evidence) -> Iterator[Quantity]:
         yield Quantity(Name.CLAIMED, study, {}, Score.VALIDATION, claimed, reference)
     if planned is None:
         return
-    program = _weights(planned.winner)
-    constants = program if planned.constants is None else _weights(planned.constants)
+    program = weights_of(planned.winner)
+    constants = program if planned.constants is None else weights_of(planned.constants)
     if reference is not None or not program:
         minus = {arm: -weight for arm, weight in program.items()}
         yield Quantity(Name.LUCK, study, minus, Score.VALIDATION, claimed, reference)
@@ -148,7 +148,7 @@ def quantities_of(study: StudyTable, evidence: Evidence) -> Iterator[Quantity]:
     yield Quantity(Name.CODE, study, difference(program, constants), Score.UNSEEN)
     yield Quantity(Name.SPEED, study, program, Score.SPEED)
     for trials, arm in planned.at.items():
-        yield Quantity(Name.GAIN, study, _weights(arm), Score.UNSEEN, at=trials)
+        yield Quantity(Name.GAIN, study, weights_of(arm), Score.UNSEEN, at=trials)
 
 
 def winner_of_record(study: StudyTable, planned: Planned | None) -> TrialRow | None:
@@ -163,7 +163,7 @@ def difference(first: Mapping[str, float], second: Mapping[str, float]) -> dict[
     return {arm: weight for arm, weight in weights.items() if weight}
 
 
-def _weights(arm: Arm | str) -> dict[str, float]:
+def weights_of(arm: Arm | str) -> dict[str, float]:
     name = arm if isinstance(arm, str) else arm.name
     return {} if name == STOCK else {name: 1.0}
 

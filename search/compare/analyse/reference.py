@@ -33,7 +33,8 @@ def reference_of(study: StudyTable, winner: TrialRow, noise: Noise) -> Reference
         return own or control
     if own.variance is None or control.variance is None:
         return own
-    weight = _share(own.variance.value, control.variance.value)
+    both = own.variance.value + control.variance.value
+    weight = control.variance.value / both if own.variance.value else 1.0  # of the study's own, by precision
     value = weight * own.value + (1 - weight) * control.value
     parts = [own.variance.over(1 / weight**2) if weight else None]
     parts.append(control.variance.over(1 / (1 - weight) ** 2) if weight < 1 else None)
@@ -66,8 +67,3 @@ def _of_control(noise: Noise) -> Reference | None:
         return Reference(noise.mean.value, None, 0.0)
     variance = Variance(noise.sd.sd**2 / noise.trials + noise.hours, noise.sd.degrees)
     return Reference(noise.mean.value, variance, variance.value)
-
-
-def _share(mine: float, other: float) -> float:
-    """The weight of the first by precision."""
-    return 1.0 if mine == 0 else other / (mine + other)

@@ -9,11 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from search.compare.analyse import minima
-from search.compare.analyse.finding import Estimate, Finding, Missing, Name, Scope, stated
+from search.compare.analyse.finding import Estimate, Finding, Name, Scope, stated
 from search.compare.analyse.intervals import Variance, t_interval, variance_of
 from search.compare.analyse.programs import TESTED, tested
 from search.compare.analyse.quantity import Evidence, Measured
-from search.compare.read.tables import StudyTable
 
 T = "t over studies"
 
@@ -69,15 +68,15 @@ def _finding(strategy: str, measured: Sequence[Measured], evidence: Evidence) ->
     if quantity.name not in TESTED:
         return finding
     studies = evidence.experiment.of(strategy)
-    look = evidence.look([studies], minima.STUDY_REPEATS, minima.STUDIES)
     failures = sum(one.failures > 0 for one in measured)
-    finding = replace(
-        finding,
-        look=look,
-        method=T,
-        missing=_missing(strategy, studies, finding.repeats, evidence),
-        remarks=(f"{failures} of its winners failed where the stock trained well",) if failures else (),
+    missing = (
+        *minima.control(evidence.experiment, evidence.noise.trials),
+        *minima.studies(evidence.experiment, strategy),
+        *minima.repeats(evidence.experiment, studies, finding.repeats, minima.STUDY_REPEATS),
     )
+    remarks = (f"{failures} of its winners failed where the stock trained well",) if failures else ()
+    look = evidence.look([studies], minima.STUDY_REPEATS, minima.STUDIES)
+    finding = replace(finding, look=look, method=T, missing=missing, remarks=remarks)
     p, p_reverse = tested(value, variance)
     if failures and quantity.name is Name.CODE:  # what fails with its constants alone has no part that code is shown by
         p = None
@@ -91,11 +90,3 @@ def _estimate(measured: Sequence[Measured], value: float, variance: Variance | N
     if len(measured) == 1:
         return measured[0].estimate
     return Estimate(value) if variance is None else t_interval(value, variance.value, variance.degrees)
-
-
-def _missing(strategy: str, studies: Sequence[StudyTable], repeats: int, evidence: Evidence) -> tuple[Missing, ...]:
-    return (
-        *minima.control(evidence.experiment, evidence.noise.trials),
-        *minima.studies(evidence.experiment, strategy),
-        *minima.repeats(evidence.experiment, studies, repeats, minima.STUDY_REPEATS),
-    )

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.compare.analyse.noise import Noise
 from search.compare.analyse.quantity import Evidence, winner_of_record
 from search.compare.read.tables import Experiment, Planned, Scalar, StudyTable, TrialRow
 from search.config.messages import UserError
@@ -97,7 +96,7 @@ def study_facts(study: StudyTable, evidence: Evidence) -> StudyFacts:
         completed=completed,
         winner=None if winner is None else winner.number,
         search_score=None if winner is None else winner.score,
-        luck=_luck(evidence.noise, completed),
+        luck=None if evidence.noise.band is None else evidence.noise.band.at(completed),
         kind=None if winner is None else winner.kind_from_stock,
         constants=() if winner is None else _constants(winner),
         left_in_code=() if planned is None else planned.left_in_code,
@@ -136,10 +135,6 @@ def reliability_of(experiment: Experiment, strategy: str) -> Reliability:
 def dollars(rows: Sequence[TrialRow]) -> float | None:
     """What their replies cost; 0 where no LLM was asked, None where a price is unknown."""
     return known_total(row.usd for row in rows if row.asked_llm)
-
-
-def _luck(noise: Noise, draws: int) -> tuple[float, float] | None:
-    return None if noise.band is None else noise.band.at(draws)
 
 
 def _better_since(study: StudyTable, planned: Planned | None) -> int | None:

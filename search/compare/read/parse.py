@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -73,8 +74,7 @@ def experiment(
             f"experiment={name}: has no study with a finished trial; run one, such as "
             + command("search", "strategy=seeds", f"experiment={name}")
         )
-    _refuse_other_tasks(name, headers)
-    _refuse_other_stocks(name, headers)
+    _refuse_others(name, headers)
     _refuse_twins(name, tables)
     if len(confirmations) > 1:
         raise UserError(f"experiment={name}: has two confirmations of one task; delete one of them in MLflow")
@@ -129,33 +129,27 @@ def _other_version(header: Json, error: KeyError) -> UserError:
     return UserError(f"{study}: its record lacks {error}; it was made by another version: compare it with that one")
 
 
-def _refuse_other_tasks(name: str, headers: Sequence[Json]) -> None:
+def _refuse_others(name: str, headers: Sequence[Json]) -> None:
+    """Raise UserError where studies are of different tasks, or start from different programs."""
     first = headers[0]
     for other in headers[1:]:
-        if other["task_fingerprint"] == first["task_fingerprint"]:
-            continue
-        ours, theirs = flat(first["task"]), flat(other["task"])
-        fields = [key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key)]
-        differ = "; ".join(f"{key}: {ours.get(key)} against {theirs.get(key)}" for key in fields)
-        raise UserError(
-            f"experiment={name}: {first['identity']} and {other['identity']} are different tasks ({differ}).\n"
-            f"They are never compared: choose one with task=NAME, or give each its own experiment="
-        )
-
-
-def _refuse_other_stocks(name: str, headers: Sequence[Json]) -> None:
-    first = headers[0]
-    for other in headers[1:]:
+        which = f"experiment={name}: {first['identity']} and {other['identity']}"
+        if other["task_fingerprint"] != first["task_fingerprint"]:
+            ours, theirs = flat(first["task"]), flat(other["task"])
+            fields = [key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key)]
+            differ = "; ".join(f"{key}: {ours.get(key)} against {theirs.get(key)}" for key in fields)
+            raise UserError(
+                f"{which} are different tasks ({differ}).\n"
+                f"They are never compared: choose one with task=NAME, or give each its own experiment="
+            )
         if other["stock"] != first["stock"]:
             raise UserError(
-                f"experiment={name}: {first['identity']} and {other['identity']} start from different programs (start=, "
-                "task.constants, or other GPUs); a gain over one is none over the other: give each its own experiment="
+                f"{which} start from different programs (start=, task.constants, or other GPUs); a gain over one is none "
+                "over the other: give each its own experiment="
             )
 
 
 def _refuse_twins(name: str, tables: Sequence[StudyTable]) -> None:
-    seen: set[str] = set()
-    for table in tables:
-        if table.identity in seen:
-            raise UserError(f"experiment={name}: {table.identity} is there twice; delete one of the two runs in MLflow")
-        seen.add(table.identity)
+    identity, count = Counter(table.identity for table in tables).most_common(1)[0]
+    if count > 1:
+        raise UserError(f"experiment={name}: {identity} is there twice; delete one of the two runs in MLflow")

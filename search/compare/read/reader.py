@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.compare.read import parse
-from search.compare.read.tables import Experiment
+from search.compare.read.tables import Experiment, StudyTable
 from search.config.messages import UserError
 from search.tracking.artifacts import follow, local_path
 from search.tracking.store import absolute, all_runs, connect, database_file, outages, unusable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 HEADER, ROWS, PLANS = "study.json", "trials.jsonl", "plans.json"
+WINNER, CHANGE = "winner", "winner/change_from_stock.diff.txt"
 
 Json = dict[str, Any]
 
@@ -40,33 +41,28 @@ def read_experiment(uri: str, name: str, task: str | None = None) -> Experiment:
             records = Records(client, Path(folder), task)
             experiment = parse.experiment(
                 name,
-                ((record.header, record.rows) for record in records.read(studies)),  # one at a time in memory
-                [(record.header, record.rows, record.plans) for record in records.read(confirmations)],
+                ((header, rows) for header, rows, _ in records.read(studies)),  # one at a time in memory
+                list(records.read(confirmations)),
             )
-            return replace(experiment, empty=tuple(records.empty))
+            with_changes = tuple(replace(study, change=records.change_of(study)) for study in experiment.studies)
+            return replace(experiment, studies=with_changes, empty=tuple(records.empty))
     except outages() as error:
         raise unusable(uri, error) from error
 
 
-@dataclass(frozen=True)
-class Record:
-    """One run's artifacts. `plans`: a confirmation's."""
-
-    header: Json
-    rows: list[Json]
-    plans: list[Json]
-
-
 class Records:
-    """Downloads the artifacts of runs, one run after the other. `empty`: studies without a finished trial, so far."""
+    """Downloads the artifacts of runs, one run after the other. `empty`: studies without a finished trial, so far;
+    `changes`: by study, the number of its winner and the diff from the stock."""
 
     def __init__(self, client: MlflowClient, folder: Path, task: str | None) -> None:
         self.client = client
         self.folder = folder
         self.task = task
         self.empty: list[str] = []
+        self.changes: dict[str, tuple[str, str]] = {}
 
-    def read(self, runs: list[Any]) -> Iterator[Record]:
+    def read(self, runs: list[Any]) -> Iterator[tuple[Json, list[Json], list[Json]]]:
+        """Header and rows of each run, and a confirmation's plans."""
         for run in runs:
             run_id = str(run.info.run_id)
             names = {artifact.path for artifact in self.client.list_artifacts(run_id)}
@@ -80,11 +76,15 @@ class Records:
             if ROWS not in names:
                 self.empty.append(str(header["identity"]))
                 continue
-            yield Record(
-                header,
-                [json.loads(line) for line in self._text(run_id, ROWS).splitlines()],
-                json.loads(self._text(run_id, PLANS)) if PLANS in names else [],
-            )
+            if WINNER in names:
+                self.changes[header["identity"]] = run.data.tags.get("winner_trial", ""), self._text(run_id, CHANGE)
+            plans = json.loads(self._text(run_id, PLANS)) if PLANS in names else []
+            yield header, [json.loads(line) for line in self._text(run_id, ROWS).splitlines()], plans
+
+    def change_of(self, study: StudyTable) -> str | None:
+        """None where the published diff is of another trial than the winner: the study may be running."""
+        number, change = self.changes.get(study.identity, ("", None))
+        return change if study.winner is not None and number == str(study.winner.number) else None
 
     def _text(self, run_id: str, name: str) -> str:
         """The lines of one artifact. Raises UserError where its JSON could not have been written whole."""

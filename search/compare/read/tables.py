@@ -16,8 +16,8 @@ REPORT = "report"  # the stage whose repeats count; "screening" only chose among
 
 @dataclass(frozen=True, slots=True)
 class TrialRow:
-    """One trial, as `search.tracking.trial_row.row` wrote it. `score`: the val_bpb, where it may win. `probe_before`,
-    `probe_after`: the machine's speed at a fixed piece of work, where it was measured.
+    """One trial, as `search.tracking.trial_row.row` wrote it. `score`: the val_bpb, where it may win. `probe_before`:
+    the machine's speed at a fixed piece of work, where it was measured.
 
     Only in a confirmation: `confirmation_bpb`, `arm`, `stage`, and the block that it belongs to: `search_seed` and `repeat`;
     `visit` counts the times at which a block's runs were trained side by side, `run` the stock's runs in a block.
@@ -63,7 +63,6 @@ class TrialRow:
     device: str
     telemetry: dict[str, float]
     probe_before: float | None
-    probe_after: float | None
 
     @property
     def is_anchor(self) -> bool:
@@ -79,7 +78,7 @@ class TrialRow:
 @dataclass(frozen=True)
 class StudyTable:
     """One study. `strategy`: with its variant, as studies are grouped; `name`: without. `overrides`: its command
-    line's words. `header`: the rest of its record."""
+    line's words. `header`: the rest of its record. `change`: the published diff from the stock to the winner."""
 
     identity: str
     strategy: str
@@ -89,6 +88,7 @@ class StudyTable:
     overrides: tuple[str, ...]
     header: dict[str, Any]
     rows: tuple[TrialRow, ...]
+    change: str | None = None
 
     @property
     def is_control(self) -> bool:

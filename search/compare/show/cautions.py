@@ -29,7 +29,7 @@ def _control(view: View) -> Iterator[str]:
     if 0 < noise.trials < minima.CONTROL:
         yield f"The control has {plural(noise.trials, 'score')}; below {minima.CONTROL} its spread says little."
     if noise.failures:
-        yield f"{plural(noise.failures, 'trial')} of the control failed: the unchanged program does so by itself."
+        yield f"{plural(noise.failures, 'trial')} of the control failed, although it trains the unchanged program."
 
 
 def _unlike(experiment: Experiment) -> Iterator[str]:
@@ -75,8 +75,8 @@ def _confirmation(view: View) -> Iterator[str]:
     facts = view.analysis.confirmation
     if facts is not None and facts.failed:
         yield (
-            f"{plural(len(facts.failed), 'run')} of the confirmation failed: see the list. Where a program failed and the "
-            "stock beside it did not, that counts as a result."
+            f"{plural(len(facts.failed), 'run')} of the confirmation failed, as the details list. Where a program failed "
+            "and the stock beside it did not, that counts as a result."
         )
 
 

@@ -26,12 +26,14 @@ class Numbers:
 
     def estimate(self, estimate: Estimate, mark: str = "") -> str:
         """Such as `+0.0120 (+0.0040 to +0.0200)`. `mark`: stands before the interval."""
-        value = self.signed(estimate.value)
         if estimate.by_definition:
             return f"{estimate.value:g} by definition"
+        return f"{self.signed(estimate.value)} ({self.interval(estimate, mark)})"
+
+    def interval(self, estimate: Estimate, mark: str = "95 %: ") -> str:
         if estimate.low is None or estimate.high is None:
-            return f"{value} (no interval)"
-        return f"{value} ({mark}{self.signed(estimate.low)} to {self.signed(estimate.high)})"
+            return "no interval"
+        return f"{mark}{self.signed(estimate.low)} to {self.signed(estimate.high)}"
 
 
 def p_value(p: float | None) -> str:
@@ -45,10 +47,6 @@ def ratio(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None or estimate.by_definition:
         return f"{estimate.value:.3f} x"
     return f"{estimate.value:.3f} x ({estimate.low:.3f} to {estimate.high:.3f})"
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 def duration(seconds: float) -> str:

@@ -1,37 +1,37 @@
-"""The comparison in a few lines, for the terminal."""
+"""The comparison in a few lines of 80 columns, for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from search.compare.analyse.finding import Name, Verdict
+from search.compare.analyse.finding import Name, Scope
 from search.compare.show.numbers import plural, studies
 from search.compare.show.text import plain
+from search.compare.show.verdict import answers_of, machine_moved, sentences_of
 from search.compare.show.view import UNCONFIRMED, View
 
 CAUTIONS, COMMANDS = 3, 4  # that are printed; the report has all
-PARTS = (Name.CLAIMED, Name.GAIN, Name.TUNING, Name.CODE)
+COLUMNS = {"claimed": Name.CLAIMED, "survived (95 %)": Name.GAIN, "tuning": Name.TUNING, "code": Name.CODE}
+LONGEST_NAME = 22  # letters beside the numbers; a longer name has a line of its own
 
 
-def summarise(view: View, verdict: Sequence[str], cautions: Sequence[str], console: Console) -> None:
-    """Print a table of the strategies, the verdict, cautions, and the commands that add what is missing."""
+def summarise(view: View, cautions: Sequence[str], console: Console) -> None:
+    """Print what to beware of, a table of the strategies, the verdict, and the commands that add what is missing."""
     analysis = view.analysis
-    trials = sum(study.trials for study in analysis.studies)
-    _say(
-        console,
-        f"{analysis.experiment}, task {analysis.task}: {studies(len(analysis.studies))}, {plural(trials, 'trial')}",
-    )
-    console.print(_table(view))
-    for sentence in verdict:
+    trials = plural(sum(study.trials for study in analysis.studies), "trial")
+    _say(console, f"{analysis.experiment}, task {analysis.task}: {studies(len(analysis.studies))}, {trials}")
+    for sentence in machine_moved(view):
         _say(console, sentence)
     for caution in cautions[:CAUTIONS]:
         _say(console, f"Caution: {caution}")
     _more(console, len(cautions) - CAUTIONS, "cautions")
+    for line in _table(view) if len(view.strategies) > 1 else ():
+        console.print(Text(line), soft_wrap=True)
+    for sentence in (*map(str, answers_of(view)), *sentences_of(view)):
+        _say(console, sentence)
     commands = tuple(dict.fromkeys(missing.command for missing in analysis.missing if missing.command is not None))
     if commands:
         _say(console, "To add what is missing:")
@@ -49,19 +49,29 @@ def _more(console: Console, count: int, what: str) -> None:
         _say(console, f"({count} more {what} in the report)")
 
 
-def _table(view: View) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
-    for column in ("strategy", "claimed", "survived (95 %)", "tuning", "code", "shown"):
-        table.add_column(column, overflow="fold")
-    for label in view.strategies:
-        claimed, survived, tuning, code = (view.of_strategy(label, part) for part in PARTS)
-        row = [view.name(label), _value(claimed), survived, _value(tuning), _value(code), _value(view.shown_in(label))]
-        if label not in view.rivals:
-            row[2:] = ["it is luck", *[""] * 3]
-        table.add_row(*map(Text, row))
-    return table
+def _table(view: View) -> Iterator[str]:
+    """A cell is never broken."""
+    rows = [["strategy", *COLUMNS], *([view.name(label), *_cells(view, label)] for label in view.strategies)]
+    widths = [max(len(row[column]) for row in rows) for column in range(1, len(rows[0]))]
+    first = max(len(row[0]) for row in rows if len(row[0]) <= LONGEST_NAME)
+    yield ""
+    for name, *cells in rows:
+        if len(name) > first:
+            yield name
+            name = ""
+        yield "  ".join(
+            [name.ljust(first), *(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))]
+        ).rstrip()
+    yield ""
+
+
+def _cells(view: View, label: str) -> list[str]:
+    claimed, survived, tuning, code = (view.of(Scope.STRATEGY, name, label) for name in COLUMNS.values())
+    if label not in view.rivals:
+        return [_value(claimed), "(the control: all luck)", "", ""]
+    return [_value(claimed), survived, _value(tuning), _value(code)]
 
 
 def _value(cell: str) -> str:
     """Without the interval."""
-    return "-" if cell in (UNCONFIRMED, Verdict.NOT_STATED) else cell.partition(" (")[0].removesuffix(" by definition")
+    return "-" if cell == UNCONFIRMED else cell.partition(" (")[0].removesuffix(" by definition")

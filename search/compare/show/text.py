@@ -16,7 +16,12 @@ def plain(text: str) -> str:
     """A text in one line, without anything that a terminal, or a reader's eye, would take as a command: control and format
     characters (which can colour, delete or turn around what stands beside them) become a replacement character."""
     letters = (" " if letter in "\n\r\t" else letter for letter in text)
-    return " ".join("".join(REPLACED if unicodedata.category(letter)[0] == "C" else letter for letter in letters).split())
+    return " ".join("".join(map(_harmless, letters)).split())
+
+
+def verbatim(text: str) -> str:
+    """Lines as they are, but without such characters."""
+    return "\n".join("".join(_harmless(letter) for letter in line.expandtabs(4)) for line in text.splitlines())
 
 
 def short(text: str) -> str:
@@ -33,3 +38,7 @@ def markdown(text: str) -> str:
 def line(text: str) -> str:
     """The same at the beginning of a line, where a dash would make a list."""
     return AT_THE_START.sub(lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}\\{found[3]}", markdown(text))
+
+
+def _harmless(letter: str) -> str:
+    return REPLACED if unicodedata.category(letter)[0] == "C" else letter

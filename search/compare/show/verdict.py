@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from search.compare.analyse.finding import Estimate, Finding, Name, Scope, Verdict
+from search.compare.analyse.finding import Finding, Name, Scope, Verdict
 from search.compare.show.numbers import p_value, plural, studies
-from search.compare.show.view import View, joined, lacks
+from search.compare.show.view import EARLY, View, joined, lacks
 
 MOST_NAMED = 3  # studies in one sentence
+ANSWERS = {
+    Verdict.SHOWN: "Yes, shown",
+    Verdict.REVERSE: "No, the opposite is shown",
+    Verdict.NOT_SHOWN: "Not shown",
+    Verdict.NOT_STATED: EARLY.capitalize(),
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """To one question of the comparison. `answer`: begins with one of ANSWERS and a colon."""
+
+    question: str
+    answer: str
+
+    def __str__(self) -> str:
+        return f"{self.question} {self.answer}"
 
 
 def verdict_of(view: View) -> tuple[str, ...]:
     """What a reader must know first comes first."""
-    return (
-        *_machine(view),
-        *_claims(view),
-        *_contrasts(view),
-        *(sentence for label in view.rivals for sentence in _strategy(view, label)),
-        *_programs(view),
-        _noise_floor(view),
-        *_looks(view),
-    )
+    return (*machine_moved(view), *map(str, answers_of(view)), *sentences_of(view))
 
 
-def _machine(view: View) -> Iterator[str]:
+def machine_moved(view: View) -> Iterator[str]:
     """Where the machine moved by more than the noise floor, or trained the stock at another speed."""
     machine, noise = view.analysis.machine, view.analysis.noise
     in_tokens = bool(view.analysis.task_facts.get("budget", {}).get("tokens"))
@@ -36,136 +46,60 @@ def _machine(view: View) -> Iterator[str]:
         said.append(f"the unchanged program got {moves}, more than the noise floor of {view.score(noise.sd.sd)}")
     if speeds:
         more = f" and {len(speeds) - MOST_NAMED} more" if len(speeds) > MOST_NAMED else ""
-        said.append(f"the machine's speed was not the control's in {', '.join(speeds[:MOST_NAMED])}{more}")
+        said.append(f"it ran at another speed than for the control in {', '.join(speeds[:MOST_NAMED])}{more}")
     if said:
         yield f"The machine moved: {'; '.join(said)}."
-        side = "Gains and advantages below are measured side by side and hold; " if view.analysis.confirmation else ""
-        yield (
-            f"{side}{'scores' if side else 'Scores'} of different hours are not comparable, and claims are measured against "
-            "each study's own stock. "
-            f"Use an idle machine{'' if in_tokens else ', or task.budget.tokens,'} to have it steady."
-        )
+        hold = "Gains and advantages hold, for they are measured side by side. " if view.analysis.confirmation else ""
+        budget = "" if in_tokens else " or a budget in tokens (task.budget.tokens)"
+        yield f"{hold}Scores of different hours cannot be compared. Next time, use an idle machine{budget}."
 
 
-def _claims(view: View) -> Iterator[str]:
-    """One strategy against every baseline."""
-    claims = view.everywhere(Scope.CLAIM)
-    if not claims and not view.everywhere(Scope.STRATEGIES):
-        yield "No claim about strategies: it takes studies of an agent and of a baseline."
-    for claim in claims:
-        yield _compared(view, claim, f"every baseline ({view.name(str(claim.against))})", "Smallest advantage")
+def answers_of(view: View) -> tuple[Answer, ...]:
+    """One strategy against every baseline; pairs that a user named, and bad news that a claim does not tell; and programs,
+    where their strategies cannot be stated yet."""
+    claims, strategies = view.everywhere(Scope.CLAIM), view.everywhere(Scope.STRATEGIES)
+    if not claims and not strategies:
+        return (Answer("Is an agent better than a baseline?", f"{EARLY.capitalize()}: studies of both are needed."),)
+    told = {(one.subject, one.at): one.verdict for one in claims}
+    others = [one for one in strategies if _is_news(one, told.get((one.subject, one.at)))]
+    return tuple(Answer(_question(view, one), _answer(view, one)) for one in (*claims, *others, *view.programs()))
 
 
-def _contrasts(view: View) -> Iterator[str]:
-    """Pairs that a user named, equivalence, and bad news that a claim does not tell."""
-    claims = {(one.subject, one.at): one.verdict for one in view.everywhere(Scope.CLAIM)}
-    for one in view.everywhere(Scope.STRATEGIES):
-        claim = claims.get((one.subject, one.at))
-        second = view.name(str(one.against))
-        if one.name is Name.EQUIVALENCE:
-            yield _equivalent(view, one)
-        elif claim is None or (one.verdict is Verdict.REVERSE and claim is not Verdict.REVERSE):
-            yield _compared(view, one, second, "Advantage")
+def survival_of(view: View) -> Iterator[Answer]:
+    """Of each strategy's claim, in a word."""
+    for label in view.rivals:
+        gain = view.analysis.find(Scope.STRATEGY, Name.GAIN, label)
+        if gain is None or gain.look is not None:
+            word = f"{ANSWERS[Verdict.NOT_STATED]}: it is not confirmed." if gain is None else _answer(view, gain)
+            yield Answer(f"Does the gain of {view.name(label)} survive?", word)
 
 
-def _compared(view: View, finding: Finding, second: str, advantage: str) -> str:
-    better = f"{_after(finding)}{view.name(finding.subject)} is better than {second}"
-    if finding.verdict is Verdict.NOT_STATED or finding.estimate is None:
-        return f"{better}: not stated, for this is missing: {lacks(finding)}."
-    reverse = finding.verdict is Verdict.REVERSE
-    p = finding.p_reverse if reverse else finding.p
-    numbers = (
-        f"{advantage} {_interval(view, finding.estimate)}, {p_value(p)}, {studies(finding.studies)} each{_failed(finding)}."
-    )
-    if reverse:
-        return f"{better.replace(' is better than ', ' is worse than ')}: shown. {numbers}"
-    return f"{better}: {finding.verdict}. {numbers}{_advice(view, finding)}"
+def sentences_of(view: View) -> tuple[str, ...]:
+    """What became of each claim, what scores vary by, and looks that nobody planned."""
+    claims = (_claim(view, label) for label in view.rivals)
+    overfitted = (sentence for label in view.rivals for sentence in _overfitted(view, label))
+    return (*claims, *overfitted, _noise_floor(view), *_looks(view))
 
 
-def _advice(view: View, finding: Finding) -> str:
-    """Only where more data could show it: what is shown needs none, and a disadvantage gets no better."""
-    if finding.shown or finding.estimate is None or finding.estimate.value <= 0:
-        return ""
-    words = ["python", "-m", "search.plan", f"experiment={view.analysis.experiment}"]
-    command = shlex.join([*words, f"difference={view.numbers.plain(finding.estimate.value)}"])
-    return f" Were that the true difference, this says what would show it: {command}"
+def _is_news(contrast: Finding, claim: Verdict | None) -> bool:
+    is_told = claim is not None and (contrast.verdict is not Verdict.REVERSE or claim is Verdict.REVERSE)
+    return contrast.name is Name.EQUIVALENCE or not is_told
 
 
-def _equivalent(view: View, finding: Finding) -> str:
-    words = next(remark for remark in finding.remarks if remark.startswith("neither is better"))
-    pair = f"{view.name(finding.subject)} and {view.name(str(finding.against))}"
-    return f"{_after(finding)}{pair}: {words}: {finding.verdict}, {p_value(finding.p)}."
+def _question(view: View, finding: Finding) -> str:
+    first, second = view.name(finding.subject), view.name(str(finding.against))
+    if finding.scope is Scope.PROGRAMS:
+        first, second = (_program(view, finding, study) for study in (finding.subject, str(finding.against)))
+    elif finding.scope is Scope.CLAIM and sum(row.role == "baseline" for row in view.analysis.strategies) > 1:
+        second = f"every baseline ({second})"
+    after = "" if finding.at is None or finding.scope is Scope.PROGRAMS else f" after {finding.at} trials"
+    if finding.name is Name.EQUIVALENCE:
+        words = next(remark for remark in finding.remarks if remark.startswith("neither is better"))
+        return f"Are {first} and {second} equally good{after} ({words})?"
+    return f"Is {first} better than {second}{after}?"
 
 
-def _strategy(view: View, label: str) -> Iterator[str]:
-    """What a strategy claims, and what became of it."""
-    name, find = view.name(label), view.analysis.find
-    claimed, gain = (find(Scope.STRATEGY, which, label) for which in (Name.CLAIMED, Name.GAIN))
-    if claimed is None or claimed.estimate is None:
-        yield f"{name} has no score that could be held against the stock: it claims nothing."
-        return
-    if claimed.estimate.by_definition:
-        yield f"{name} kept the unchanged program in {studies(claimed.studies)}: it claims nothing."
-        return
-    whole = len([facts for facts in view.analysis.studies if facts.strategy == label])
-    of = f"{claimed.studies} of {whole} studies" if claimed.studies < whole else studies(whole)
-    claim = f"{name} claims {view.numbers.signed(claimed.estimate.value)} (mean of {of})"
-    luck = find(Scope.STRATEGY, Name.LUCK, label)
-    if gain is None or gain.estimate is None:
-        yield f"{claim}; unconfirmed: how much of it is luck is not known."
-        return
-    if luck is None or luck.estimate is None:
-        yield f"{claim}. Nothing of it survived{_failed(gain)}."
-        return
-    yield (
-        f"{claim}. On fresh seeds and unseen text {_interval(view, gain.estimate)} survived: {_word(gain)}"
-        f"{_failed(gain)}; luck: {_interval(view, luck.estimate)}."
-    )
-    parts = [_part(view, label, Name.TUNING), _part(view, label, Name.CODE)]
-    yield f"{name}: {'; '.join(filter(None, parts))}. {_winners(view, label)}"
-    overfitting = find(Scope.STRATEGY, Name.OVERFITTING, label)
-    if overfitting is not None and overfitting.shown and overfitting.estimate is not None:
-        yield f"{name} overfitted the validation text by {_interval(view, overfitting.estimate)}: shown."
-
-
-def _part(view: View, label: str, name: Name) -> str:
-    finding = view.analysis.find(Scope.STRATEGY, name, label)
-    if finding is None or finding.estimate is None:
-        return ""
-    if finding.estimate.by_definition:
-        return "no constant was changed" if name is Name.TUNING else "no code was changed"
-    return f"{name} {_interval(view, finding.estimate)}, {finding.verdict}"
-
-
-def _winners(view: View, label: str) -> str:
-    gains = [gain for gain in view.gains(label) if gain.look is not None]  # the stock's is 0 by definition
-    if all(gain.verdict is Verdict.NOT_STATED for gain in gains):
-        return "No winner's gain is stated by itself."
-    if len(gains) == 1:
-        return f"The gain of its one winner, by itself: {_word(gains[0])}."
-    return f"The gain of {view.shown_in(label)} winners is shown by itself (corrected for {len(gains)})."
-
-
-def _word(finding: Finding) -> str:
-    return "a loss, shown" if finding.verdict is Verdict.REVERSE else str(finding.verdict)
-
-
-def _programs(view: View) -> Iterator[str]:
-    """Two programs, where their strategies cannot be stated yet. They are no claim about strategies."""
-    for one in view.programs():
-        if one.name is Name.EQUIVALENCE or one.estimate is None:
-            yield _equivalent(view, one)
-            continue
-        reverse = one.verdict is Verdict.REVERSE
-        better = f"{_winner(view, one, one.subject)} is {'worse' if reverse else 'better'} than"
-        numbers = f"Advantage {_interval(view, one.estimate)}, {p_value(one.p_reverse if reverse else one.p)}"
-        yield (
-            f"As programs: {better} {_winner(view, one, str(one.against))}: {Verdict.SHOWN if reverse else one.verdict}. "
-            f"{numbers}, {plural(one.repeats, 'repeat')}; this says nothing of their strategies."
-        )
-
-
-def _winner(view: View, finding: Finding, study: str) -> str:
+def _program(view: View, finding: Finding, study: str) -> str:
     """A trial by its number, where the study's last winner is meant."""
     if finding.at is not None:
         return f"the winner of {view.name(study)} after {finding.at} trials"
@@ -174,15 +108,83 @@ def _winner(view: View, finding: Finding, study: str) -> str:
     return f"trial {view.facts[study].winner} of {view.name(study)}"
 
 
+def _answer(view: View, finding: Finding) -> str:
+    word = ANSWERS[finding.verdict]
+    if finding.scope is Scope.STRATEGY:  # whose numbers stand in a sentence of their own
+        return f"{word}{f': {lacks(finding)}' if finding.missing else ''}."
+    if finding.verdict is Verdict.NOT_STATED or finding.estimate is None:
+        return f"{word}: {lacks(finding)}."
+    numbers = p_value(finding.p_reverse if finding.verdict is Verdict.REVERSE else finding.p)
+    if finding.name is not Name.EQUIVALENCE:
+        numbers = f"the advantage is {view.numbers.estimate(finding.estimate, '95 %: ')}, {numbers}"
+    if finding.scope is Scope.PROGRAMS:
+        return f"{word}: {numbers}, {plural(finding.repeats, 'repeat')}. This compares two programs, not their strategies."
+    return f"{word}: {numbers}, {studies(finding.studies)} each{_failed(finding)}.{_advice(view, finding)}"
+
+
+def _advice(view: View, finding: Finding) -> str:
+    """Only where more data could show it: what is shown needs none, and a disadvantage gets no better."""
+    if finding.verdict is not Verdict.NOT_SHOWN or finding.estimate is None or finding.estimate.value <= 0:
+        return ""
+    words = ["python", "-m", "search.plan", f"experiment={view.analysis.experiment}"]
+    command = shlex.join([*words, f"difference={view.numbers.plain(finding.estimate.value)}"])
+    return f" To see what it takes to show a difference of this size: {command}"
+
+
+def _claim(view: View, label: str) -> str:
+    """What a strategy claims, and what became of it."""
+    name, signed = view.name(label), view.numbers.signed
+    claimed, gain = (view.analysis.find(Scope.STRATEGY, which, label) for which in (Name.CLAIMED, Name.GAIN))
+    if claimed is None or claimed.estimate is None:
+        return f"{name} has no score that can be held against the unchanged program: it claims nothing."
+    if claimed.estimate.by_definition:
+        return f"{name} kept the unchanged program in {studies(claimed.studies)}: it claims nothing."
+    if gain is None or gain.estimate is None:
+        return f"{name} claims {signed(claimed.estimate.value)}, which is unconfirmed: nobody knows how much of it is luck."
+    survived = f"({view.numbers.interval(gain.estimate)}; {view.word(gain)}){_failed(gain)}"
+    parts = [_part(view, label, part, gain) for part in (Name.TUNING, Name.CODE)]
+    made = f": {joined(list(filter(None, parts)))}" if all(parts) else ""
+    kept = f"Of this, {signed(gain.estimate.value)} survived {survived}{made}."
+    if gain.estimate.value <= 0:
+        kept = f"Nothing survived: the gain is {signed(gain.estimate.value)} {survived}."
+    winners = _winners(view, label) if gain.verdict is Verdict.NOT_STATED else ""
+    return f"{name} claims {signed(claimed.estimate.value)}. {kept}{winners}"
+
+
+def _part(view: View, label: str, name: Name, gain: Finding) -> str:
+    finding, what = view.analysis.find(Scope.STRATEGY, name, label), name.removesuffix(" and interaction")
+    if finding is None or finding.estimate is None:
+        return ""
+    if finding.estimate.by_definition:
+        return f"nothing by {what}"
+    word = "" if finding.verdict is gain.verdict is Verdict.NOT_STATED else f" ({view.word(finding)})"
+    return f"{view.numbers.signed(finding.estimate.value)} by {what}{word}"
+
+
+def _winners(view: View, label: str) -> str:
+    """What can be said of its programs, where its strategy cannot be stated."""
+    gains = [gain for gain in view.gains(label) if gain.look is not None]  # the stock's is 0 by definition
+    if all(gain.verdict is Verdict.NOT_STATED for gain in gains):
+        return ""
+    if len(gains) == 1:
+        return f" By itself, its winner shows {'a' if gains[0].shown else 'no'} gain."
+    return f" By themselves, {sum(gain.shown for gain in gains)} of {len(gains)} winners show a gain."
+
+
+def _overfitted(view: View, label: str) -> Iterator[str]:
+    finding = view.analysis.find(Scope.STRATEGY, Name.OVERFITTING, label)
+    if finding is not None and finding.shown and finding.estimate is not None:
+        yield f"{view.name(label)} overfitted the validation text by {view.cell(finding)}: shown."
+
+
 def _noise_floor(view: View) -> str:
     noise, plain = view.analysis.noise, view.numbers.plain
     if noise.sd is None:
         scores = plural(noise.trials, "score")
-        return f"The noise floor is not known, for the control has {scores}: no difference can be held against luck."
-    interval = f"95 %: {plain(noise.sd.low)} to {plain(noise.sd.high)}"
+        return f"The control has {scores}, so the noise floor is unknown: no difference can be held against luck."
     return (
-        f"Noise floor: training runs of the unchanged program differ with a standard deviation of {plain(noise.sd.sd)} "
-        f"({interval}; {plural(noise.trials, 'trial')})."
+        f"The noise floor is {plain(noise.sd.sd)} (95 %: {plain(noise.sd.low)} to {plain(noise.sd.high)}): the standard "
+        f"deviation of {plural(noise.trials, 'training run')} of the unchanged program."
     )
 
 
@@ -191,21 +193,10 @@ def _looks(view: View) -> Iterator[str]:
     late = max(looks, key=lambda look: look.number - look.planned, default=None)
     if late is not None and late.number > late.planned:
         planned = plural(late.planned, "look was", "looks were")
-        yield (
-            f"Some of this is look {late.number} where {planned} planned. It costs: there p must be below "
-            f"{late.level:.4f} to be shown."
-        )
+        yield f"Some results come from look {late.number}, and {planned} planned: their p must be below {late.level:.4f}."
 
 
 def _failed(finding: Finding) -> str:
     """That winners failed, in brackets."""
     remarks = [remark for remark in finding.remarks if "failed" in remark]
     return f" ({'; '.join(remarks)})" if remarks else ""
-
-
-def _interval(view: View, estimate: Estimate) -> str:
-    return view.numbers.estimate(estimate, "95 %: ")
-
-
-def _after(finding: Finding) -> str:
-    return "" if finding.at is None else f"After {finding.at} trials, "

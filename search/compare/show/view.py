@@ -9,7 +9,7 @@ from search.compare.analyse.finding import Finding, Name, Scope, Verdict
 from search.compare.show.numbers import Numbers, ratio
 from search.compare.show.text import short
 
-UNCONFIRMED, UNKNOWN, NONE = "unconfirmed", "unknown", "none"
+UNCONFIRMED, UNKNOWN, NONE, EARLY = "unconfirmed", "unknown", "none", "too early to say"
 
 
 class View:
@@ -36,13 +36,10 @@ class View:
             return absent
         return ratio(finding.estimate) if finding.name is Name.SPEED else self.numbers.estimate(finding.estimate)
 
-    def of_strategy(self, label: str, name: Name) -> str:
+    def of(self, scope: Scope, name: Name, subject: str) -> str:
+        """The cell of a strategy's or a program's finding."""
         absent = UNKNOWN if name is Name.CLAIMED else UNCONFIRMED
-        return self.cell(self.analysis.find(Scope.STRATEGY, name, label), absent)
-
-    def of_program(self, study: str, name: Name) -> str:
-        absent = UNKNOWN if name is Name.CLAIMED else UNCONFIRMED
-        return self.cell(self.analysis.find(Scope.PROGRAM, name, study), absent)
+        return self.cell(self.analysis.find(scope, name, subject), absent)
 
     def score(self, value: float | None) -> str:
         return UNKNOWN if value is None else self.numbers.plain(value)
@@ -75,15 +72,16 @@ class View:
         if not gains:
             return UNCONFIRMED
         stated = [gain for gain in gains if gain.verdict is not Verdict.NOT_STATED]
-        return f"{sum(gain.shown for gain in stated)} of {len(gains)}" if stated else str(Verdict.NOT_STATED)
+        return f"{sum(gain.shown for gain in stated)} of {len(gains)}" if stated else EARLY
 
-    def verdict(self, finding: Finding | None) -> str:
-        """What is shown of a study's gain, in a cell."""
+    def word(self, finding: Finding | None) -> str:
+        """The verdict on a finding."""
         if finding is None:
             return UNCONFIRMED
         if finding.estimate is not None and finding.estimate.by_definition:
             return "is the stock"
-        return "a loss, shown" if finding.verdict is Verdict.REVERSE else str(finding.verdict)
+        words = {Verdict.REVERSE: "the opposite is shown", Verdict.NOT_STATED: EARLY}
+        return words.get(finding.verdict, str(finding.verdict))
 
 
 def lacks(finding: Finding) -> str:

@@ -87,16 +87,8 @@ def _covered(analysis: Analysis, truths: dict[str, Truth], kind: World) -> Itera
     first = {strategy: f"simulated/cpu/{strategy}/0" for strategy in (AGENT, OPTUNA)}
     for name in (*TESTED, Name.LUCK):
         for finding in analysis.of(Scope.PROGRAM, name, first[AGENT]):
-            truth = truths[first[AGENT]]
-            value = {
-                Name.GAIN: truth.gain,
-                Name.TUNING: truth.tuning,
-                Name.CODE: truth.code,
-                Name.OVERFITTING: truth.overfitting,
-                Name.LUCK: truth.luck,
-            }[name]
             assert finding.estimate is not None
-            yield f"{name} of one winner", finding.estimate, value
+            yield f"{name} of one winner", finding.estimate, getattr(truths[first[AGENT]], name.name.lower())
     for finding in analysis.of(Scope.PROGRAMS, Name.ADVANTAGE, first[AGENT]):
         assert finding.estimate is not None
         yield "advantage of one winner", finding.estimate, truths[first[AGENT]].gain - truths[first[OPTUNA]].gain

@@ -51,6 +51,7 @@ def publish_simulated(folder: Path, world: World, seed: int = 0, name: str = "si
             header.update(task={**header["task"], "device": task}, task_fingerprint=task)
         run = _run(client, experiment, "study", header, rows)
         client.log_batch(run, metrics=list(_curves(rows)))
+        _winner(client, run, rows)
     if confirmation is not None:
         header, rows, plans = confirmation
         run = _run(client, experiment, "confirmation", header, rows)
@@ -74,6 +75,17 @@ def _run(client: MlflowClient, experiment: str, kind: str, header: dict[str, Any
     client.log_text(run, "".join(json.dumps(row) + "\n" for row in rows), "trials.jsonl")
     client.set_terminated(run)
     return run
+
+
+def _winner(client: MlflowClient, run: str, rows: list[Any]) -> None:
+    """What the winner changed, as far as it is made up: its constants, and a line of code."""
+    winner = min((row for row in rows if row["score"] is not None), key=lambda row: row["score"])
+    removed = [f"-{name} = {value}" for name, value in winner["constants_before"].items()]
+    added = [f"+{name} = {value}" for name, value in winner["constants"].items()]
+    code = ["+        x = x + self.gate(x)"] if winner["kind"] in ("code", "both") else []
+    lines = ["--- stock/train.py", "+++ winner/train.py", "@@ -1,9 +1,9 @@", *removed, *added, *code]
+    client.set_tag(run, "winner_trial", str(winner["number"]))
+    client.log_text(run, "\n".join(lines) + "\n", "winner/change_from_stock.diff.txt")
 
 
 def _curves(rows: list[Any]) -> Any:

@@ -120,15 +120,9 @@ class Trainer:
 
     def _failed(self, began: float, seed: int) -> dict[str, Any]:
         nothing = dict.fromkeys(("val_bpb", "confirmation_bpb", "tokens_per_second", "probe_before", "probe_after"))
-        ended = {
-            "status": "diverged",
-            "audited": False,
-            "reason": "simulated",
-            "train_seconds": 5.0,
-            "tokens": 0,
-            "steps": 0,
-        }
-        return {**self._columns(began, seed), **nothing, **ended, "seconds": {"start": 5.0, "train": 5.0}}
+        ended = {"status": "diverged", "audited": False, "reason": "simulated", "tokens": 0, "steps": 0}
+        seconds = {"seconds": {"start": 5.0, "train": 5.0}, "train_seconds": 5.0}
+        return {**self._columns(began, seed), **nothing, **ended, **seconds}
 
     def _columns(self, began: float, seed: int) -> dict[str, Any]:
         return {"reason": "", "started": began, "finished": self.now, "training_seed": seed}

@@ -12,9 +12,12 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-WIDTH = 7.2  # inches; a phone shows that at half the size, and must still be readable
-TITLE_WIDTH = 68  # letters of a line
-LIGHT, DARK, TAKEN = "#DDDDDD", "#222222", "#BBBBBB"
+WIDTH = 5.6  # inches; a phone shows that at nine tenths of the size
+TITLE_WIDTH = 54  # letters of a line
+DARK, GREY = "#222222", "#999999"  # of letters and lines; of what is no rival
+FLOOR: Any = {"color": GREY, "alpha": 0.3, "linewidth": 0}  # of areas behind the data, on white and on black
+# A page that is dark shows the picture's dark strokes in a light colour: the browser asks the picture itself.
+INK = b"svg{color:#222222}@media (prefers-color-scheme:dark){svg{color:#e6edf3}}"
 
 STYLE: Any = {
     "svg.hashsalt": "fairtrial",  # ids in the SVG would be random otherwise
@@ -22,6 +25,7 @@ STYLE: Any = {
     "text.parse_math": False,  # names may hold a dollar sign
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 11,
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), DARK),
     "axes.titlesize": 11,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
@@ -30,7 +34,6 @@ STYLE: Any = {
     "axes.formatter.useoffset": False,
     "legend.frameon": False,
     "legend.fontsize": 10,
-    "savefig.facecolor": "white",
 }
 
 
@@ -51,13 +54,21 @@ def draw(name: str, height: float, title: str, alt: str, caption: str, paint: Ca
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         figure.suptitle("\n".join(textwrap.wrap(title, TITLE_WIDTH)), x=0.01, ha="left", fontsize=12, fontweight="bold")
         paint(figure)
-        svg = _bytes(figure, format="svg", metadata={"Date": None, "Creator": None})
-        return Picture(name, alt, caption, svg, _bytes(figure, format="png", dpi=150, metadata={"Software": None}))
+        svg = _bytes(figure, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        png = _bytes(figure, format="png", facecolor="white", dpi=150, metadata={"Software": None})
+        return Picture(name, alt, caption, _in_ink(svg), png)
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=2)
+
+
+def _in_ink(svg: bytes) -> bytes:
+    """With strokes and letters that are dark, or black, in the page's own colour."""
+    for dark in (DARK, "#000000"):
+        svg = svg.replace(dark.lower().encode(), b"currentColor")
+    return svg.replace(b'<style type="text/css">', b'<style type="text/css">' + INK, 1)
 
 
 def _bytes(figure: Figure, **how: Any) -> bytes:

@@ -13,14 +13,14 @@ from search.compare.analyse.machine import CONFIRMATION, confirmed_stock
 from search.compare.analyse.noise import control_runs, stock_runs
 from search.compare.read.tables import Experiment, TrialRow
 from search.compare.show.numbers import plural
-from search.compare.show.pictures.canvas import DARK, LIGHT, Picture, draw, legend_below
+from search.compare.show.pictures.canvas import DARK, FLOOR, GREY, Picture, draw, legend_below
 from search.compare.show.view import View
 from search.tracking.colours import Style
 
 CAPTION = (
-    "Each dot is one training run of the unchanged program; those of a study (its stock and anchors, joined by a line) have "
-    "one seed, others one each. The band is the noise floor: the control's mean and one standard deviation to both sides. "
-    "Dots that rise with time say that the machine got worse; the dashed line is the drift of the confirmation."
+    "Each dot is one training run of the unchanged program; a line joins those of one study, which have one seed. The "
+    "band is the noise floor: one standard deviation to both sides of the control's mean. Dots that rise with time "
+    "show a machine that got worse; the dashed line is the drift of the confirmation."
 )
 
 
@@ -43,9 +43,7 @@ def machine_picture(experiment: Experiment, view: View, styles: Mapping[str, Sty
             label = None if strategy in labels else f"stock and anchors of {view.name(strategy)}"
             labels.add(strategy)
             axes.plot(*_points(rows, began), color=styles[strategy].colour, marker="o", ms=4, lw=0.9, alpha=0.8, label=label)
-        axes.scatter(
-            *_points(control, began), s=22, color="#999999", edgecolor=DARK, linewidth=0.5, label="control", zorder=2
-        )
+        axes.scatter(*_points(control, began), s=22, color=GREY, edgecolor=DARK, linewidth=0.5, label="control", zorder=2)
         if confirmed:
             axes.scatter(*_points(confirmed, began), s=16, marker="x", color=DARK, label="confirmation", zorder=2)
             _draw_drift(axes, view, *_points(confirmed, began))
@@ -64,7 +62,7 @@ def _points(rows: Sequence[TrialRow], began: float) -> tuple[list[float], list[f
 def _draw_floor(axes: Axes, view: View) -> None:
     mean, sd = view.analysis.noise.mean, view.analysis.noise.sd
     if mean is not None and sd is not None:
-        axes.axhspan(mean.value - sd.sd, mean.value + sd.sd, color=LIGHT, linewidth=0, label="noise floor")
+        axes.axhspan(mean.value - sd.sd, mean.value + sd.sd, **FLOOR, label="noise floor")
 
 
 def _draw_drift(axes: Axes, view: View, hours: Sequence[float], scores: Sequence[float]) -> None:
