@@ -46,7 +46,7 @@ def settings(monkeypatch):
 
 
 def test_commands_are_found_by_looking():
-    assert commands() == ["bench", "compare", "confirm", "demo", "once", "plan", "prepare"]
+    assert commands() == ["bench", "compare", "confirm", "demo", "once", "plan", "prepare", "review"]
     for name in ALL:
         assert command(name).name == name
 

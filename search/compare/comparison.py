@@ -17,8 +17,6 @@ from search.compare.read.tables import Experiment
 from search.compare.show.cautions import cautions_of
 from search.compare.show.markdown import markdown_of
 from search.compare.show.pictures import pictures_of
-from search.compare.show.pictures.canvas import Picture
-from search.compare.show.report import html_of, picture_file
 from search.compare.show.terminal import summarise
 from search.compare.show.verdict import verdict_of
 from search.compare.show.view import View
@@ -26,6 +24,9 @@ from search.config.commands import CompareConfig, Pair
 from search.config.files import unwritable, write_whole
 from search.config.messages import UserError
 from search.config.places import MLRUNS, resolve
+from search.page.canvas import Picture
+from search.page.html import html_of
+from search.page.markdown import picture_file
 from search.tracking.colours import styles
 from search.tracking.links import directions
 from search.tracking.store import absolute

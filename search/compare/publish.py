@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.compare.analyse.analysis import Analysis
-from search.compare.show.text import markdown
+from search.page.text import markdown
 from search.tracking.colours import Style
 from search.tracking.links import artifact_page, studies_page
 from search.tracking.store import absolute, all_runs, connect, outages, sent_once, unusable

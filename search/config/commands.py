@@ -80,6 +80,35 @@ class PlanConfig:
 
 
 @dataclass
+class ReviewNoiseConfig:
+    sd: float | None = None
+    runs: int | None = None
+    published: str | None = None
+    repeats: str = MISSING
+
+
+@dataclass
+class ReviewConfig:
+    log: str | None = None
+    metric: str | None = None
+    direction: str | None = None
+    order: str | None = None
+    segment: int | None = None
+    keep: str | None = None
+    keep_words: str | None = None
+    discard_words: str | None = None
+    failed_words: str | None = None
+    zeros: str | None = None
+    noise: ReviewNoiseConfig = field(default_factory=ReviewNoiseConfig)
+    minutes: float = MISSING
+    repository: str | None = None
+    program: str = MISSING
+    out: str | None = None
+    experiment: str | None = None
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+@dataclass
 class DemoConfig:
     experiment: str = MISSING
 
@@ -118,6 +147,30 @@ def check_plan(config: PlanConfig) -> None:
     for key in ("power", "paired"):
         value = getattr(config, key)
         require(value is None or 0 < value < 1, key, value, "must be above 0 and below 1")
+
+
+def check_review(config: ReviewConfig) -> None:
+    """Raises UserError naming the key, the value and the remedy."""
+    noise = config.noise
+    for key, value, choices in (
+        ("direction", config.direction, ("lower", "higher")),
+        ("order", config.order, ("file", "time")),
+        ("keep", config.keep, ("records",)),
+        ("zeros", config.zeros, ("failed", "scores")),
+        ("noise.repeats", noise.repeats, ("same", "commit", "description", "said", "none")),
+    ):
+        require(value is None or value in choices, key, value, f"choose {', '.join(choices)}")
+    for key, number in (("noise.sd", noise.sd), ("minutes", config.minutes)):
+        require(number is None or 0 < number < math.inf, key, number, "must be a number above 0")
+    require(noise.runs is None or noise.runs >= 2, "noise.runs", noise.runs, "must be 2 or more")
+    require(
+        noise.runs is None or noise.sd is not None, "noise.runs", noise.runs, "says how noise.sd was measured: give both"
+    )
+    require(
+        noise.published is None or noise.sd is None, "noise.published", noise.published, "give this or noise.sd, not both"
+    )
+    if config.experiment is not None:
+        require_name("experiment", config.experiment)
 
 
 def check_demo(config: DemoConfig) -> None:

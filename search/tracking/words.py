@@ -17,6 +17,8 @@ EXPERIMENT_DESCRIPTION = (
     "lower is better) over trials. A best of many noisy trials flatters itself: hold it against the control's spread."
 )
 
+IMPORTED = "imported"  # the kind of a run that somebody else's log became: no study, since nothing here measured it
+
 CONFIRMATION_DESCRIPTION = (
     "The stock, the studies' winners, and the winners' constants alone in the stock's code, trained again on seeds that no "
     "study has used. `val_bpb`: validation, as the studies saw it; `confirmation_bpb`: text that no study has seen. Each "

@@ -21,13 +21,14 @@ from search.compare.show.markdown import markdown_of
 from search.compare.show.numbers import Numbers
 from search.compare.show.pictures import pictures_of
 from search.compare.show.pictures.parts import bars_of
-from search.compare.show.report import html_of, picture_file
 from search.compare.show.terminal import summarise
-from search.compare.show.text import markdown, plain, verbatim
 from search.compare.truth.example import publish_simulated
 from search.compare.truth.world import CONTROL, World
 from search.config.places import ROOT
 from search.console import command_line
+from search.page.html import html_of
+from search.page.markdown import picture_file
+from search.page.text import markdown, plain, verbatim
 from search.tracking.colours import COLOURS, styles
 from tests.compare.experiments import WORLDS, told, told_of
 

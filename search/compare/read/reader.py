@@ -14,6 +14,7 @@ from search.compare.read.tables import Experiment, StudyTable
 from search.config.messages import UserError
 from search.tracking.artifacts import follow, local_path
 from search.tracking.store import absolute, all_runs, connect, database_file, outages, unusable
+from search.tracking.words import IMPORTED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,6 +37,7 @@ def read_experiment(uri: str, name: str, task: str | None = None) -> Experiment:
         if found is None:
             raise UserError(f"experiment={name}: {uri} has none of that name; correct it, or set tracking.uri=")
         studies = all_runs(client, found.experiment_id, "tags.kind = 'study'")
+        imported = all_runs(client, found.experiment_id, f"tags.kind = '{IMPORTED}'")
         confirmations = all_runs(client, found.experiment_id, "tags.kind = 'confirmation'")
         with tempfile.TemporaryDirectory(prefix="fairtrial-") as folder:
             records = Records(client, Path(folder), task)
@@ -45,7 +47,8 @@ def read_experiment(uri: str, name: str, task: str | None = None) -> Experiment:
                 list(records.read(confirmations)),
             )
             with_changes = tuple(replace(study, change=records.change_of(study)) for study in experiment.studies)
-            return replace(experiment, studies=with_changes, empty=tuple(records.empty))
+            names = tuple(str(run.info.run_name) for run in imported)
+            return replace(experiment, studies=with_changes, empty=tuple(records.empty), imported=names)
     except outages() as error:
         raise unusable(uri, error) from error
 

@@ -164,7 +164,7 @@ class ConfirmationTable:
 @dataclass(frozen=True)
 class Experiment:
     """Studies of one task that may be compared. `task`: its name; `task_facts`: what its fingerprint stands for. `empty`:
-    studies that have no finished trial yet."""
+    studies that have no finished trial yet. `imported`: names of logs that were run elsewhere, and that nothing counts."""
 
     name: str
     task: str
@@ -173,6 +173,7 @@ class Experiment:
     studies: tuple[StudyTable, ...]
     confirmation: ConfirmationTable | None
     empty: tuple[str, ...] = ()
+    imported: tuple[str, ...] = ()
 
     @property
     def control(self) -> tuple[StudyTable, ...]:

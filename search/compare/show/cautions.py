@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from search.compare.analyse import minima
 from search.compare.analyse.finding import Name, Scope
 from search.compare.read.tables import Experiment, TrialRow
-from search.compare.show.numbers import plural
-from search.compare.show.text import short
 from search.compare.show.view import View, joined
+from search.page.numbers import plural
+from search.page.text import short
 
 SAME = (  # parts of a study's record that should be the same in all of them, and what it means where they are not
     ("machine", "ran on different machines, whose speed is part of a score"),
@@ -83,6 +83,8 @@ def _confirmation(view: View) -> Iterator[str]:
 def _studies(experiment: Experiment, view: View) -> Iterator[str]:
     for identity in experiment.empty:
         yield f"{identity} has no finished trial yet, and is left out."
+    if experiment.imported:
+        yield f"Left out of everything here, since other programs scored them: {joined([*map(short, experiment.imported)])}."
     for study in experiment.studies:
         facts, name = view.facts[study.identity], view.name(study.identity)
         planned = study.header["config"]["study"]["trials"]

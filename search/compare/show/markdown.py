@@ -8,26 +8,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from search.compare.analyse.finding import Finding, Name, Scope, Spread, Verdict
 from search.compare.read.tables import Experiment, Scalar, StudyTable
-from search.compare.show import text
-from search.compare.show.numbers import duration, p_value, plural, studies
-from search.compare.show.pictures.canvas import Picture
-from search.compare.show.report import picture_file
 from search.compare.show.verdict import answers_of, machine_moved, sentences_of, survival_of
 from search.compare.show.view import NONE, UNKNOWN, View
 from search.compare.show.words import used_in
+from search.page import text
+from search.page.canvas import Picture
+from search.page.markdown import Raw, templates
+from search.page.numbers import duration, p_value, plural, studies
 
 PARTS = (Name.CLAIMED, Name.GAIN, Name.LUCK, Name.OVERFITTING, Name.TUNING, Name.CODE)
 LONGEST_DIFF = 300  # lines
-
-
-class Raw(str):
-    """Markdown, which needs no escape."""
-
-    __slots__ = ()
 
 
 def markdown_of(experiment: Experiment, view: View, cautions: Sequence[str], pictures: Sequence[Picture]) -> str:
@@ -59,14 +53,9 @@ def markdown_of(experiment: Experiment, view: View, cautions: Sequence[str], pic
 
 
 def _templates(view: View) -> Template:
-    loader = FileSystemLoader(Path(__file__).parent)
-    found = Environment(loader=loader, undefined=StrictUndefined, finalize=_escaped, keep_trailing_newline=True)
+    found = templates(Path(__file__).parent)
     found.filters.update(
-        short=text.short,
-        begin=lambda value: Raw(text.line(value)),
-        verbatim=lambda value: Raw(text.plain(value)),
         diff=lambda value: Raw(_fenced(value)),
-        image=lambda picture: Raw(f"![{text.markdown(picture.alt)}]({picture_file(picture.name)})"),
         p=_p,
         luck=lambda ends: UNKNOWN if ends is None else f"{view.score(ends[0])} to {view.score(ends[1])}",
         spread=lambda spread: _spread(view, spread),
@@ -80,10 +69,6 @@ def _templates(view: View) -> Template:
         changed=lambda kind: {"both": "constants and code", None: "what is not on record"}.get(kind, kind),
     )
     return found.get_template("report.md.j2")
-
-
-def _escaped(value: Any) -> str:
-    return value if isinstance(value, Raw) else text.markdown(str(value))
 
 
 def _time(seconds: float) -> str:

@@ -36,28 +36,8 @@ class Numbers:
         return f"{mark}{self.signed(estimate.low)} to {self.signed(estimate.high)}"
 
 
-def p_value(p: float | None) -> str:
-    if p is None:
-        return "p unknown"
-    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
-
-
 def ratio(estimate: Estimate) -> str:
     """A speed in multiples of another."""
     if estimate.low is None or estimate.high is None or estimate.by_definition:
         return f"{estimate.value:.3f} x"
     return f"{estimate.value:.3f} x ({estimate.low:.3f} to {estimate.high:.3f})"
-
-
-def duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def plural(count: int, noun: str, nouns: str | None = None) -> str:
-    return f"{count} {noun if count == 1 else nouns or noun + 's'}"
-
-
-def studies(count: int) -> str:
-    return plural(count, "study", "studies")

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from search.compare.analyse.finding import Name, Scope
-from search.compare.show.numbers import plural, studies
-from search.compare.show.text import plain
 from search.compare.show.verdict import answers_of, machine_moved, sentences_of
 from search.compare.show.view import UNCONFIRMED, View
+from search.page.numbers import plural, studies
+from search.page.text import plain
 
 CAUTIONS, COMMANDS = 3, 4  # that are printed; the report has all
 COLUMNS = {"claimed": Name.CLAIMED, "survived (95 %)": Name.GAIN, "tuning": Name.TUNING, "code": Name.CODE}

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from search.compare.analyse.finding import Finding, Name, Scope, Verdict
-from search.compare.show.numbers import p_value, plural, studies
 from search.compare.show.view import EARLY, View, joined, lacks
+from search.page.numbers import p_value, plural, studies
 
 MOST_NAMED = 3  # studies in one sentence
 ANSWERS = {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from search.compare.analyse.analysis import Analysis
 from search.compare.analyse.finding import Finding, Name, Scope, Verdict
 from search.compare.show.numbers import Numbers, ratio
-from search.compare.show.text import short
+from search.page.text import short
 
 UNCONFIRMED, UNKNOWN, NONE, EARLY = "unconfirmed", "unknown", "none", "too early to say"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from search.compare.read.tables import Experiment
-from search.compare.show.pictures.canvas import Picture
 from search.compare.show.pictures.machine import machine_picture
 from search.compare.show.pictures.parts import parts_picture
 from search.compare.show.pictures.trials import trial_pictures
 from search.compare.show.view import View
+from search.page.canvas import Picture
 from search.tracking.colours import Style
 
 

@@ -12,9 +12,9 @@ from search.compare.analyse.finding import Name, Scope
 from search.compare.analyse.machine import CONFIRMATION, confirmed_stock
 from search.compare.analyse.noise import control_runs, stock_runs
 from search.compare.read.tables import Experiment, TrialRow
-from search.compare.show.numbers import plural
-from search.compare.show.pictures.canvas import DARK, FLOOR, GREY, Picture, draw, legend_below
 from search.compare.show.view import View
+from search.page.canvas import DARK, FLOOR, GREY, Picture, draw, legend_below
+from search.page.numbers import plural
 from search.tracking.colours import Style
 
 CAPTION = (

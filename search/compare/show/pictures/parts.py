@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from search.compare.analyse.finding import Estimate, Name, Scope
-from search.compare.show.pictures.canvas import DARK, GREY, Picture, draw
 from search.compare.show.view import View
+from search.page.canvas import DARK, GREY, Picture, draw
 
 COLOURS = {"luck": GREY, "tuning": "#56B4E9", "code": "#E69F00", "unconfirmed": GREY}  # two of Okabe and Ito's
 PARTS = {"luck": Name.LUCK, "tuning": Name.TUNING, "code": Name.CODE}

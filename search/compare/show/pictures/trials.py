@@ -11,9 +11,9 @@ from matplotlib.ticker import MaxNLocator
 
 from search.compare.analyse.curves import StudyCurve
 from search.compare.read.tables import Experiment, StudyTable
-from search.compare.show.numbers import plural
-from search.compare.show.pictures.canvas import DARK, FLOOR, Picture, draw, legend_below
 from search.compare.show.view import View
+from search.page.canvas import DARK, FLOOR, Picture, draw, legend_below
+from search.page.numbers import plural
 from search.tracking.colours import Style
 
 AXES = {"trials": "trials", "hours": "training time (hours)", "usd": "price of the LLM (US dollars)"}

@@ -1,4 +1,4 @@
-"""The report as one HTML file, from Markdown: no script, nothing from elsewhere, every text escaped."""
+"""A page from Markdown, as one HTML file: no script, nothing from elsewhere, every text escaped."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
-from search.compare.show import text
-from search.compare.show.pictures.canvas import Picture
+from search.page import text
+from search.page.canvas import Picture
+from search.page.markdown import picture_file
 
-PICTURES = "pictures"  # the folder beside the Markdown
-CLASSES = {"shown": "yes", "yes, shown": "yes", "not shown": "no", "the opposite is shown": "open", "unconfirmed": "open"}
+CLASSES = {  # of cells, by how they begin, for their colour
+    **dict.fromkeys(("shown", "yes, shown", "beyond luck"), "yes"),
+    **dict.fromkeys(("not shown", "within noise", "no improvement"), "no"),
+    **dict.fromkeys(("the opposite is shown", "unconfirmed", "not known", "together beyond luck"), "open"),
+}
 FOLD, UNFOLD = "<details>\n<summary>", "</details>\n"
 LINES = {"+": "ins", "-": "del"}  # of a diff, and their tags
 
@@ -32,10 +36,6 @@ def html_of(report: str, title: str, pictures: Sequence[Picture]) -> str:
     body = markdown.renderer.render(list(_folded(_labelled(markdown.parse(report)))), markdown.options, {"pictures": shown})
     page = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True).get_template("page.html.j2")
     return page.render(title=text.plain(title), body=body)
-
-
-def picture_file(name: str) -> str:
-    return f"{PICTURES}/{name}.png"
 
 
 def table_open(self: RendererHTML, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:

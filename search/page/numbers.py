@@ -1,0 +1,34 @@
+"""Numbers in words: one way for terminals, reports and pictures."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+
+def p_value(p: float | None) -> str:
+    if p is None:
+        return "p unknown"
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
+
+
+def two_digits(value: float) -> str:
+    """Such as 0.00069 or 130: never with an exponent."""
+    return f"{Decimal(f'{value:.2g}'):f}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def plural(count: int, noun: str, nouns: str | None = None) -> str:
+    return f"{count} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def studies(count: int) -> str:
+    return plural(count, "study", "studies")

@@ -1,0 +1,1 @@
+"""The page, its picture, and what the terminal says."""
