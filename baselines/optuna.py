@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,20 +11,22 @@ from typing import Any
 import optuna
 from hydra.utils import instantiate
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
 
-from search.strategy import Candidate, DimensionConfig, NoiseFloor, Status, TaskFacts, Trial, UserError, source
+from search.strategy import Candidate, DimensionConfig, NoiseFloor, TaskFacts, Trial, UserError, source
 
-FAILURES = ("worst", "ignore")
+FAILURES = ("constraint", "worst", "ignore")
 
 
 class OptunaSearch:
-    """Ask and tell through Optuna's own sampler. The stock is its first trial. What is being tried is a running trial of
-    Optuna's, which every sampler treats in its own way (TPE with `constant_liar` as a failure).
+    """Ask and tell through Optuna's own sampler. The stock is the first trial of every sampler, and where a sampler takes a
+    point to begin at (`x0`), it is that. What is being tried is a running trial of Optuna's, which every sampler treats in
+    its own way (TPE with `constant_liar` as a failure).
 
     `space`: the constants to set. `sampler`: a `_target_` node of an Optuna sampler, built with the search seed. `failure`:
-    what the sampler is told of a trial without a score: `worst`, the worst score so far (it learns to stay away; a large
-    constant instead would bend every model of the objective; before there is a second score it would be the stock's own, and
-    praise the failure), or `ignore` (Optuna's own way: it learns nothing).
+    what the sampler is told of a trial without a score, whatever its status. `constraint`: it violates a constraint, and so
+    is worse than every trial with a score. `worst`: the worst score so far, for samplers that know no constraints; nothing
+    while the stock's is the worst, for a failure is never told to be as good as the stock. `ignore`: nothing.
 
     Resuming asks and tells everything again with a sampler of the same seed: exact for every sampler, stateful ones too.
     """
@@ -31,7 +35,6 @@ class OptunaSearch:
         self,
         task: TaskFacts,
         seed: int,
-        noise_floor: NoiseFloor | None,
         space: Mapping[str, DimensionConfig],
         sampler: Mapping[str, Any],
         failure: str,
@@ -43,14 +46,16 @@ class OptunaSearch:
         self.failure = failure
         self.dimensions = dict(space)
         self.distributions = {name: _distribution(dimension) for name, dimension in self.dimensions.items()}
+        stock = self._stock_point()
         with warnings.catch_warnings():  # Optuna calls QMCSampler experimental since 2022
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self.study = optuna.create_study(sampler=instantiate(sampler, seed=seed))
-        self.study.enqueue_trial(self._stock_point())
+            warnings.simplefilter("ignore", FutureWarning)  # it is to lose `x0` with version 6
+            self.study = optuna.create_study(sampler=instantiate(sampler, seed=seed, **_beginning(sampler, stock)))
+        self.study.enqueue_trial(stock)
         self.asked = {0: self.study.ask(self.distributions)}  # Optuna's trials by the numbers of ours
         self.scores: dict[int, float] = {}
 
-    def ask(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate:
+    def ask(self, history: Sequence[Trial], pending: Mapping[int, Candidate], noise_floor: NoiseFloor | None) -> Candidate:
         asked = self.asked[len(history) + len(pending)] = self.study.ask(self.distributions)
         params = {name: _value(dimension, asked.params[name]) for name, dimension in self.dimensions.items()}
         text = source.set_constants(self.stock, params)
@@ -62,12 +67,17 @@ class OptunaSearch:
         asked, score = self.asked.pop(trial.number), trial.val_bpb
         if score is not None:
             self.scores[trial.number] = score
-        elif self.failure == "worst" and trial.status is not Status.UNUSABLE and len(self.scores) > 1:
-            score = max(self.scores.values())
-        if score is None:
-            self.study.tell(asked, state=optuna.trial.TrialState.FAIL)
-        else:
-            self.study.tell(asked, score)
+        if self.failure == "constraint":
+            asked.set_constraint("failed", 1.0 if score is None else -1.0)
+        told = self._in_place_of_a_score() if score is None else score
+        self.study.tell(asked, told, state=TrialState.FAIL if told is None else TrialState.COMPLETE)
+
+    def _in_place_of_a_score(self) -> float | None:
+        """The value of a failed trial; None: it has none."""
+        worst = max(self.scores.values(), default=None)
+        if self.failure == "worst" and worst == self.scores.get(0):
+            return None
+        return None if self.failure == "ignore" else worst
 
     def _stock_point(self) -> dict[str, Any]:
         """Where the stock lies in the space. Raises UserError where the space names a constant that it lacks, or leaves out
@@ -84,6 +94,12 @@ class OptunaSearch:
                     f"the GPU's memory); widen it, or leave it out with '~space.{name}'"
                 )
         return point
+
+
+def _beginning(sampler: Mapping[str, Any], stock: dict[str, Any]) -> dict[str, Any]:
+    """The argument of a sampler that begins at a point; it is not asked to where its YAML names another."""
+    takes = inspect.signature(pkgutil.resolve_name(sampler["_target_"])).parameters
+    return {"x0": stock} if "x0" in takes and "x0" not in sampler else {}
 
 
 def _distribution(dimension: DimensionConfig) -> BaseDistribution:

@@ -8,11 +8,11 @@ from search.strategy import Candidate, NoiseFloor, TaskFacts, Trial
 
 
 class Seeds:
-    def __init__(self, task: TaskFacts, seed: int, noise_floor: NoiseFloor | None) -> None:
+    def __init__(self, task: TaskFacts, seed: int) -> None:
         self.stock = task.stock
         self.replicate = 0
 
-    def ask(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate:
+    def ask(self, history: Sequence[Trial], pending: Mapping[int, Candidate], noise_floor: NoiseFloor | None) -> Candidate:
         self.replicate += 1  # replicate 0 is the stock that begins every study
         return Candidate(self.stock, replicate=self.replicate, parent=0, note=f"training seed {self.replicate}")
 

@@ -7,10 +7,11 @@ names it. `source` reads, sets and compares the constants of a `train.py` text.
 from search.config.messages import UserError
 from search.config.schema import DimensionConfig
 from search.study import source
-from search.study.contract import Done, NoiseFloor, Rebases, Strategy, TaskFacts
+from search.study.contract import FEWEST, Done, NoiseFloor, Rebases, Strategy, TaskFacts
 from search.study.trial import Candidate, Cost, Origin, Outcome, Status, Trial, Unusable, Verdict
 
 __all__ = [
+    "FEWEST",
     "Candidate",
     "Cost",
     "DimensionConfig",

@@ -38,7 +38,7 @@ class Fails(SyntheticRunner):
 
 def control(config, studies, runner):
     folder, stock = studies / "five-minutes" / "smoke" / "seeds" / "0", stock_of(config).text
-    run_study(folder, make_strategy(config, stock, None, folder), runner, stock, 3)
+    run_study(folder, make_strategy(config, stock, folder), runner, stock, 3)
 
 
 def test_trials_become_a_table(configure, monkeypatch, tmp_path):

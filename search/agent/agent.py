@@ -17,6 +17,7 @@ from search.llm.patience import PatientClient
 from search.llm.record import Recorder
 from search.llm.reply import Call, Client, Exhausted, Messages, Refused, Reply
 from search.strategy import Candidate, Done, NoiseFloor, Status, TaskFacts, Trial, Unusable, UserError, Verdict, source
+from search.study.winner import compared
 
 
 class Agent:
@@ -30,7 +31,6 @@ class Agent:
         self,
         task: TaskFacts,
         seed: int,
-        noise_floor: NoiseFloor | None,
         llm: Mapping[str, Any],
         program: str,
         repairs: int,
@@ -42,11 +42,11 @@ class Agent:
         if repairs < 0 or margin < 0:
             raise UserError(f"strategy.repairs={repairs}, strategy.margin={margin}: must be 0 or more")
         self.task = task
-        self.noise_floor = noise_floor
+        self.noise_floor: NoiseFloor | None = None  # of the newest ask
         self.price: Mapping[str, float | None] = llm["price"]
         self.program = program
         self.repairs = repairs
-        self.rule = RULES[keep](noise_floor, margin)
+        self.rule = RULES[keep](margin)
         client: Client = build({"_target_": llm["_target_"], **settings_of(dict(llm), LLM_KEYS)})
         self.client = PatientClient(client, task.say, task.stop)
         self.recorder = Recorder(self.client, task.folder, task.begun)
@@ -61,7 +61,10 @@ class Agent:
         """Raises UserError where the server, the model or the key do not do."""
         self.client.check()
 
-    def ask(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate | Unusable | Done:
+    def ask(
+        self, history: Sequence[Trial], pending: Mapping[int, Candidate], noise_floor: NoiseFloor | None
+    ) -> Candidate | Unusable | Done:
+        self.noise_floor = noise_floor
         due = self.rule.due()
         if due is not None:
             return due
@@ -78,8 +81,11 @@ class Agent:
     def is_stale(self, candidate: Candidate) -> bool:
         return candidate.replicate == 0 and candidate.parent != self.incumbent.trial
 
-    def rebase(self, number: int, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate | Unusable:
+    def rebase(
+        self, number: int, history: Sequence[Trial], pending: Mapping[int, Candidate], noise_floor: NoiseFloor | None
+    ) -> Candidate | Unusable:
         """The same edit of the new incumbent where it applies cleanly, else a new proposal."""
+        self.noise_floor = noise_floor
         talk, memory = self._talks[number], self._memory(history, pending)
         reply = talk.calls[-1].reply
         try:
@@ -108,11 +114,12 @@ class Agent:
             return Verdict(False, f"no score: {trial.status}{told}")
         if trial.number == 0:
             self.incumbent.scores[0] = trial.val_bpb
-            return Verdict(True, "the stock, to begin with")
+            return Verdict(True, f"{trial.val_bpb:.4f}: the stock, to begin with")
         if not trial.outcome.audited:
             self.rule.failed(trial, self.incumbent)
-            return Verdict(False, "too far from the best to be audited, and so nothing to build on")
-        verdict, self.incumbent = self.rule.judge(trial, self.incumbent)
+            words = compared(trial.val_bpb, self.incumbent.score, self.incumbent.trial)
+            return Verdict(False, f"{words}: too far from the best to be audited, and so nothing to build on")
+        verdict, self.incumbent = self.rule.judge(trial, self.incumbent, self.noise_floor)
         return verdict
 
     def _memory(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> prompt.Memory:

@@ -1,44 +1,22 @@
-"""Which programs an agent builds on: three rules for keeping an edit, all of which say why."""
+"""Which programs an agent builds on: three rules for keeping an edit, all of which say why, with a number."""
 
 from __future__ import annotations
 
-import ast
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from statistics import mean
 from typing import Protocol
 
-from search.strategy import Candidate, NoiseFloor, Trial, Verdict, source
+from search.agent.paired import Pairs, better, compare
+from search.agent.paired import Program as Program
+from search.strategy import Candidate, NoiseFloor, Trial, Verdict
 from search.study.winner import compared
-
-
-@dataclass
-class Program:
-    """A program and its scores so far, by replicate. `trial`: the number of its first one."""
-
-    trial: int
-    source: str
-    scores: dict[int, float] = field(default_factory=dict)
-
-    @property
-    def score(self) -> float:
-        return self.mean_of(self.scores)
-
-    def mean_of(self, replicates: Iterable[int]) -> float:
-        return mean(self.scores[replicate] for replicate in replicates)
-
-    @property
-    def length(self) -> int:
-        """Characters of the program without what does nothing: comments, formatting, docstrings."""
-        return len(ast.unparse(source.bare(self.source)))
 
 
 class KeepRule(Protocol):
     """Trials may be judged in any order of finishing."""
 
-    def judge(self, trial: Trial, incumbent: Program) -> tuple[Verdict, Program]:
-        """What to make of a scored trial, and which program is the incumbent from now on."""
+    def judge(self, trial: Trial, incumbent: Program, noise: NoiseFloor | None) -> tuple[Verdict, Program]:
+        """What to make of a scored trial, and which program is the incumbent from now on. `noise`: as told last."""
         ...
 
     def due(self) -> Candidate | None:
@@ -54,19 +32,20 @@ class Margin:
     """Keep what is better by more than `margin` standard deviations of a difference; within that, keep the shorter program.
 
     The difference is to the best program that was kept so far: step by step behind a shorter and shorter incumbent, any
-    loss would be within noise. Without a noise floor every difference counts, and the verdict says so.
+    loss would be within noise. Nothing is trained on a second seed, and so the noise is the control's. Without a noise floor
+    every difference counts, and the verdict says so.
     """
 
-    def __init__(self, noise: NoiseFloor | None, margin: float) -> None:
-        self.noise = noise
+    def __init__(self, margin: float) -> None:
         self.margin = margin
+        self.pairs = Pairs()  # stays empty
         self.best: Program | None = None
 
-    def judge(self, trial: Trial, incumbent: Program) -> tuple[Verdict, Program]:
+    def judge(self, trial: Trial, incumbent: Program, noise: NoiseFloor | None) -> tuple[Verdict, Program]:
         assert trial.candidate is not None and trial.val_bpb is not None
         rival = Program(trial.number, trial.candidate.source, {trial.candidate.replicate: trial.val_bpb})
         self.best = better(self.best, incumbent)
-        return compare(rival, incumbent, self.best, self.noise, self.margin)
+        return compare(rival, incumbent, self.best, self.pairs.noise(noise), self.margin)
 
     def due(self) -> Candidate | None:
         return None
@@ -79,14 +58,14 @@ class Greedy(Margin):
     """Keep any improvement of a single trial, as autoresearch does it."""
 
     def __init__(self) -> None:
-        super().__init__(None, 0.0)
+        super().__init__(0.0)
 
-    def judge(self, trial: Trial, incumbent: Program) -> tuple[Verdict, Program]:
+    def judge(self, trial: Trial, incumbent: Program, noise: NoiseFloor | None) -> tuple[Verdict, Program]:
         assert trial.candidate is not None and trial.val_bpb is not None
         rival = Program(trial.number, trial.candidate.source, {trial.candidate.replicate: trial.val_bpb})
         better = rival.score < incumbent.score
-        words = f"{compared(rival.score, incumbent.score, incumbent.trial)}, any improvement is kept"
-        return Verdict(better, words), rival if better else incumbent
+        words = compared(rival.score, incumbent.score, incumbent.trial)
+        return Verdict(better, words if better else f"{words}: no improvement"), rival if better else incumbent
 
 
 @dataclass
@@ -108,19 +87,19 @@ class Replicate:
     better than it.
     """
 
-    def __init__(self, noise: NoiseFloor | None, margin: float) -> None:
-        self.noise = noise
+    def __init__(self, margin: float) -> None:
         self.margin = margin
+        self.pairs = Pairs()
         self.best: Program | None = None
         self._replicate = 1
         self._claim: Claim | None = None
         self._rivals: list[Program] = []  # that wait
 
-    def judge(self, trial: Trial, incumbent: Program) -> tuple[Verdict, Program]:
+    def judge(self, trial: Trial, incumbent: Program, noise: NoiseFloor | None) -> tuple[Verdict, Program]:
         candidate, score = trial.candidate, trial.val_bpb
         assert candidate is not None and score is not None
         if candidate.replicate > 0:
-            return self._judge_replicate(candidate, score, incumbent)
+            return self._judge_replicate(candidate, score, incumbent, noise)
         if score >= incumbent.scores[0]:
             return Verdict(False, compared(score, incumbent.scores[0], incumbent.trial)), incumbent
         self._rivals.append(Program(trial.number, candidate.source, {0: score}))
@@ -153,10 +132,12 @@ class Replicate:
         note = f"trial {program.trial} again, another training seed"
         return Candidate(program.source, replicate=self._replicate, parent=program.trial, note=note)
 
-    def _judge_replicate(self, candidate: Candidate, score: float, incumbent: Program) -> tuple[Verdict, Program]:
+    def _judge_replicate(
+        self, candidate: Candidate, score: float, incumbent: Program, noise: NoiseFloor | None
+    ) -> tuple[Verdict, Program]:
         claim = self._claim
         if claim is None or candidate.replicate != self._replicate or candidate.source not in claim.missing:
-            return Verdict(False, "its claim was dropped: another training run of it failed"), incumbent
+            return Verdict(False, f"{score:.4f}, and its claim was dropped: another training run of it failed"), incumbent
         claim.missing.discard(candidate.source)
         (incumbent if candidate.source == incumbent.source else claim.rival).scores[candidate.replicate] = score
         if claim.missing:
@@ -165,42 +146,14 @@ class Replicate:
             return Verdict(False, f"{whose} mean is now {again.score:.4f}"), incumbent
         self._claim = None
         self.best = better(self.best, incumbent)
-        verdict, kept = compare(claim.rival, incumbent, self.best, self.noise, self.margin)
+        self.pairs.add(claim.rival, incumbent)
+        verdict, kept = compare(claim.rival, incumbent, self.best, self.pairs.noise(noise), self.margin)
         self._open(kept)
         return verdict, kept
 
 
-def better(best: Program | None, incumbent: Program) -> Program:
-    """Which of two programs has the better mean, on the replicates that both have."""
-    if best is None:
-        return incumbent
-    shared = best.scores.keys() & incumbent.scores.keys()
-    return incumbent if incumbent.mean_of(shared) < best.mean_of(shared) else best
-
-
-def compare(
-    rival: Program, incumbent: Program, best: Program, noise: NoiseFloor | None, margin: float
-) -> tuple[Verdict, Program]:
-    """Against the best so far: beyond the margin the better program wins, within it one that is shorter than the incumbent;
-    on the replicates that both have."""
-    shared = rival.scores.keys() & best.scores.keys()
-    difference = rival.mean_of(shared) - best.mean_of(shared)
-    spread = 0.0 if noise is None else noise.sd * math.sqrt(2 / len(shared))
-    words = compared(rival.mean_of(shared), best.mean_of(shared), best.trial)
-    if noise is None:
-        words += ", noise floor unknown (no control when the study began): every difference counts"
-    else:
-        words += f", margin {margin * spread:.4f} = {margin:g} sd of a difference (control of {noise.trials} trials)"
-    if abs(difference) > margin * spread:
-        kept = difference < 0
-    else:
-        kept = rival.length < incumbent.length
-        words += f"; within noise the shorter program wins ({rival.length} against {incumbent.length} characters)"
-    return Verdict(kept, words), rival if kept else incumbent
-
-
-RULES: dict[str, Callable[[NoiseFloor | None, float], KeepRule]] = {
-    "greedy": lambda noise, margin: Greedy(),
+RULES: dict[str, Callable[[float], KeepRule]] = {
+    "greedy": lambda margin: Greedy(),
     "margin": Margin,
     "replicate": Replicate,
 }

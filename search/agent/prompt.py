@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search.agent.keep_rules import Program
-from search.strategy import Candidate, NoiseFloor, Origin, Status, TaskFacts, Trial, Verdict, source
+from search.strategy import FEWEST, Candidate, NoiseFloor, Origin, Status, TaskFacts, Trial, Verdict, source
 
 RECENT = 20  # trials told one by one; older ones are counted, and the best of them named
 OLDER_NAMED = 10
@@ -80,7 +80,7 @@ def repair(messages: Sequence[Mapping[str, str]], reply: str, problem: str) -> l
 
 
 def _task(task: TaskFacts, noise: NoiseFloor | None, memory: Memory) -> str:
-    floor = "not measured yet"
+    floor = f"not measured yet (that takes {FEWEST} trials of the control)"
     if noise is not None:
         floor = f"standard deviation {noise.sd:.4f} ({noise.trials} training runs of the stock with different seeds)"
     cores = f", {task.threads} thread(s)" if task.device == "cpu" else ""

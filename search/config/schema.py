@@ -110,6 +110,7 @@ class DimensionConfig:
 @dataclass
 class SamplerConfig:
     name: str = MISSING
+    failure: str = MISSING
     build: dict[str, Any] = MISSING
 
 
@@ -202,7 +203,7 @@ def _wrong_type(error: ValidationError, composed: DictConfig, schema: type) -> s
 def restored(record: dict[str, Any]) -> Config:
     """The configuration that a journal's first line holds. What only a strategy's settings use is not in it, nor where the
     trials run. Raises UserError where this version's schema is another."""
-    unused = {"space": {}, "sampler": {"name": "unused", "build": {}}, "llm": {}, "executor": {}}
+    unused = {"space": {}, "sampler": {"name": "unused", "failure": "ignore", "build": {}}, "llm": {}, "executor": {}}
     return typed(OmegaConf.create({**unused, **record}), Config)
 
 

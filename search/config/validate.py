@@ -23,7 +23,7 @@ PLAIN_TYPES: dict[str, Any] = {  # as they are written in annotations
     **{f"{kind.__name__} | None": kind | None for kind in (int, float, str, bool)},
 }
 PRICES = ("input", "cached", "output")
-FACTORY_ARGUMENTS = ("task", "seed", "noise_floor")  # what the harness gives every strategy
+FACTORY_ARGUMENTS = ("task", "seed")  # what the harness gives every strategy
 POSITIVE = (  # of a task
     *("startup_seconds", "scoring_seconds", "scoring_rows", "scoring_batch"),
     *("memory_gb", "disk_gb", "most_processes", "weights_gb", "weights_factor", "source_kb"),

@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from search.confirm.plan import REPORT, SCREENING, STOCK, Plan
-from search.study.contract import Done
+from search.study.contract import Done, NoiseFloor
 from search.study.seeds import confirmation_seed
 from search.study.trial import Candidate, Trial, Verdict
 
@@ -115,7 +115,9 @@ class Blocks:
         self.runs = schedule(plans)
         self.texts = texts
 
-    def ask(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate | Done:
+    def ask(
+        self, history: Sequence[Trial], pending: Mapping[int, Candidate], noise_floor: NoiseFloor | None
+    ) -> Candidate | Done:
         number = len(history) + len(pending)
         if number == len(self.runs):
             return Done("everything planned is trained")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,14 @@ from search.runner.process import sandbox
 from search.runner.stock import stock_of
 from search.study.budget import Budget, budget_in_words
 from search.study.complete import complete
-from search.study.contract import NeedsServer, NoiseFloor, Strategy, TaskFacts
+from search.study.contract import FEWEST, NeedsServer, Strategy, TaskFacts
 from search.study.identity import Opening, batch_of, identity, open_study, text_of
 from search.study.journal import ATTACHMENTS, Entry, Journal
+from search.study.noise_floor import control_scores, noise_of
 from search.study.study import Study
 from search.tracking.publisher import MlflowPublisher
 from search.tracking.store import check_store
 
-AUDITED_DEVIATIONS = 4.0  # standard deviations from the best score within which every trial is audited
 UNPROTECTED = " (a candidate can read and write whatever you can, the scored text too)"
 
 
@@ -41,7 +42,7 @@ def check(config: Config, here: bool = True) -> None:
         place_of(config).check(config.task)
         sandbox.choose(config.sandbox, config.task.device)
     stock = stock_of(config)
-    make_strategy(config, stock.text, None, STUDIES / identity(config))
+    make_strategy(config, stock.text, STUDIES / identity(config))
 
 
 def place_of(config: Config) -> Place:
@@ -53,7 +54,6 @@ def place_of(config: Config) -> Place:
 def make_strategy(
     config: Config,
     stock: str,
-    noise_floor: NoiseFloor | None,
     folder: Path,
     say: Callable[[str], None] = print,
     stop: Callable[[], bool] = lambda: False,
@@ -79,7 +79,7 @@ def make_strategy(
         stop=stop,
     )
     settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}
-    strategy: Strategy = build(settings, task=facts, seed=config.seed, noise_floor=noise_floor)
+    strategy: Strategy = build(settings, task=facts, seed=config.seed)
     return strategy
 
 
@@ -97,15 +97,15 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
     # With the journal there is a study.
     with place_of(config).open(config, prepared, folder) as place, Journal(folder, plain.say) as journal:
         stock = stock_of(config)
-        strategy = make_strategy(config, stock.text, None, folder, plain.say)
+        strategy = make_strategy(config, stock.text, folder, plain.say)
         if not journal.entries and isinstance(strategy, NeedsServer):
             strategy.check_server()  # before anything is on record: what is wrong can then be mended
         header = open_study(config, Opening(stock, prepared.fingerprint, place.sandbox, overrides), journal)
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
-        plain.say(greeting(config, folder, header))
+        scores = partial(control_scores, folder.parents[1], header["task_fingerprint"], header["stock"])
+        plain.say(greeting(config, folder, header, scores()))
         if place.remark:
             plain.say(place.remark)
-        floor = NoiseFloor(**header["noise_floor"]) if header["noise_floor"] else None
         begun = journal.schedule.next
         over = complete(journal, config.study)
 
@@ -113,13 +113,13 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
             if over is not None:
                 return over
             study = Study(
-                strategy=make_strategy(config, stock.text, floor, journal.folder, display.say, stop, begun),
+                strategy=make_strategy(config, stock.text, journal.folder, display.say, stop, begun),
                 journal=journal,
                 budget=Budget(config.study),
                 stock=stock.text,
                 search_seed=config.seed,
                 audit_share=config.task.audit_share,
-                audit_within=0.0 if floor is None else AUDITED_DEVIATIONS * floor.sd,
+                noise_floor=lambda: noise_of(scores()),
                 parallel=config.study.parallel,
                 ahead=config.study.ahead,
             )
@@ -137,12 +137,12 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
     finish(stopped, publisher, config.tracking.uri, folder)
 
 
-def greeting(config: Config, folder: Path, header: dict[str, Any]) -> str:
-    """What a study says when it begins."""
-    noise = header["noise_floor"]
-    floor = "unknown (run strategy=seeds first)"
+def greeting(config: Config, folder: Path, header: dict[str, Any], control: Sequence[float]) -> str:
+    """What a study says when it begins. `control`: the scores of the experiment's control so far."""
+    noise = noise_of(control)
+    floor = f"unknown yet: {FEWEST - len(control)} trials of strategy=seeds are missing; it is read again at each proposal"
     if noise is not None:
-        floor = f"standard deviation {noise['sd']:.4f} over {noise['trials']} trials"
+        floor = f"standard deviation {noise.sd:.4f} over {noise.trials} trials"
     about = config.llm.get("about") if "llm" in config.strategy_settings else None
     remark = f"llm={config.llm['name']}: {about}\n" if about else ""
     batch = batch_of(header)

@@ -34,9 +34,13 @@ class TaskFacts:
     stop: Callable[[], bool] = lambda: False
 
 
+FEWEST = 5  # scores that a noise floor takes: of 2 it was 18 times too small in a study that began beside its control
+
+
 @dataclass(frozen=True)
 class NoiseFloor:
-    """Spread of val_bpb among the trials of the experiment's control: same program, fresh training seeds."""
+    """Spread of val_bpb among the trials of the experiment's control: same program, fresh training seeds. There is none
+    before the control has FEWEST trials with a score."""
 
     mean: float
     sd: float
@@ -67,24 +71,29 @@ class Rebases(Protocol):
         """Whether what this proposal was made from is not what the strategy builds on now."""
         ...
 
-    def rebase(self, number: int, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate | Unusable:
+    def rebase(
+        self, number: int, history: Sequence[Trial], pending: Mapping[int, Candidate], noise_floor: NoiseFloor | None
+    ) -> Candidate | Unusable:
         """The proposal for trial `number` made anew; it is not in `pending`. Never stale itself."""
         ...
 
 
 class Strategy(Protocol):
-    """Built as `factory(task=TaskFacts, seed=int, noise_floor=NoiseFloor | None, **settings)`; settings come from its YAML.
+    """Built as `factory(task=TaskFacts, seed=int, **settings)`; settings come from its YAML.
 
     Its state is a function of the seed and of what it was asked and told, in that order: with the same seed, asks and tells
     it proposes the same, in another process too. Resuming a study repeats every ask and tell.
     """
 
-    def ask(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate | Unusable | Done:
+    def ask(
+        self, history: Sequence[Trial], pending: Mapping[int, Candidate], noise_floor: NoiseFloor | None
+    ) -> Candidate | Unusable | Done:
         """The next candidate.
 
         `history`: all trials that were told, in that order; the first of them is the stock, which the study runs unasked.
         `pending`: what is being tried, by the trial's number; an anchor too. What is proposed becomes trial
-        `len(history) + len(pending)`. It may be asked again before that trial is told.
+        `len(history) + len(pending)`. It may be asked again before that trial is told. `noise_floor`: what the experiment's
+        control knows by now; it is on record with the ask, and a resumed study shows it again.
         """
         ...
 

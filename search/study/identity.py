@@ -14,19 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from search.config.messages import UserError
-from search.config.places import STUDIES
 from search.config.schema import Config, TaskConfig
 from search.config.secrets import all_masked
 from search.study.code import check_code, code_of, harness_hash
 from search.study.complete import complete
 from search.study.journal import FILE, Journal
-from search.study.noise_floor import control_noise
 
 METRIC = "bits per UTF-8 byte of text, from float32 logits"
 SURROUNDINGS = ("sandbox", "environment")  # of what is still to be trained
 EXTENDABLE = ("config.study.trials", "config.study.train_hours", "config.study.usd")
 # Written once, when the study began.
-WRITTEN_ONCE = ("id", "noise_floor", "time", "kind", "version")
+WRITTEN_ONCE = ("id", "time", "kind", "version")
 # The code is compared file by file, and may be accepted.
 UNCOMPARED = (*WRITTEN_ONCE, "machine", "device_batch", "overrides", "harness", "code")
 # Where things lie, and how patient a client is, does not change what a study is (of a text, its contents are compared; of a
@@ -93,9 +91,7 @@ def open_study(config: Config, opening: Opening, journal: Journal) -> dict[str, 
     """
     now, then = header_of(config, opening), journal.header
     if then is None:
-        noise = control_noise(STUDIES / config.experiment / config.task.name, now["task_fingerprint"], now["stock"])
         now["id"] = uuid.uuid4().hex
-        now["noise_floor"] = None if noise is None else asdict(noise)
         journal.append("study", durable=True, **now)
         return journal.lines[0]
     is_complete = complete(journal, config.study) is not None

@@ -23,6 +23,7 @@ from typing import Any
 
 from search.config.files import sync, unwritable, write_whole
 from search.config.messages import UserError
+from search.study.contract import NoiseFloor
 from search.study.reading import VERSION, Line, entry_of, read_lines, read_schedule
 from search.study.schedule import Asked, Rebased, Repeated, Started
 from search.study.schedule import Entry as Entry
@@ -110,24 +111,33 @@ class Journal:
             raise UserError(f"{path}: was changed since it was written: {_LOST}")
         return data.decode()
 
-    def ask(self, number: int, origin: Origin, answer: Candidate | Unusable, training_seed: int) -> Asked:
+    def ask(
+        self,
+        number: int,
+        origin: Origin,
+        answer: Candidate | Unusable,
+        training_seed: int,
+        noise_floor: NoiseFloor | None = None,
+    ) -> Asked:
         """Note that a trial is asked for. The text of a candidate is kept beside the journal."""
-        line = self._answered("asked", number, answer, training_seed, origin=origin)
-        asked = Asked(number, origin, answer, training_seed, line["time"])
+        line = self._answered("asked", number, answer, training_seed, noise_floor, origin=origin)
+        asked = Asked(number, origin, answer, training_seed, line["time"], noise_floor)
         self.schedule.add(asked)
         return asked
 
-    def rebase(self, number: int, answer: Candidate | Unusable, training_seed: int) -> Rebased:
+    def rebase(
+        self, number: int, answer: Candidate | Unusable, training_seed: int, noise_floor: NoiseFloor | None
+    ) -> Rebased:
         """Note that what a trial is to train was made anew."""
-        self._answered("rebased", number, answer, training_seed)
-        rebased = Rebased(number, answer, training_seed)
+        self._answered("rebased", number, answer, training_seed, noise_floor)
+        rebased = Rebased(number, answer, training_seed, noise_floor)
         self.schedule.add(rebased)
         return rebased
 
-    def repeat(self, number: int, of: int) -> Repeated:
+    def repeat(self, number: int, of: int, noise_floor: NoiseFloor | None) -> Repeated:
         """Note that a proposal repeats a trial that runs."""
-        self.append("repeated", durable=True, number=number, of=of)
-        repeated = Repeated(number, of)
+        self.append("repeated", durable=True, number=number, of=of, noise_floor=_floor(noise_floor))
+        repeated = Repeated(number, of, noise_floor)
         self.schedule.add(repeated)
         return repeated
 
@@ -145,12 +155,21 @@ class Journal:
         self.schedule.add(entry)
         return entry
 
-    def _answered(self, kind: str, number: int, answer: Candidate | Unusable, training_seed: int, **more: Any) -> Line:
+    def _answered(
+        self,
+        kind: str,
+        number: int,
+        answer: Candidate | Unusable,
+        training_seed: int,
+        noise_floor: NoiseFloor | None,
+        **more: Any,
+    ) -> Line:
         fields = asdict(answer)
         if isinstance(answer, Candidate):
             self.store(answer)
             fields["source"] = answer.source_hash
-        self.append(kind, durable=True, number=number, **more, answer=fields, training_seed=training_seed)
+        more |= {"training_seed": training_seed, "noise_floor": _floor(noise_floor)}
+        self.append(kind, durable=True, number=number, answer=fields, **more)
         return self.lines[-1]
 
     def _now(self) -> float:
@@ -184,3 +203,7 @@ class Journal:
             report(f"{self.folder / FILE}: dropped a torn last line of {len(data) - whole} bytes; its trial runs again")
             self._file.truncate(whole)
         return read_lines(self.folder / FILE, data[:whole])
+
+
+def _floor(noise_floor: NoiseFloor | None) -> Line | None:
+    return None if noise_floor is None else asdict(noise_floor)

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from search.config.messages import UserError
-from search.study.contract import NoiseFloor
+from search.study.contract import FEWEST, NoiseFloor
 from search.study.journal import FILE
 from search.study.reading import VERSION, other_version
 from search.study.trial import Origin, Status
 
 CONTROL = "control"  # the role of a strategy whose trials are all the stock
-FEWEST = 2  # scores that have a spread
 
 
-def control_noise(folder: Path, task_fingerprint: str, stock: str) -> NoiseFloor | None:
-    """Spread of val_bpb in the control's studies that lie in `folder`, all search seeds together, or None where it has too
-    few scores. Studies of a task with another fingerprint, or of another stock, do not count. Raises UserError."""
+def control_scores(folder: Path, task_fingerprint: str, stock: str) -> list[float]:
+    """val_bpb in the control's studies that lie in `folder`, all search seeds together, as far as they have come. Studies of
+    a task with another fingerprint, or of another stock, do not count. Raises UserError."""
     scores: list[float] = []
     for path in sorted(folder.glob(f"*/*/{FILE}")):
         try:
             scores += _scores(path, task_fingerprint, stock)
-        except (ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError) as error:
             raise UserError(f"{path}: is damaged ({error}); restore it, or move that study away") from error
+    return scores
+
+
+def noise_of(scores: Sequence[float]) -> NoiseFloor | None:
+    """Their spread; None where there are fewer than FEWEST."""
     if len(scores) < FEWEST:
         return None
     return NoiseFloor(mean=statistics.mean(scores), sd=statistics.stdev(scores), trials=len(scores))

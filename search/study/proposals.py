@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.study.contract import Done, Rebases, Strategy
+from search.study.contract import Done, NoiseFloor, Rebases, Strategy
 from search.study.programs import Programs
 from search.study.schedule import Asked, Repeated, Schedule
 from search.study.trial import Candidate, Origin, Trial, Unusable
@@ -27,11 +27,13 @@ class Proposals:
         """Whether a proposal repeats a trial that runs. Nothing is asked for before that one has ended."""
         return bool(self._held)
 
-    def next(self, history: Sequence[Trial], so_far: Schedule) -> Candidate | Unusable | Repeated | Done:
+    def next(
+        self, history: Sequence[Trial], so_far: Schedule, noise_floor: NoiseFloor | None
+    ) -> Candidate | Unusable | Repeated | Done:
         """Ask until something is proposed that was not asked for yet, or that only runs yet."""
         number = so_far.next
         while self._duplicates < MOST_DUPLICATES:
-            answer = self.strategy.ask(history, so_far.candidates)
+            answer = self.strategy.ask(history, so_far.candidates, noise_floor)
             if isinstance(answer, Done):
                 return Done(f"{DONE}: {answer.reason}")
             earlier = self._programs.trial_of(answer)
@@ -42,7 +44,7 @@ class Proposals:
             self._duplicates += 1
             if earlier in so_far.pending:
                 self._held[earlier] = number, answer
-                return Repeated(number, earlier)
+                return Repeated(number, earlier, noise_floor)
             self._tell_duplicate(number, answer, next(trial for trial in history if trial.number == earlier))
         return Done(f"{EXHAUSTED}: {MOST_DUPLICATES} proposals in a row were all tried before")
 
@@ -52,12 +54,14 @@ class Proposals:
             return False
         return isinstance(asked.answer, Candidate) and self.strategy.is_stale(asked.answer)
 
-    def rebased(self, number: int, history: Sequence[Trial], so_far: Schedule) -> Candidate | Unusable:
+    def rebased(
+        self, number: int, history: Sequence[Trial], so_far: Schedule, noise_floor: NoiseFloor | None
+    ) -> Candidate | Unusable:
         """What is proposed instead of a stale proposal. A duplicate is nothing to train then."""
         assert isinstance(self.strategy, Rebases)
         self._programs.remove(so_far.pending[number].answer, number)
         others = {other: answer for other, answer in so_far.candidates.items() if other != number}
-        answer = self.strategy.rebase(number, history, others)
+        answer = self.strategy.rebase(number, history, others, noise_floor)
         earlier = self._programs.trial_of(answer)
         if earlier is None:
             return answer

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from search.config.messages import UserError
+from search.study.contract import NoiseFloor
 from search.study.schedule import Asked, Entry, Rebased, Repeated, Schedule, Started, Step
 from search.study.trial import Candidate, Cost, Origin, Outcome, Trial, Unusable, Verdict
 
-VERSION = 2  # of the lines' form, in a journal's first line
+VERSION = 3  # of the lines' form, in a journal's first line
 # What is read of a line, by its kind.
 FIELDS = {
-    "asked": ("number", "origin", "answer", "training_seed"),
-    "rebased": ("number", "answer", "training_seed"),
-    "repeated": ("number", "of"),
+    "asked": ("number", "origin", "answer", "training_seed", "noise_floor"),
+    "rebased": ("number", "answer", "training_seed", "noise_floor"),
+    "repeated": ("number", "of", "noise_floor"),
     "started": ("number",),
     "told": ("number", "outcome", "verdict"),
     "interrupted": ("number",),
@@ -72,11 +73,11 @@ def _step(line: Line, before: Schedule, text: Callable[[str], str]) -> Step | No
     match line["kind"]:
         case "asked":
             answer, seed = _answer(line["answer"], text), line["training_seed"]
-            return Asked(line["number"], Origin(line["origin"]), answer, seed, line["time"])
+            return Asked(line["number"], Origin(line["origin"]), answer, seed, line["time"], _floor(line))
         case "rebased":
-            return Rebased(line["number"], _answer(line["answer"], text), line["training_seed"])
+            return Rebased(line["number"], _answer(line["answer"], text), line["training_seed"], _floor(line))
         case "repeated":
-            return Repeated(line["number"], line["of"])
+            return Repeated(line["number"], line["of"], _floor(line))
         case "started":
             return Started(line["number"], line["time"])
         case "told":
@@ -102,6 +103,10 @@ def _answer(fields: Line, text: Callable[[str], str]) -> Candidate | Unusable:
     if "source" not in fields:
         return Unusable(**{**fields, "cost": cost})
     return Candidate(**{**fields, "cost": cost, "source": text(fields["source"])})
+
+
+def _floor(line: Line) -> NoiseFloor | None:
+    return None if line["noise_floor"] is None else NoiseFloor(**line["noise_floor"])
 
 
 def _damaged(path: Path, before: Sequence[Line], error: Exception) -> UserError:

@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from search.study.contract import NoiseFloor
 from search.study.trial import Candidate, Origin, Trial, Unusable, Verdict
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A trial is asked for. Times are seconds since 1970; `started`: None before an executor has it."""
+    """A trial is asked for. Times are seconds since 1970; `started`: None before an executor has it. `noise_floor`: what was
+    known of it then."""
 
     number: int
     origin: Origin
     answer: Candidate | Unusable
     training_seed: int
     time: float
+    noise_floor: NoiseFloor | None
     started: float | None = None
 
 
@@ -31,6 +34,7 @@ class Rebased:
     number: int
     answer: Candidate | Unusable
     training_seed: int
+    noise_floor: NoiseFloor | None
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Repeated:
 
     number: int
     of: int
+    noise_floor: NoiseFloor | None
 
 
 @dataclass(frozen=True)
@@ -123,4 +128,4 @@ def _changed(asked: Asked, step: Rebased | Started) -> Asked:
         return replace(asked, started=step.time)
     if asked.started is not None:
         raise ValueError(f"trial {asked.number} is made anew, and it had started")
-    return replace(asked, answer=step.answer, training_seed=step.training_seed)
+    return replace(asked, answer=step.answer, training_seed=step.training_seed, noise_floor=step.noise_floor)

@@ -13,7 +13,7 @@ from pathlib import Path
 from search.config.messages import UserError
 from search.study.anchors import anchor_due, stock_is_broken, why_broken
 from search.study.budget import Budget
-from search.study.contract import Done, Strategy
+from search.study.contract import Done, NoiseFloor, Strategy
 from search.study.journal import Journal
 from search.study.programs import without_training
 from search.study.proposals import Proposals
@@ -24,6 +24,8 @@ from search.study.steps import Ask, Due, Known, Over, Wait, Work
 from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Unusable, Verdict
 from search.study.winner import by_best_score, ranked
 
+# Standard deviations from the best score within which every trial is audited: a keep rule may call it equal to the best.
+AUDITED_DEVIATIONS = 4.0
 MOST_UNUSABLE = 5  # unusable answers in a row, in one start, that end a study
 STOPPED = "stopped on request"
 
@@ -41,9 +43,9 @@ class Study:
     stock: str
     search_seed: int
     audit_share: float
-    audit_within: float = 0.0  # of the best score: what a keep rule may call equal to it must be audited too
     seed_of: Callable[[int, int], int] = training_seed  # from search seed and replicate number
     stock_facts: dict[str, str] = field(default_factory=dict)  # what is on record of the stock's first training
+    noise_floor: Callable[[], NoiseFloor | None] = lambda: None  # what the control knows by now
     parallel: int = 1
     ahead: int = 0
     history: list[Trial] = field(default_factory=list)  # in the order of telling
@@ -79,18 +81,19 @@ class Study:
 
     def ask(self, number: int) -> None:
         """Have it proposed what trial `number` is to train, and record that."""
+        floor = self.noise_floor()
         if number in self._so_far.pending:
-            answer = self._proposals.rebased(number, self.history, self._so_far)
-            self._add(self.journal.rebase(number, answer, self._seed(answer)))
+            answer = self._proposals.rebased(number, self.history, self._so_far, floor)
+            self._add(self.journal.rebase(number, answer, self._seed(answer), floor))
             return
-        proposal = self._next()
+        proposal = self._next(floor)
         if isinstance(proposal, Done):
             self._done = proposal.reason
         elif isinstance(proposal, Repeated):
-            self._add(self.journal.repeat(number, proposal.of))
+            self._add(self.journal.repeat(number, proposal.of, floor))
         else:
             origin, answer = proposal
-            self._add(self.journal.ask(number, origin, answer, self._seed(answer)))
+            self._add(self.journal.ask(number, origin, answer, self._seed(answer), floor))
 
     def start(self, number: int) -> None:
         """The trial is given to an executor."""
@@ -137,13 +140,13 @@ class Study:
             return False
         return len(pending) < self.parallel + self.ahead
 
-    def _next(self) -> tuple[Origin, Candidate | Unusable] | Repeated | Done:
+    def _next(self, floor: NoiseFloor | None) -> tuple[Origin, Candidate | Unusable] | Repeated | Done:
         """Who is due, and what they ask for."""
         if not self.history:
             return Origin.STOCK, Candidate(self.stock, note="the stock", facts=self.stock_facts)
         if anchor_due(self.history, self._so_far.pending, self.budget.limits.anchor_every):
             return Origin.ANCHOR, Candidate(self.stock, parent=0, note="the stock again, same training seed")
-        answer = self._proposals.next(self.history, self._so_far)
+        answer = self._proposals.next(self.history, self._so_far, floor)
         return answer if isinstance(answer, Done | Repeated) else (Origin.STRATEGY, answer)
 
     def _begin(self, asked: Asked) -> Ask | Work:
@@ -163,12 +166,18 @@ class Study:
             source=asked.answer.source,
             training_seed=asked.training_seed,
             logs=self._logs(asked.number),
-            beat=None if self.best is None or self.best.val_bpb is None else self.best.val_bpb + self.audit_within,
+            beat=self._beat(asked.noise_floor),
             is_stock=asked.origin is Origin.STOCK,
             stock=self.history[0].outcome.spent if self.history else None,
             # Replicates decide what is kept. The draw is from the system's entropy: no candidate can foresee it.
             audit_anyway=asked.answer.replicate > 0 or random.SystemRandom().random() < self.audit_share,
         )
+
+    def _beat(self, floor: NoiseFloor | None) -> float | None:
+        """The score below which a trial must be audited."""
+        if self.best is None or self.best.val_bpb is None:
+            return None
+        return self.best.val_bpb + (0.0 if floor is None else AUDITED_DEVIATIONS * floor.sd)
 
     def _repeat(self, step: Step) -> None:
         """What happened then happens again; the strategy has to propose what it proposed."""
@@ -177,14 +186,14 @@ class Study:
         if isinstance(step, Entry):
             self._tell(step.trial)
         elif isinstance(step, Asked):
-            proposal = self._next()
+            proposal = self._next(step.noise_floor)
             then = step.origin, _trained(step.answer)
             again = (proposal[0], _trained(proposal[1])) if isinstance(proposal, tuple) else proposal
         elif isinstance(step, Repeated):
-            then, again = step, self._next()
+            then, again = step, self._next(step.noise_floor)
         elif isinstance(step, Rebased):
             then = _trained(step.answer)
-            again = _trained(self._proposals.rebased(step.number, self.history, self._so_far))
+            again = _trained(self._proposals.rebased(step.number, self.history, self._so_far, step.noise_floor))
         if then != again:
             raise UserError(
                 f"{self.journal.folder}: asked again, the strategy proposes something else than trial {step.number} of the "

@@ -3,7 +3,7 @@
 from search.testing import PROMISES, Subject
 
 def make(task, seed):
-    return Mine(task, seed, noise_floor=None, step=1.1)
+    return Mine(task, seed, step=1.1)
 
 @pytest.mark.parametrize("promise", PROMISES)
 def test_mine_keeps(promise, tmp_path):

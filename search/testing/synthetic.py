@@ -13,7 +13,7 @@ from search.config.schema import StudyConfig
 from search.executor.drive import drive
 from search.study import source
 from search.study.budget import Budget
-from search.study.contract import Strategy
+from search.study.contract import FEWEST, NoiseFloor, Strategy
 from search.study.journal import Entry, Journal
 from search.study.request import Observer, Progress, TrialRequest
 from search.study.study import Study
@@ -135,12 +135,27 @@ def run_study(
     seed: int = 0,
     anchor_every: int | None = None,
     several: Several = ONE,
+    noise_floor: Callable[[], NoiseFloor | None] | None = None,
 ) -> tuple[str, list[Trial]]:
-    """Run a study in `folder` as the harness would; return why it ended and its trials, by number."""
+    """Run a study in `folder` as the harness would; return why it ended and its trials, by number. Without a `noise_floor`
+    its control grows beside it."""
     with Journal(folder, lambda text: None) as journal:
         budget = Budget(StudyConfig(trials=trials, anchor_every=anchor_every))
         study = Study(
-            strategy, journal, budget, stock, seed, audit_share=0.1, parallel=several.parallel, ahead=several.ahead
+            strategy,
+            journal,
+            budget,
+            stock,
+            seed,
+            audit_share=0.1,
+            noise_floor=noise_floor or (lambda: _growing(journal.schedule.next)),
+            parallel=several.parallel,
+            ahead=several.ahead,
         )
         reason = drive(study, OneByOne(runner, several.order), Silent(), Nowhere())
         return reason, sorted(study.history, key=lambda trial: trial.number)
+
+
+def _growing(trials: int) -> NoiseFloor | None:
+    """What a control knows that has trained so many trials."""
+    return NoiseFloor(mean=2.0, sd=0.01 + 0.001 / trials, trials=trials) if trials >= FEWEST else None

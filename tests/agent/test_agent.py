@@ -57,9 +57,10 @@ def study(configure, stock, tmp_path, heard):
         folder = tmp_path / name
         with Journal(folder, heard.append) as journal:
             begun = journal.schedule.next
-        strategy = make_strategy(config, stock, noise, folder, heard.append, stop, begun)
+        strategy = make_strategy(config, stock, folder, heard.append, stop, begun)
         strategy.client.clock = FakeClock()
-        return run_study(folder, strategy, runner or SyntheticRunner(), stock, trials, several=several)
+        runner = runner or SyntheticRunner()
+        return run_study(folder, strategy, runner, stock, trials, several=several, noise_floor=lambda: noise)
 
     return run
 
@@ -380,7 +381,7 @@ def test_a_replay_makes_the_same_study_without_a_server_until_it_diverges(study,
 
     def replay(record, runner, name):
         config = configure("task=smoke", "strategy=agent", "llm=replay", f"llm.record={record}")
-        strategy = make_strategy(config, stock, None, tmp_path / name)
+        strategy = make_strategy(config, stock, tmp_path / name)
         return run_study(tmp_path / name, strategy, runner, stock, 9)
 
     reason, again = replay(tmp_path / "study", SyntheticRunner(), "again")
@@ -401,7 +402,7 @@ def test_a_replay_makes_the_same_study_without_a_server_until_it_diverges(study,
         replay(record, SyntheticRunner(), "diverged")
     with pytest.raises(UserError, match="no recorded replies"):
         configured = configure("task=smoke", "strategy=agent", "llm=replay", f"llm.record={tmp_path / 'empty'}")
-        make_strategy(configured, stock, None, tmp_path)
+        make_strategy(configured, stock, tmp_path)
 
 
 def history_of(count, stock):
@@ -477,32 +478,32 @@ SHORT, LONG = "A = 1\n", "A = 1\nB = 2\n"
 
 
 @pytest.mark.parametrize(
-    ("rule", "score", "text", "kept"),
+    ("rule", "noise", "score", "text", "kept"),
     [
-        (Greedy(), 2.4999, LONG, True),
-        (Greedy(), 2.5, LONG, False),
-        (Margin(NOISE, 2.0), 2.46, LONG, True),  # 2 sd of a difference are 0.028
-        (Margin(NOISE, 2.0), 2.48, LONG, False),  # within it the shorter program wins
-        (Margin(NOISE, 2.0), 2.51, SHORT, True),
-        (Margin(NOISE, 2.0), 2.54, SHORT, False),
-        (Margin(None, 2.0), 2.4999, LONG, True),
+        (Greedy(), NOISE, 2.4999, LONG, True),
+        (Greedy(), NOISE, 2.5, LONG, False),
+        (Margin(2.0), NOISE, 2.46, LONG, True),  # 2 sd of a difference are 0.028
+        (Margin(2.0), NOISE, 2.48, LONG, False),  # within it the shorter program wins
+        (Margin(2.0), NOISE, 2.51, SHORT, True),
+        (Margin(2.0), NOISE, 2.54, SHORT, False),
+        (Margin(2.0), None, 2.4999, LONG, True),
     ],
 )
-def test_keep_rules(rule, score, text, kept):
+def test_keep_rules(rule, noise, score, text, kept):
     incumbent = Program(0, "A = 1\nC = 3\n", {0: 2.5})
-    verdict, after = rule.judge(scored(1, score, text), incumbent)
+    verdict, after = rule.judge(scored(1, score, text), incumbent, noise)
     assert verdict.kept == kept == (after is not incumbent) and verdict.reason
     if isinstance(rule, Margin) and not isinstance(rule, Greedy):
-        assert ("control of 12 trials" if rule.noise else "noise floor unknown") in verdict.reason
+        assert ("12 control trials" if noise else "noise floor unknown") in verdict.reason
 
 
 def test_many_small_losses_are_no_way_down():
     """Each deletion is within noise of the one before, and the second is not within noise of the best."""
-    rule, incumbent = Margin(NOISE, 2.0), Program(0, "".join(f"A{n} = {n}\n" for n in range(30)), {0: 2.5})
+    rule, incumbent = Margin(2.0), Program(0, "".join(f"A{n} = {n}\n" for n in range(30)), {0: 2.5})
     kept = []
     for number in range(1, 20):
         text = "".join(f"A{n} = {n}\n" for n in range(30 - number))
-        verdict, incumbent = rule.judge(scored(number, 2.5 + 0.025 * number, text), incumbent)
+        verdict, incumbent = rule.judge(scored(number, 2.5 + 0.025 * number, text), incumbent, NOISE)
         kept.append(verdict.kept)
     assert kept == [True, *[False] * 18] and "than trial 0" in verdict.reason
 
@@ -522,50 +523,70 @@ def test_what_does_nothing_makes_no_other_program_and_no_shorter_one(text):
 
 @pytest.mark.parametrize(("second", "kept"), [(2.41, True), (2.60, False)])
 def test_a_claim_is_replicated_before_it_is_kept(second, kept):
-    rule = Replicate(NOISE, 2.0)
+    rule = Replicate(2.0)
     incumbent = Program(0, LONG, {0: 2.5})
-    verdict, incumbent = rule.judge(scored(1, 2.42, SHORT + "D = 4\n"), incumbent)
+    verdict, incumbent = rule.judge(scored(1, 2.42, SHORT + "D = 4\n"), incumbent, NOISE)
     due = rule.due()
     assert not verdict.kept and (due.source, due.replicate) == (LONG, 1)
-    verdict, incumbent = rule.judge(scored(2, 2.5, LONG, 1), incumbent)
+    verdict, incumbent = rule.judge(scored(2, 2.5, LONG, 1), incumbent, NOISE)
     assert not verdict.kept and incumbent.scores == {0: 2.5, 1: 2.5} and rule.due().source == SHORT + "D = 4\n"
-    verdict, after = rule.judge(scored(3, second, SHORT + "D = 4\n", 1), incumbent)
+    verdict, after = rule.judge(scored(3, second, SHORT + "D = 4\n", 1), incumbent, NOISE)
     assert verdict.kept == kept and rule.due() is None
     assert after.trial == (1 if kept else 0)
 
 
 def test_a_claim_whose_replicate_fails_is_dropped():
-    rule = Replicate(None, 2.0)
+    rule = Replicate(2.0)
     incumbent = Program(0, LONG, {0: 2.5, 1: 2.5})
-    rule.judge(scored(1, 2.4, SHORT), incumbent)
+    rule.judge(scored(1, 2.4, SHORT), incumbent, NOISE)
     assert rule.due().replicate == 1
     rule.failed(failed(2, SHORT, 1), incumbent)
     assert rule.due() is None
 
 
 def test_claims_are_settled_one_after_the_other_whatever_finished_first():
-    rule, incumbent = Replicate(None, 0.0), Program(0, LONG, {0: 2.5})
+    rule, incumbent = Replicate(0.0), Program(0, LONG, {0: 2.5})
     texts = {number: SHORT + f"D = {number}\n" for number in (1, 2, 3)}
     for number, score in ((2, 2.3), (1, 2.4), (3, 2.45)):  # three claims; nothing of them is trained again yet
-        verdict, incumbent = rule.judge(scored(number, score, texts[number]), incumbent)
+        verdict, incumbent = rule.judge(scored(number, score, texts[number]), incumbent, NOISE)
         assert not verdict.kept
     assert [rule.due().source, rule.due().source] == [LONG, texts[2]] and rule.due() is None
-    verdict, incumbent = rule.judge(scored(5, 2.32, texts[2], 1), incumbent)  # its own run ends before the incumbent's
+    verdict, incumbent = rule.judge(
+        scored(5, 2.32, texts[2], 1), incumbent, NOISE
+    )  # its own run ends before the incumbent's
     assert not verdict.kept and rule.due() is None
-    verdict, incumbent = rule.judge(scored(4, 2.5, LONG, 1), incumbent)
+    verdict, incumbent = rule.judge(scored(4, 2.5, LONG, 1), incumbent, NOISE)
     assert verdict.kept and incumbent.trial == 2
     assert rule.due() is None  # the other claims are worse than the new incumbent
 
 
 def test_of_a_claim_that_was_dropped_a_late_run_changes_nothing():
-    rule, incumbent = Replicate(None, 0.0), Program(0, LONG, {0: 2.5})
-    rule.judge(scored(1, 2.4, SHORT), incumbent)
-    rule.judge(scored(2, 2.45, SHORT + "D = 2\n"), incumbent)
+    rule, incumbent = Replicate(0.0), Program(0, LONG, {0: 2.5})
+    rule.judge(scored(1, 2.4, SHORT), incumbent, NOISE)
+    rule.judge(scored(2, 2.45, SHORT + "D = 2\n"), incumbent, NOISE)
     assert (rule.due(), rule.due()) != (None, None)
     rule.failed(failed(3, LONG, 1), incumbent)
     assert [(due.source, due.replicate) for due in (rule.due(), rule.due())] == [(LONG, 2), (SHORT + "D = 2\n", 2)]
-    verdict, same = rule.judge(scored(4, 2.0, SHORT, 1), incumbent)
+    verdict, same = rule.judge(scored(4, 2.0, SHORT, 1), incumbent, NOISE)
     assert not verdict.kept and "dropped" in verdict.reason and same is incumbent and incumbent.scores == {0: 2.5}
+
+
+def test_a_margin_is_of_differences_on_equal_seeds_once_three_pairs_show_their_noise():
+    """-0.08 on two equal seeds is no luck where pairs differ by 0.01, whatever single scores do."""
+    rule, incumbent, floor = Replicate(2.0), Program(0, LONG, {0: 2.5}), NoiseFloor(2.5, sd=0.06, trials=12)
+    verdicts = []
+    for claim in range(4):
+        text = LONG + f"D = {claim}\n"
+        rule.judge(scored(3 * claim + 1, 2.42, text), incumbent, floor)
+        while (due := rule.due()) is not None:
+            score = 2.55 if due.source == LONG else 2.46
+            verdict, incumbent = rule.judge(scored(9, score, due.source, 1), incumbent, floor)
+        verdicts.append(verdict)
+        if verdict.kept:
+            break
+    assert [verdict.kept for verdict in verdicts] == [False, False, True]
+    assert "0.0850 better than trial 0, margin 0.1200 = 2 sd" in verdicts[0].reason and "unequal seeds" in verdicts[0].reason
+    assert "margin 0.0100 = 2 sd" in verdicts[2].reason and "paired by seed, from 3 repeated pairs" in verdicts[2].reason
 
 
 class Unaudited(SyntheticRunner):
@@ -782,7 +803,7 @@ def test_settings_that_make_no_sense_are_refused(configure, stock, tmp_path, mon
         (["llm=replay"], "llm.record"),
     ):
         with pytest.raises(UserError, match=said):
-            make_strategy(configure("task=smoke", "strategy=agent", *overrides), stock, None, tmp_path)
+            make_strategy(configure("task=smoke", "strategy=agent", *overrides), stock, tmp_path)
     for overrides, said in (
         (["llm.patience_minutes=long"], "llm.patience_minutes=long: must be a number"),
         (["llm.price.input=cheap"], "llm.price.input"),

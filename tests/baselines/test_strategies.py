@@ -41,7 +41,7 @@ def from_yaml(overrides, task, seed):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = load(compose("config", overrides=["task=cpu", *overrides]))
     settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}
-    return build(settings, task=task, seed=seed, noise_floor=None)
+    return build(settings, task=task, seed=seed)
 
 
 def subject(case):
@@ -62,7 +62,7 @@ class Careless:
     def __init__(self, task, seed, broken):
         self.stock, self.seed, self.broken = task.stock, seed, broken
 
-    def ask(self, history, pending):
+    def ask(self, history, pending, noise_floor):
         number = len(history) + len(pending)
         generator = random if self.broken == "shared generator" else random.Random(f"{self.seed} {number}")
         rate = 0.01 + 0.001 * number + 1e-4 * generator.random()
@@ -113,31 +113,40 @@ def test_the_samplers_differ(tmp_path):
     assert len(set(map(repr, answers.values()))) == len(SAMPLERS)
 
 
-@pytest.mark.parametrize("failure", ["worst", "ignore"])
+def optuna_trials(folder, fails, trials, *overrides):
+    """What a sampler was told, and the trials of ours."""
+    made = []
+
+    def make(task, seed):
+        made.append(from_yaml(("strategy=optuna", *overrides), task, seed))
+        return made[0]
+
+    ours = Subject(make).study(folder, runner=FailsOn(fails=lambda number: number in fails), trials=trials)
+    return made[0].study.get_trials(deepcopy=False)[:trials], ours
+
+
+@pytest.mark.parametrize("failure", ["constraint", "worst", "ignore"])
 def test_what_a_sampler_is_told_of_a_failure_is_a_setting(tmp_path, failure):
-    made = []
-
-    def make(task, seed):
-        made.append(from_yaml(("strategy=optuna", f"strategy.failure={failure}"), task, seed))
-        return made[0]
-
-    trials = Subject(make).study(tmp_path, runner=FailsOn(fails=lambda number: number == 3), trials=6)
-    told = [trial.value for trial in made[0].study.get_trials(deepcopy=False)[:6]]
-    scores = [trial.val_bpb for trial in trials]
-    assert told[:3] + told[4:] == scores[:3] + scores[4:]
-    assert told[3] == (max(scores[:3]) if failure == "worst" else None)
+    told, ours = optuna_trials(tmp_path, [3], 6, f"strategy.failure={failure}")
+    scores = [trial.val_bpb for trial in ours]
+    assert [trial.value for trial in told] == [*scores[:3], None if failure == "ignore" else max(scores[:3]), *scores[4:]]
+    assert [any(value > 0 for value in trial.constraints.values()) for trial in told] == [
+        failure == "constraint" and score is None for score in scores
+    ]
 
 
-def test_before_a_second_score_a_failure_is_not_told_as_the_stocks_score(tmp_path):
-    made = []
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_failure_is_never_told_to_be_as_good_as_the_stock(tmp_path, sampler):
+    told, ours = optuna_trials(tmp_path, [1, 2, 4], 6, f"sampler={sampler}")
+    for trial in (told[number] for number in (1, 2, 4)):
+        assert trial.value is None or trial.value > ours[0].val_bpb or any(value > 0 for value in trial.constraints.values())
 
-    def make(task, seed):
-        made.append(from_yaml(("strategy=optuna",), task, seed))
-        return made[0]
 
-    Subject(make).study(tmp_path, runner=FailsOn(fails=lambda number: number in (1, 3)), trials=4)
-    told = [trial.value for trial in made[0].study.get_trials(deepcopy=False)[:4]]
-    assert told[1] is None and told[3] == max(told[0], told[2])
+def test_a_sampler_that_can_begin_at_a_point_begins_at_the_stock(tmp_path):
+    told, _ = optuna_trials(tmp_path, [], 6, "sampler=cmaes", "sampler.build.sigma0=1e-6")
+    for name, value in told[0].params.items():
+        if not isinstance(value, str):  # it does not sample choices
+            assert [trial.params[name] for trial in told[1:]] == pytest.approx([value] * 5, rel=1e-3, abs=1e-3)
 
 
 def small_space(sampler, task, seed):
@@ -147,7 +156,7 @@ def small_space(sampler, task, seed):
         "MATRIX_LR": DimensionConfig("choice", values=[values["MATRIX_LR"], 0.5, 0.6]),
         "ADAM_BETA1": DimensionConfig("choice", values=[values["ADAM_BETA1"], 0.95]),
     }
-    return OptunaSearch(task, seed, None, space, {"_target_": f"optuna.samplers.{sampler}"}, "worst")
+    return OptunaSearch(task, seed, space, {"_target_": f"optuna.samplers.{sampler}"}, "worst")
 
 
 @pytest.mark.parametrize("sampler", ["TPESampler", "RandomSampler"])

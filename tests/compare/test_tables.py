@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from mlflow import MlflowClient
 from search import plan
 from search.compare.analyse.analysis import analyse, to_json
 from search.compare.analyse.curves import medians, study_curve
+from search.compare.analyse.importance import importance
 from search.compare.analyse.studies import reliability_of
 from search.compare.read.reader import read_experiment
 from search.compare.read.tables import StudyTable
@@ -43,6 +45,25 @@ def study_of(scores, hours, anchors=(), usd=None) -> StudyTable:
         for number, (score, hour) in enumerate(zip(scores, hours, strict=True))
     ]
     return replace(study, rows=tuple(rows))
+
+
+def test_the_constant_that_decides_is_the_most_important_one():
+    study, draw = study_of([2.0] * 40, [1.0] * 40), random.Random(0)
+    drawn = [{"A": draw.uniform(0.1, 1.0), "B": 2 ** draw.randint(4, 8), "C": draw.choice("XY")} for _ in study.rows]
+    rows = [
+        replace(row, constants=constants, constants_before={"A": 0.5, "B": 16, "C": "X"}, val_bpb=2.0 + constants["A"])
+        for row, constants in zip(study.rows, drawn, strict=True)
+    ]
+    space = {
+        "A": {"kind": "float", "low": 0.1, "high": 1.0, "log": True},
+        "B": {"kind": "power_of_two", "low": 16, "high": 256},
+        "C": {"kind": "choice", "values": ["X", "Y"]},
+    }
+    header = {"config": {"strategy": {"space": space}}}
+    shares = importance(replace(study, header=header, rows=tuple(rows)))
+    assert next(iter(shares)) == "A" and shares["A"] > 0.6 and sum(shares.values()) == pytest.approx(1)
+    assert not importance(replace(study, header=header, rows=tuple(rows[:24])))  # too few
+    assert not importance(replace(study, header={"config": {"strategy": {}}}, rows=tuple(rows)))  # no tuner
 
 
 # ---- curves ----

@@ -27,7 +27,7 @@ class Listed:
         self.answers = list(answers)
         self.asked, self.told = [], []
 
-    def ask(self, history, pending):
+    def ask(self, history, pending, noise_floor):
         self.asked.append(([trial.number for trial in history], sorted(pending)))
         return self.answers[len(self.asked) - 1] if len(self.asked) <= len(self.answers) else Done("the list is empty")
 
@@ -162,9 +162,9 @@ def test_anchors_are_due_by_the_order_of_asking_and_one_at_a_time(begin):
 
 def test_a_stop_finishes_what_runs_and_begins_nothing(tmp_path):
     class Stops(Listed):
-        def ask(self, history, pending):
+        def ask(self, history, pending, noise_floor):
             self.stop = len(pending) == 1
-            return super().ask(history, pending)
+            return super().ask(history, pending, noise_floor)
 
     def run(strategy, runner, stop):
         with Journal(tmp_path, print) as journal:
@@ -183,10 +183,10 @@ def test_a_stop_finishes_what_runs_and_begins_nothing(tmp_path):
 @pytest.mark.parametrize("error", [UserError("no reply"), KeyboardInterrupt()], ids=["patience", "stop"])
 def test_what_runs_is_finished_before_a_strategy_that_gives_up_ends_the_study(begin, error):
     class GivesUp(Listed):
-        def ask(self, history, pending):
+        def ask(self, history, pending, noise_floor):
             if len(pending) == 2:
                 raise error
-            return super().ask(history, pending)
+            return super().ask(history, pending, noise_floor)
 
     study = begin(GivesUp(*rates(0.2, 0.3, 0.4)), parallel=3)
     with pytest.raises(type(error)):

@@ -7,7 +7,8 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,10 @@ from search.runner.stock import stock_of
 from search.study import identity
 from search.study.code import accepted
 from search.study.complete import complete
-from search.study.contract import Done, TaskFacts
+from search.study.contract import Done, NoiseFloor, TaskFacts
 from search.study.identity import Opening, open_study
 from search.study.journal import FILE, Journal
-from search.study.noise_floor import control_noise
+from search.study.noise_floor import control_scores, noise_of
 from search.study.seeds import CONFIRMATION, confirmation_seed, training_seed
 from search.study.trial import Candidate, LossPoint, Origin, Outcome, Status, Trial, Unusable, Verdict
 from search.testing.synthetic import Dies, DiesAt, FailsOn, Nowhere, OneByOne, Silent, SyntheticRunner, run_study
@@ -41,7 +42,7 @@ class Scripted:
         self.verdicts = verdicts or {}
         self.told: list[Trial] = []
 
-    def ask(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Candidate | Unusable | Done:
+    def ask(self, history, pending, noise_floor) -> Candidate | Unusable | Done:
         return self.answers[len(self.told) - 1]
 
     def tell(self, trial: Trial) -> Verdict | None:
@@ -98,7 +99,7 @@ def test_a_duplicate_is_answered_from_the_record_and_costs_nothing(tmp_path):
 
 def test_nothing_but_duplicates_ends_a_study_as_an_exhausted_space(tmp_path):
     class Stubborn(Scripted):
-        def ask(self, history, pending):
+        def ask(self, history, pending, noise_floor):
             return self.answers[len(self.told) % 2]
 
     runner = SyntheticRunner()
@@ -143,7 +144,7 @@ def test_verdicts_are_the_strategys_or_else_by_best_score(tmp_path):
 
 
 def test_anchors_are_the_stock_again_and_win_nothing(tmp_path):
-    strategy = Seeds(FACTS, 0, None)
+    strategy = Seeds(FACTS, 0)
     runner = SyntheticRunner()
     _, trials = run_study(tmp_path, strategy, runner, STOCK, 7, anchor_every=3)
     assert [trial.origin for trial in trials] == [
@@ -162,7 +163,7 @@ def test_training_hours_end_a_study_and_failures_cost_what_they_used(tmp_path):
     with Journal(tmp_path, print) as journal:
         runner = FailsOn(fails=lambda number: number % 2 == 1)  # 1 s a success, 0.5 s a failure
         budget = Budget(StudyConfig(train_hours=6.0 / 3600))
-        study = Study(Seeds(FACTS, 0, None), journal, budget, STOCK, 0, 0.0)
+        study = Study(Seeds(FACTS, 0), journal, budget, STOCK, 0, 0.0)
         reason = drive(study, OneByOne(runner), Silent(), Nowhere())
     assert "training hours" in reason and len(study.history) == 8
 
@@ -185,7 +186,7 @@ def test_crashes_in_a_row_bring_an_anchor_and_two_failed_anchors_end_the_study(t
 
 def test_a_single_failed_anchor_is_tried_again_and_survived(tmp_path):
     runner = FailsOn(fails=lambda number: number == 3)
-    _, trials = run_study(tmp_path, Seeds(FACTS, 0, None), runner, STOCK, 6, anchor_every=3)
+    _, trials = run_study(tmp_path, Seeds(FACTS, 0), runner, STOCK, 6, anchor_every=3)
     anchors = [trial.status for trial in trials if trial.origin is Origin.ANCHOR]
     assert anchors[0] is not Status.COMPLETED and anchors[1] is Status.COMPLETED
 
@@ -208,12 +209,12 @@ def test_an_error_of_the_system_in_a_trial_is_told_as_what_it_is(tmp_path, error
             raise error
 
     with pytest.raises(UserError, match=said):
-        run_study(tmp_path, Seeds(FACTS, 0, None), Breaks(), STOCK, 3)
+        run_study(tmp_path, Seeds(FACTS, 0), Breaks(), STOCK, 3)
 
 
 def test_a_stock_that_fails_ends_the_study_with_its_log(tmp_path):
     with pytest.raises(UserError, match=r"stock itself ended crashed: injected .*0000\.train\.txt"):
-        run_study(tmp_path, Seeds(FACTS, 0, None), FailsOn(fails=lambda number: True), STOCK, 3)
+        run_study(tmp_path, Seeds(FACTS, 0), FailsOn(fails=lambda number: True), STOCK, 3)
     assert [line["kind"] for line in lines(tmp_path)] == ["asked", "started", "told"]
 
 
@@ -226,8 +227,8 @@ def test_the_runner_learns_what_is_to_beat(tmp_path):
 
 @pytest.mark.parametrize("keep", [1, 10, 40])
 def test_a_torn_last_line_is_dropped_and_its_trial_runs_again(tmp_path, keep):
-    whole = run_study(tmp_path / "whole", Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 4)[1]
-    run_study(tmp_path / "torn", Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 3)
+    whole = run_study(tmp_path / "whole", Seeds(FACTS, 0), SyntheticRunner(), STOCK, 4)[1]
+    run_study(tmp_path / "torn", Seeds(FACTS, 0), SyntheticRunner(), STOCK, 3)
     journal = tmp_path / "torn" / FILE
     text = journal.read_bytes()
     last = text[: text.rindex(b'{"kind": "told"')]
@@ -236,12 +237,12 @@ def test_a_torn_last_line_is_dropped_and_its_trial_runs_again(tmp_path, keep):
     Journal(tmp_path / "torn", said.append).__exit__(None, None, None)
     assert "torn last line" in said[0]
     runner = SyntheticRunner()
-    resumed = run_study(tmp_path / "torn", Seeds(FACTS, 0, None), runner, STOCK, 4)[1]
+    resumed = run_study(tmp_path / "torn", Seeds(FACTS, 0), runner, STOCK, 4)[1]
     assert resumed == whole and len(runner.requests) == 2
 
 
 def test_a_damaged_line_in_the_middle_is_refused(tmp_path):
-    run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 3)
+    run_study(tmp_path, Seeds(FACTS, 0), SyntheticRunner(), STOCK, 3)
     journal = tmp_path / FILE
     text = journal.read_text().splitlines(keepends=True)
     text[2] = text[2][:20] + "\n"
@@ -264,9 +265,9 @@ def test_an_interrupted_trial_is_noted_and_runs_again(tmp_path):
             return super().run(request, observe)
 
     with pytest.raises(KeyboardInterrupt):
-        run_study(tmp_path, Seeds(FACTS, 0, None), Interrupted(), STOCK, 4)
+        run_study(tmp_path, Seeds(FACTS, 0), Interrupted(), STOCK, 4)
     assert lines(tmp_path)[-1]["kind"] == "interrupted"
-    _, trials = run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 4)
+    _, trials = run_study(tmp_path, Seeds(FACTS, 0), SyntheticRunner(), STOCK, 4)
     assert [trial.candidate.replicate for trial in trials] == [0, 1, 2, 3]
 
 
@@ -287,7 +288,7 @@ with Journal(folder, print) as journal:
 
 
 def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path):
-    run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 3)
+    run_study(tmp_path, Seeds(FACTS, 0), SyntheticRunner(), STOCK, 3)
     before = (tmp_path / FILE).read_bytes()
     done = subprocess.run([sys.executable, "-c", FILL, str(tmp_path)], capture_output=True, text=True, check=True)
     assert "refused:" in done.stdout and "free space" in done.stdout
@@ -362,15 +363,32 @@ def test_the_noise_floor_is_the_controls_and_of_the_same_task_only(tmp_path):
             strategy = {"role": "control" if name == "seeds" else "baseline"}
             journal.append("study", task_fingerprint="this", stock="one", config={"strategy": strategy})
         run_study_after_header(folder, seed)
-    floor = control_noise(tmp_path, "this", "one")
-    assert floor is not None and floor.trials == 8 and floor.sd > 0
-    assert control_noise(tmp_path, "another", "one") is None
-    assert control_noise(tmp_path, "this", "two") is None
-    assert control_noise(tmp_path / "nothing", "this", "one") is None
+    scores = control_scores(tmp_path, "this", "one")
+    floor = noise_of(scores)
+    assert len(scores) == 8 and floor is not None and floor.trials == 8 and floor.sd > 0
+    assert noise_of(scores[:4]) is None  # of so few it can be wrong by a factor of ten
+    assert control_scores(tmp_path, "another", "one") == []
+    assert control_scores(tmp_path, "this", "two") == []
+    assert control_scores(tmp_path / "nothing", "this", "one") == []
+
+
+def test_a_noise_floor_that_grows_is_shown_again_as_it_was(tmp_path):
+    class Notes(Scripted):
+        def ask(self, history, pending, noise_floor):
+            return candidate(0.2 + (0 if noise_floor is None else noise_floor.trials), note=f"{noise_floor}")
+
+    floors = (None if trials < 5 else NoiseFloor(2.0, 0.01, trials) for trials in range(3, 99))
+    run = partial(run_study, tmp_path, stock=STOCK, noise_floor=lambda: next(floors))
+    _, trials = run(Notes([]), SyntheticRunner(), trials=5)
+    asked = [line["noise_floor"] for line in lines(tmp_path) if line["kind"] == "asked"]
+    assert [floor and floor["trials"] for floor in asked] == [None, None, 5, 6, 7]
+    runner = SyntheticRunner()
+    assert run(Notes([]), runner, trials=6)[1][:5] == trials and len(runner.requests) == 1
+    assert runner.requests[0].beat == pytest.approx(min(trial.val_bpb for trial in trials) + 0.04)
 
 
 def run_study_after_header(folder, seed):
-    return run_study(folder, Seeds(FACTS, seed, None), SyntheticRunner(), STOCK, 4, seed, anchor_every=2)
+    return run_study(folder, Seeds(FACTS, seed), SyntheticRunner(), STOCK, 4, seed, anchor_every=2)
 
 
 def without(line, *names):
@@ -398,7 +416,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize(("damage", "at"), DAMAGE.values(), ids=DAMAGE)
 def test_a_line_that_does_not_follow_is_named_with_what_is_lost_and_the_remedy(tmp_path, damage, at):
-    run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 3)
+    run_study(tmp_path, Seeds(FACTS, 0), SyntheticRunner(), STOCK, 3)
     (tmp_path / FILE).write_text("".join(json.dumps(line) + "\n" for line in damage(lines(tmp_path))))
     with pytest.raises(UserError) as refused:
         Journal(tmp_path, print)
@@ -406,13 +424,13 @@ def test_a_line_that_does_not_follow_is_named_with_what_is_lost_and_the_remedy(t
     assert f"{tmp_path / FILE}: line {at} is damaged" in told and told.count("\n") == 1 and "experiment=" in told
     cut = "".join(json.dumps(line) + "\n" for line in damage(lines(tmp_path))[: at - 1])
     (tmp_path / FILE).write_text(cut)
-    _, trials = run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 3)  # the remedy helps
+    _, trials = run_study(tmp_path, Seeds(FACTS, 0), SyntheticRunner(), STOCK, 3)  # the remedy helps
     assert len(trials) == 3
 
 
 @pytest.mark.parametrize("version", [None, 999])
 def test_a_journal_of_another_version_is_named_as_that(tmp_path, version):
-    run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 1)
+    run_study(tmp_path, Seeds(FACTS, 0), SyntheticRunner(), STOCK, 1)
     first, *rest = lines(tmp_path)
     first = without(first, "version") if version is None else {**first, "version": version}
     (tmp_path / FILE).write_text("".join(json.dumps(line) + "\n" for line in [first, *rest]))
@@ -423,7 +441,7 @@ def test_a_journal_of_another_version_is_named_as_that(tmp_path, version):
 
 @pytest.mark.parametrize("contents", [b"", b"LR = 0.2\n", b"\xff\xfe"])
 def test_a_program_that_was_changed_on_disk_is_never_taken_for_the_one_that_was_trained(tmp_path, contents):
-    run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 2)
+    run_study(tmp_path, Seeds(FACTS, 0), SyntheticRunner(), STOCK, 2)
     (kept,) = (tmp_path / "sources").iterdir()
     kept.write_bytes(contents)
     with pytest.raises(UserError, match=r"was changed since(.|\n)*train\.py") as refused:
@@ -463,5 +481,5 @@ def test_another_sandbox_names_the_remedy_and_a_complete_study_is_complete_in_an
     begin_in("landlock")
     with pytest.raises(UserError, match=r"=landlock, and now it is bubblewrap\.\nGo back to sandbox=landlock"):
         begin_in("bubblewrap")
-    run_study(tmp_path, Seeds(FACTS, 0, None), SyntheticRunner(), STOCK, 2)
+    run_study(tmp_path, Seeds(FACTS, 0), SyntheticRunner(), STOCK, 2)
     assert begin_in("bubblewrap") == "all 2 trials are done"

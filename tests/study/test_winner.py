@@ -29,7 +29,7 @@ class Row:
 @pytest.mark.parametrize("fails", [lambda number: False, lambda number: number % 3 == 2])
 def test_where_the_strategy_does_not_judge_it_is_the_best_score(tmp_path, fails):
     task = TaskFacts("test", "LR = 0.1\n", "cpu", 1, 8, 300, "1 second", "none", tmp_path)
-    run_study(tmp_path, Seeds(task, 0, None), FailsOn(fails=fails), task.stock, 20, anchor_every=4)
+    run_study(tmp_path, Seeds(task, 0), FailsOn(fails=fails), task.stock, 20, anchor_every=4)
     with Journal(tmp_path, print) as journal:
         entries = journal.entries
     own = [entry for entry in entries if entry.origin is not Origin.ANCHOR]

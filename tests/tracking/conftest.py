@@ -50,7 +50,7 @@ class Publish:
                 patch.setattr(publisher_module, "connect", lambda uri: self.client(store.connect(uri)))
                 publisher = MlflowPublisher(config.tracking.uri, journal, self.said.append)
             self.opened()
-            strategy = strategy or make_strategy(config, stock.text, None, self.folder)
+            strategy = strategy or make_strategy(config, stock.text, self.folder)
             runner = runner or FailsOn(fails=lambda number: number == 2)
             budget = Budget(config.study)
             study = Study(strategy, journal, budget, stock.text, 0, 0.0, parallel=several.parallel)

@@ -44,7 +44,7 @@ class Proposes:
 
     texts: list
 
-    def ask(self, history, pending):
+    def ask(self, history, pending, noise_floor):
         number = len(history) + len(pending) - 1
         return Candidate(self.texts[number], parent=0) if number < len(self.texts) else Done("no more")
 

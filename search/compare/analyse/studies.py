@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from search.compare.analyse.importance import importance
 from search.compare.analyse.quantity import Evidence, winner_of_record
 from search.compare.read.tables import Experiment, Planned, Scalar, StudyTable, TrialRow
 from search.config.messages import UserError
@@ -37,7 +38,7 @@ class StudyFacts:
     """One study. `trials` count against the budget (anchors do not); `completed` of them have a score, audited or not: they
     are what luck has drawn from. `winner`: its number; `search_score`: its val_bpb. `luck`: the 5 and 95 % ends of the best
     of as many draws of the stock; None without a control or beyond its band. `edits` lead from the stock to the winner.
-    `better_since`: the number of a later winner than the one that was confirmed."""
+    `better_since`: the number of a later winner than the one that was confirmed. `importance`: of a tuner's constants."""
 
     study: str
     strategy: str
@@ -53,6 +54,7 @@ class StudyFacts:
     edits: tuple[Edit, ...]
     confirmed: bool
     better_since: int | None
+    importance: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def study_facts(study: StudyTable, evidence: Evidence) -> StudyFacts:
         edits=() if winner is None else _edits(study, winner),
         confirmed=planned is not None,
         better_since=_better_since(study, planned),
+        importance=importance(study),
     )
 
 

@@ -18,7 +18,7 @@ from search.compare.show.words import used_in
 from search.page import text
 from search.page.canvas import Picture
 from search.page.markdown import Raw, templates
-from search.page.numbers import duration, p_value, plural, studies
+from search.page.numbers import duration, p_value, percent, plural, studies
 
 PARTS = (Name.CLAIMED, Name.GAIN, Name.LUCK, Name.OVERFITTING, Name.TUNING, Name.CODE)
 LONGEST_DIFF = 300  # lines
@@ -46,6 +46,7 @@ def markdown_of(experiment: Experiment, view: View, cautions: Sequence[str], pic
         contrasts=[*everywhere(Scope.CLAIM), *everywhere(Scope.STRATEGIES), *view.programs()],
         commands=dict.fromkeys(missing.command for missing in analysis.missing if missing.command is not None),
         winners=[view.facts[s.identity] for s in experiment.studies if not s.is_control and view.facts[s.identity].winner],
+        tuned=[study for study in analysis.studies if study.importance],
         changes={study.identity: _change(study, view) for study in experiment.studies},
     )
     words = "\n".join(f"- **{word}**: {meaning}" for word, meaning in used_in(written).items())
@@ -64,6 +65,7 @@ def _templates(view: View) -> Template:
         studies=studies,
         duration=duration,
         counts=lambda counts: _list(f"{text.short(name)}: {count}" for name, count in sorted(counts.items())),
+        shares=lambda shares: _list(f"{text.short(name)} {percent(share)}" for name, share in list(shares.items())[:5]),
         speeds=lambda speeds: _list(f"{view.name(name)} {ratio:.3f} x" for name, ratio in speeds),
         constant=_constant,
         changed=lambda kind: {"both": "constants and code", None: "what is not on record"}.get(kind, kind),

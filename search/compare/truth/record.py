@@ -35,7 +35,6 @@ def header(label: str, name: str, search_seed: int, trials: int) -> Json:
         "sandbox": "bubblewrap",
         "machine": "simulated",
         "environment": {"python": "3.11"},
-        "noise_floor": None,
         "time": 0.0,
         "id": f"{label}{search_seed}",
     }

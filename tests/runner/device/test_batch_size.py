@@ -94,7 +94,7 @@ def test_a_study_says_what_it_was_fitted_to_and_why_it_does_not_go_on_elsewhere(
 
         nvidia(f"{SMALL}, 24564, NVIDIA GeForce RTX 4090\n")
         header = begin()
-        assert "\nDEVICE_BATCH_SIZE=32, fitted to 24 GB of GPU memory\n" in greeting(config, tmp_path, header)
+        assert "\nDEVICE_BATCH_SIZE=32, fitted to 24 GB of GPU memory\n" in greeting(config, tmp_path, header, [])
         nvidia(f"{SMALL}, 23034, NVIDIA L4\n")  # the same batch
         assert begin() == header
         nvidia(TWO_CARDS.partition("\n")[0] + "\n")
@@ -109,10 +109,10 @@ def test_tuning_on_a_small_card_needs_another_space_and_says_so(configure, nvidi
     nvidia(f"{SMALL}, 8192, NVIDIA GeForce RTX 3050\n")
     config = configure("task=gpu", "strategy=optuna")
     with pytest.raises(UserError, match=r"space.DEVICE_BATCH_SIZE: does not hold the stock's own value 8"):
-        make_strategy(config, stock_of(config).text, None, tmp_path)
+        make_strategy(config, stock_of(config).text, tmp_path)
     for change in ("~space.DEVICE_BATCH_SIZE", "space.DEVICE_BATCH_SIZE.low=2"):
         config = configure("task=gpu", "strategy=optuna", change)
-        assert make_strategy(config, stock_of(config).text, None, tmp_path).stock == stock_of(config).text
+        assert make_strategy(config, stock_of(config).text, tmp_path).stock == stock_of(config).text
 
 
 def test_the_documents_table_of_batches_is_what_the_rule_gives(configure):

@@ -1,0 +1,1 @@
+"""A bench for samplers: `python -m tests.samplers`, on a surrogate that was fitted to real training runs."""

@@ -1,0 +1,113 @@
+"""Every sampler in conf/sampler on the surrogate: `python -m tests.samplers [seeds] [trials] [sampler ...]`.
+
+Prints a table in Markdown: the best program after 10, 30 and 100 trials, the share of failures, and what an ask costs. The
+best is chosen by scores with noise, as a study does, and shown without it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import optuna
+from hydra import compose, initialize_config_dir
+
+from baselines.optuna import OptunaSearch
+from search.config.places import CONF
+from search.config.schema import Config, build
+from search.config.validate import load
+from search.runner.stock import stock_of
+from search.strategy import Candidate, Origin, Outcome, Status, TaskFacts, Trial, source
+from tests.samplers.surrogate import Surrogate
+
+MOMENTS = (10, 30, 100)  # trials
+HISTORY = (100, 1000)  # trials that are told before an ask is timed
+
+
+def main(arguments: Sequence[str]) -> None:
+    seeds, trials = int(arguments[0]) if arguments else 20, int(arguments[1]) if len(arguments) > 1 else max(MOMENTS)
+    names = arguments[2:] or sorted(path.stem for path in (CONF / "sampler").glob("*.yaml"))
+    config = _config()
+    stock = source.constants(stock_of(config).text)
+    surrogate = Surrogate(config.space, {name: stock[name] for name in config.space})
+    print(f"variance explained {surrogate.explained:.2f}, noise {surrogate.noise:.3f} nats, {seeds} search seeds\n")
+    moments = [moment for moment in MOMENTS if moment <= trials]
+    titles = [f"best at {moment}" for moment in moments] + ["failures"] + [f"ask at {told:,}" for told in HISTORY]
+    print("\n".join(["| sampler | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]))
+    for name in names:
+        runs = [study(surrogate, _config(f"sampler={name}"), seed, trials) for seed in range(seeds)]
+        best = np.array([[best_at(run, moment) for moment in moments] for run in runs])
+        failed = np.mean([[scored is None for scored in run] for run in runs])
+        cells = [f"{mean:.3f} +- {sd:.3f}" for mean, sd in zip(best.mean(axis=0), best.std(axis=0, ddof=1), strict=True)]
+        asks = [f"{seconds:.3g} s" for seconds in ask_seconds(_config(f"sampler={name}"))]
+        print(f"| {name} | " + " | ".join([*cells, f"{failed:.0%}", *asks]) + " |", flush=True)
+
+
+def study(surrogate: Surrogate, config: Config, seed: int, trials: int) -> list[tuple[float, float] | None]:
+    """Score and truth of each trial of a study; None for failures."""
+    strategy, run = _strategy(config, seed), []
+    history: list[Trial] = []
+    for number in range(trials):
+        candidate = strategy.ask(history, {}, None) if number else Candidate(strategy.stock)
+        values = source.constants(candidate.source)
+        run.append(surrogate.score({name: values[name] for name in surrogate.space}, seed))
+        outcome = Outcome(Status.OUT_OF_MEMORY, reason="too large")
+        if (scored := run[-1]) is not None:
+            outcome = Outcome(Status.COMPLETED, scored[0])
+        history.append(Trial(number, Origin.STRATEGY if number else Origin.STOCK, candidate, outcome))
+        strategy.tell(history[-1])
+    return run
+
+
+def best_at(run: Sequence[tuple[float, float] | None], trials: int) -> float:
+    """What the best score of the first trials is worth, without noise."""
+    return min(scored for scored in run[:trials] if scored is not None)[1]
+
+
+def ask_seconds(config: Config) -> list[float]:
+    """CPU seconds of an ask after so many trials, drawn at random from the space."""
+    seconds = []
+    for told in HISTORY:
+        strategy, draws = _strategy(config, 0), np.random.default_rng(0)
+        drawn = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+        for _ in range(told):
+            params = drawn.ask(strategy.distributions).params
+            trial = optuna.trial.create_trial(params=params, distributions=strategy.distributions, value=draws.normal())
+            strategy.study.add_trial(trial)
+        strategy.study.ask(strategy.distributions)  # imports, and what is built once
+        began = time.process_time()
+        strategy.study.ask(strategy.distributions)
+        seconds.append(time.process_time() - began)
+    return seconds
+
+
+def _config(*overrides: str) -> Config:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return load(compose("config", overrides=["task=smoke", "space=cpu", "strategy=optuna", *overrides]))
+
+
+def _strategy(config: Config, seed: int) -> OptunaSearch:
+    task = config.task
+    stock = "".join(f"{name} = {value!r}\n" for name, value in source.constants(stock_of(config).text).items())
+    facts = TaskFacts(
+        name=task.name,
+        stock=stock,
+        device=task.device,
+        threads=task.threads,
+        sequence_length=task.sequence_length,
+        vocab_size=task.vocab_size,
+        budget="a token budget",
+        limits="none",
+        folder=Path("nowhere"),
+    )
+    settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}
+    strategy = build(settings, task=facts, seed=seed)
+    assert isinstance(strategy, OptunaSearch)
+    return strategy
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
