@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from search.strategy import Candidate, DimensionConfig, NoiseFloor, TaskFacts, Trial, UserError, source
+from search.strategy import Candidate, DimensionConfig, NoiseFloor, Outcome, Status, TaskFacts, Trial, UserError, source
 
 FAILURES = ("constraint", "worst", "ignore")
 
@@ -26,7 +26,8 @@ class OptunaSearch:
     `space`: the constants to set. `sampler`: a `_target_` node of an Optuna sampler, built with the search seed. `failure`:
     what the sampler is told of a trial without a score, whatever its status. `constraint`: it violates a constraint, and so
     is worse than every trial with a score. `worst`: the worst score so far, for samplers that know no constraints; nothing
-    while the stock's is the worst, for a failure is never told to be as good as the stock. `ignore`: nothing.
+    while the stock's is the worst, for a failure is never told to be as good as the stock. `ignore`: nothing. Optuna has a
+    state of its own for pruned trials.
 
     Resuming asks and tells everything again with a sampler of the same seed: exact for every sampler, stateful ones too.
     """
@@ -68,7 +69,11 @@ class OptunaSearch:
         if score is not None:
             self.scores[trial.number] = score
         if self.failure == "constraint":
-            asked.set_constraint("failed", 1.0 if score is None else -1.0)
+            failed = score is None and trial.status is not Status.PRUNED
+            asked.set_constraint("failed", 1.0 if failed else -1.0)
+        if trial.status is Status.PRUNED:
+            self._tell_pruned(asked, trial.outcome)
+            return
         told = self._in_place_of_a_score() if score is None else score
         self.study.tell(asked, told, state=TrialState.FAIL if told is None else TrialState.COMPLETE)
 
@@ -78,6 +83,12 @@ class OptunaSearch:
         if self.failure == "worst" and worst == self.scores.get(0):
             return None
         return None if self.failure == "ignore" else worst
+
+    def _tell_pruned(self, asked: optuna.Trial, outcome: Outcome) -> None:
+        """As Optuna does: TPE ranks such trials behind the completed ones, by how far they came and their loss."""
+        if outcome.pruned_at is not None and outcome.losses:
+            asked.report(outcome.losses[-1].loss, round(100 * outcome.pruned_at))
+        self.study.tell(asked, state=TrialState.PRUNED)
 
     def _stock_point(self) -> dict[str, Any]:
         """Where the stock lies in the space. Raises UserError where the space names a constant that it lacks, or leaves out

@@ -37,7 +37,7 @@ def prepared(arguments: Sequence[str], schema: type, sweeps: bool) -> list[str]:
     as they are. Raises UserError."""
     _refuse(argument for argument in arguments if not argument.startswith("-"))
     texts = {key for key, hint in known_keys(schema).items() if hint in (str, str | None)}
-    groups = {path.name for path in CONF.iterdir() if path.is_dir()} if schema is Config else set()
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()} if issubclass(schema, Config) else set()
     return [_prepared(argument, texts, groups, sweeps) for argument in arguments]
 
 

@@ -124,6 +124,7 @@ class StudyConfig:
     anchor_every: int | None = None  # trials between two runs of the stock
     parallel: int = 1  # trials at once
     ahead: int = 0  # proposals asked for while as many trials run as may
+    prune: float | None = None  # nats per token above the stock's and the best's loss at which a trial is ended
 
 
 @dataclass

@@ -126,6 +126,8 @@ def _check_study(study: StudyConfig) -> None:
     require(every is None or every > 0, "study.anchor_every", every, "must be above 0, or null for no anchors")
     require(study.parallel > 0, "study.parallel", study.parallel, "must be 1 or more trials at once")
     require(study.ahead in (0, 1), "study.ahead", study.ahead, "must be 0 or 1 proposal asked for in advance")
+    above = study.prune is None or study.prune > 0
+    require(above, "study.prune", study.prune, "must be above 0, in nats per token, or null for no pruning")
 
 
 def _check_space(space: dict[str, DimensionConfig]) -> None:

@@ -108,7 +108,7 @@ def _for_hydra(command: Command[T], arguments: Sequence[str]) -> list[str]:
 def _folder(command: Command[T]) -> str | None:
     """Where Hydra finds the command's YAML. Not in conf/ for a command without groups: there `task=cpu` would choose a file
     of that group, and not be a name."""
-    if command.schema is Config:
+    if issubclass(command.schema, Config):
         return str(CONF)
     keys = OmegaConf.load(CONF / f"{command.name}.yaml")
     ConfigStore.instance().store(name=command.name, node=OmegaConf.merge(LEAVE_NOTHING, keys))

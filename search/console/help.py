@@ -46,7 +46,8 @@ def help_text(name: str) -> str:
     lines = [page.about]
     for group, default, about in GROUP.findall(settings.defaults):
         lines += [f"{group}={default}: {about}. Choices:", *_table(_summaries((CONF / group).glob("*.yaml"))), ""]
-    lines += ["Keys with their defaults (key=value):", "", *(f"  {line}".rstrip() for line in settings.keys.splitlines())]
+    keys = "\n\n".join(dict.fromkeys(part.keys for part in (page, settings) if part.keys))  # its own first
+    lines += ["Keys with their defaults (key=value):", "", *(f"  {line}".rstrip() for line in keys.splitlines())]
     lines += ["", "--cfg job shows every key with the value that it would have."]
     if name == STUDY:
         others = (CONF / f"{command}.yaml" for command in commands())
@@ -61,7 +62,7 @@ def commands() -> list[str]:
 
 def _block(key: str, text: str) -> str:
     """A top-level key with what is indented below it; empty where there is none."""
-    found = re.search(rf"^{key}:\n(?:[ #].*\n|\n)*", text, re.MULTILINE)
+    found = re.search(rf"^{key}:(?: *#.*)?\n(?:[ #].*\n|\n)*", text, re.MULTILINE)
     return found[0] if found else ""
 
 

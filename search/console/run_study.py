@@ -28,6 +28,7 @@ from search.study.contract import FEWEST, NeedsServer, Strategy, TaskFacts
 from search.study.identity import Opening, batch_of, identity, open_study, text_of
 from search.study.journal import ATTACHMENTS, Entry, Journal
 from search.study.noise_floor import control_scores, noise_of
+from search.study.prune import Policy
 from search.study.study import Study
 from search.tracking.publisher import MlflowPublisher
 from search.tracking.store import check_store
@@ -72,7 +73,9 @@ def make_strategy(
         budget=budget_in_words(task.budget),
         limits=f"start-up {task.startup_seconds:g} s, of which what is beyond {startup.factor:g} times the stock's and "
         f"{startup.seconds:g} s comes off the budget, weights {task.weights_gb:g} GB, program {task.source_kb:g} kB, "
-        f"memory {task.memory_gb:g} GB" + ("" if task.vram_gb is None else f", GPU memory {task.vram_gb:g} GB"),
+        f"memory {task.memory_gb:g} GB"
+        + ("" if task.vram_gb is None else f", GPU memory {task.vram_gb:g} GB")
+        + _early_end(config.study.prune),
         folder=folder / ATTACHMENTS,
         begun=begun,
         say=say,
@@ -81,6 +84,12 @@ def make_strategy(
     settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}
     strategy: Strategy = build(settings, task=facts, seed=config.seed)
     return strategy
+
+
+def _early_end(margin: float | None) -> str:
+    if margin is None:
+        return ""
+    return f"; a trial ends early where its reported loss (plain cross-entropy) lies {margin:g} nats above stock and best"
 
 
 def run_study(config: Config, overrides: Sequence[str]) -> None:
@@ -122,6 +131,7 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
                 noise_floor=lambda: noise_of(scores()),
                 parallel=config.study.parallel,
                 ahead=config.study.ahead,
+                prune=None if config.study.prune is None else Policy(config.study.prune, config.task.budget),
             )
             return drive(study, place.start(display.progress, display.say), display, publisher, stop)
 

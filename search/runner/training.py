@@ -20,6 +20,7 @@ from search.runner.process.sandbox import Sandbox
 from search.runner.process.token_files import TokenFiles
 from search.runner.process.watchdog import LimitExceeded, Limits
 from search.runner.training_record import Training, number
+from search.study.prune import Rule
 from search.study.request import Observer, Progress
 from search.study.trial import Status, one_line
 from search.task.protocol import Message, ProtocolError
@@ -48,12 +49,14 @@ def train(
     sandbox: Sandbox,
     observe: Observer,
     stock: Mapping[str, float] | None = None,
+    prune: Rule | None = None,
 ) -> Training:
     """Run the `train.py` that lies in `folder`; on success its weights lie beside it.
 
-    `text`: the tokens' and the offsets' file of the training split. `seed`: the training seed. `stock`: see TrialRequest.
+    `text`: the tokens' and the offsets' file of the training split. `seed`: the training seed. `stock`, `prune`: see
+    TrialRequest.
     """
-    training = Training(Telemetry(device.cores))
+    training = Training(Telemetry(device.cores), prune)
     with ExitStack() as stack:
         # Opened outside of what follows: that the token files cannot be read is not the candidate's fault.
         tokens = text.open()
@@ -183,7 +186,7 @@ def _follow(
 
 
 def _take_loss(message: Message, elapsed: float, task: TaskConfig, training: Training, observe: Observer) -> bool:
-    """Note a reported loss; False where it is no number, which ends the training."""
+    """Note a reported loss; False where it ends the training: where it is no number, or hopeless."""
     loss = message.get("loss")
     if loss is None:
         return True
@@ -191,6 +194,8 @@ def _take_loss(message: Message, elapsed: float, task: TaskConfig, training: Tra
         training.fail(Status.DIVERGED, f"the training loss became {one_line(str(loss))}")
         return False
     training.add_loss(elapsed, loss)
+    if training.failure is not None:
+        return False
     share = elapsed / task.budget.seconds if task.budget.seconds else training.tokens / (task.budget.tokens or 1)
     observe(Progress("train", min(1.0, share), loss, training.tokens, elapsed))
     return True

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from search.runner.device.telemetry import Telemetry
+from search.study.prune import Rule
 from search.study.trial import LossPoint, Outcome, Status, one_line
 from search.task.protocol import FACT_NAME, MOST_FACTS, Message, ProtocolError
 
@@ -23,6 +24,7 @@ class Training:
     """What is known of one training. `failure` is None where weights were handed in, in time."""
 
     telemetry: Telemetry
+    prune: Rule | None = None
     failure: Status | None = None
     reason: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -35,6 +37,7 @@ class Training:
     losses: list[LossPoint] = field(default_factory=list)
     described: Facts = field(default_factory=dict)
     log: str = ""
+    pruned_at: float | None = None
     raised: bool = False  # whether it ended with an error that its log shows
 
     def fail(self, status: Status, reason: str) -> None:
@@ -76,9 +79,14 @@ class Training:
         self.described = described(message, self.described)
 
     def add_loss(self, seconds: float, loss: float) -> None:
+        """Note a loss. Training fails where it is hopeless by the rule of `prune`."""
         self.losses.append(LossPoint(round(seconds, 3), self.tokens, round(loss, 6)))
         if len(self.losses) > 2 * MOST_LOSSES:
             self.losses = self.losses[::2]
+        pruned = None if self.prune is None else self.prune.judge(self.losses)
+        if pruned is not None:
+            self.pruned_at = round(pruned.share, 3)
+            self.fail(Status.PRUNED, pruned.reason)
 
 
 def _last_line(log: str) -> str:

@@ -146,6 +146,7 @@ class TrialRunner:
             self.sandbox,
             observe,
             request.stock,
+            request.prune,
         )
         probes.take("probe_after")
         self._write_logs(request, training, probes)

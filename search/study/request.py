@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.study.prune import Rule
+
 
 @dataclass(frozen=True)
 class TrialRequest:
@@ -13,7 +15,7 @@ class TrialRequest:
 
     `is_stock`: its claims become the reference that later challenges are drawn by. `audit_anyway`: challenge it even
     where it cannot win. `logs`: where its output goes, without a suffix. `stock`: what the study's stock spent beside the
-    budget, by the names of `Outcome.spent`; None where it has not run.
+    budget, by the names of `Outcome.spent`; None where it has not run. `prune`: what ends it early, where anything does.
     """
 
     source: str
@@ -23,6 +25,7 @@ class TrialRequest:
     is_stock: bool = False
     audit_anyway: bool = False
     stock: Mapping[str, float] | None = None
+    prune: Rule | None = None
 
 
 @dataclass(frozen=True)

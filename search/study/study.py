@@ -17,6 +17,7 @@ from search.study.contract import Done, NoiseFloor, Strategy
 from search.study.journal import Journal
 from search.study.programs import without_training
 from search.study.proposals import Proposals
+from search.study.prune import Policy
 from search.study.request import TrialRequest
 from search.study.schedule import Asked, Entry, Rebased, Repeated, Schedule, Step
 from search.study.seeds import training_seed
@@ -35,6 +36,7 @@ class Study:
     """Goes on from wherever its journal stands. `resume` first: it repeats every recorded ask and tell, in their order.
 
     `parallel`: trials that may run at once. `ahead`: proposals that are asked for beyond these.
+    `prune`: how hopeless trials are ended early.
     """
 
     strategy: Strategy
@@ -48,6 +50,7 @@ class Study:
     noise_floor: Callable[[], NoiseFloor | None] = lambda: None  # what the control knows by now
     parallel: int = 1
     ahead: int = 0
+    prune: Policy | None = None
     history: list[Trial] = field(default_factory=list)  # in the order of telling
     best: Trial | None = None  # by score, kept or not: what would beat it must be audited
     _so_far: Schedule = field(default_factory=Schedule)
@@ -169,6 +172,7 @@ class Study:
             beat=self._beat(asked.noise_floor),
             is_stock=asked.origin is Origin.STOCK,
             stock=self.history[0].outcome.spent if self.history else None,
+            prune=None if self.prune is None else self.prune.rule(asked, self.history, self.best),
             # Replicates decide what is kept. The draw is from the system's entropy: no candidate can foresee it.
             audit_anyway=asked.answer.replicate > 0 or random.SystemRandom().random() < self.audit_share,
         )

@@ -28,6 +28,7 @@ class Status(StrEnum):
     DIVERGED = "diverged"
     UNUSABLE = "unusable"  # nothing to train
     DISQUALIFIED = "disqualified"  # trained, and failed the audit or a limit
+    PRUNED = "pruned"  # ended early, as `study.prune` says
 
 
 class Origin(StrEnum):
@@ -121,6 +122,7 @@ class Outcome:
     `spent`: on what no budget counts: `startup`, `startup_beyond` (what of it came off the budget), `ready` and `answers`
     (of scoring), in seconds of processor time where the device is the CPU and else of wall clock, and `weights_mb`; and
     `not_in_memory_mb`, of what candidates can read.
+    `pruned_at`: the share of the budget at which a pruned trial was ended.
     `described`: what the program says of itself, for information only. `wait_seconds`: for a free device, in no phase and no
     budget.
     """
@@ -149,6 +151,7 @@ class Outcome:
     probe_after: float | None = None
     spent: dict[str, float] = field(default_factory=dict)
     wait_seconds: float = 0.0
+    pruned_at: float | None = None
 
     def __post_init__(self) -> None:
         if self.status is Status.COMPLETED:

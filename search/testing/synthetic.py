@@ -19,7 +19,7 @@ from search.study.request import Observer, Progress, TrialRequest
 from search.study.study import Study
 from search.study.trial import Origin, Outcome, Status, Trial
 
-FAILURES = (Status.CRASHED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED, Status.DISQUALIFIED)
+FAILURES = tuple(status for status in Status if status not in (Status.COMPLETED, Status.UNUSABLE))
 
 
 @dataclass

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from optuna.trial import TrialState
 
 from baselines.optuna import OptunaSearch
 from search.config.places import CONF
 from search.config.schema import STRATEGY_KEYS, DimensionConfig, build
 from search.config.validate import load
 from search.runner.stock import stock_of
-from search.strategy import Candidate, Done
+from search.strategy import Candidate, Done, Outcome, Status
 from search.study import source
+from search.study.trial import LossPoint
 from search.testing import PROMISES, Subject
 from search.testing.subject import task_config
-from search.testing.synthetic import FailsOn
+from search.testing.synthetic import FailsOn, SyntheticRunner
 
 
 def choices(group):
@@ -147,6 +149,30 @@ def test_a_sampler_that_can_begin_at_a_point_begins_at_the_stock(tmp_path):
     for name, value in told[0].params.items():
         if not isinstance(value, str):  # it does not sample choices
             assert [trial.params[name] for trial in told[1:]] == pytest.approx([value] * 5, rel=1e-3, abs=1e-3)
+
+
+class Prunes(SyntheticRunner):
+    """The fourth trial, at a third of its budget."""
+
+    def run(self, request, observe):
+        outcome = super().run(request, observe)
+        if len(self.requests) != 4:
+            return outcome
+        losses = (LossPoint(1.0, 100, 5.5), LossPoint(2.0, 200, 5.2))
+        return Outcome(Status.PRUNED, reason="hopeless", pruned_at=0.333, losses=losses)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_sampler_is_told_of_a_pruned_trial_as_optuna_tells_it(tmp_path, sampler):
+    made = []
+
+    def make(task, seed):
+        made.append(from_yaml(("strategy=optuna", f"sampler={sampler}"), task, seed))
+        return made[0]
+
+    Subject(make).study(tmp_path, runner=Prunes(), trials=6)
+    pruned = made[0].study.get_trials(deepcopy=False)[3]
+    assert pruned.state is TrialState.PRUNED and pruned.intermediate_values == {33: 5.2}
 
 
 def small_space(sampler, task, seed):

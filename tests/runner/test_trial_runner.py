@@ -18,8 +18,9 @@ from search.runner.device.leases import available, lease
 from search.runner.device.locks import VARIABLE
 from search.runner.process.candidate_process import LOG_HEAD, LOG_TAIL
 from search.runner.process.sandbox import Unprotected
+from search.study.prune import Rule
 from search.study.request import TrialRequest
-from search.study.trial import Status
+from search.study.trial import LossPoint, Status
 from tests.programs import HONEST_MODEL, LOOKS_AHEAD, TRAINED, UNTRAINED, program
 from tests.sandboxes import WORKING
 
@@ -281,3 +282,25 @@ def test_devices_that_are_not_there_are_named():
     if not Path("/dev/nvidiactl").exists():
         with pytest.raises(UserError, match="task=cpu"):
             available("cuda", 1)
+
+
+def test_a_hopeless_trial_is_ended_early(run):
+    slow = """
+def main():
+    run = task.join()
+    trainer = run.start(lambda: Trainer(), 16)
+    for tokens, targets in run.batches(16):
+        time.sleep(0.2)
+        run.report(trainer.step(tokens, targets, run.progress))
+    run.submit(build_model(run.vocab_size, run.sequence_length))
+
+class Trainer:
+    def step(self, tokens, targets, progress):
+        return torch.tensor(4.0)
+"""
+    curve = [LossPoint(0.0, tokens, 3.6) for tokens in range(0, 16_385, 512)]
+    rule = Rule(0.3, BudgetConfig(tokens=16_384), {"the stock's": curve})
+    outcome = run(program(main=slow), {"prune": rule})
+    assert outcome.status is Status.PRUNED and "0.40 nats above the stock's" in outcome.reason
+    assert outcome.pruned_at == 0.438 and outcome.tokens == 7_168
+    assert outcome.val_bpb is None and "score" not in outcome.seconds

@@ -1,15 +1,11 @@
-"""What a trial of the stock buys on this machine: `python -m search.bench task=cpu`. Its keys stand in conf/bench.yaml.
+"""What a trial of the stock buys: its trials so far, the speed of the loader, and one training step.
 
 The loader runs on one core, on the task's own text. The step is the stock's, on synthetic tokens, outside of the harness.
 """
 
 from __future__ import annotations
 
-import search.console.start  # noqa: F401
-
-# isort: split
 import runpy
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -21,9 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from search.config.places import STUDIES, usable_cores
 from search.config.schema import Config, TaskConfig
-from search.config.validate import check_values
-from search.console.command import Command
-from search.console.command_line import run
 from search.runner.device.pinning import on_cores
 from search.study.journal import Entry, Journal
 from search.study.trial import Outcome
@@ -31,30 +24,29 @@ from search.study.trial import Outcome
 if TYPE_CHECKING:
     from search.data.tokens import Prepared
 
-EXPERIMENT = "five-minutes"
 LOADER_SECONDS = 5.0
 STEPS = 10  # timed, after as many to warm up
 KERNELS = 15  # of the profile that are shown
 
 
-def main(config: Config) -> None:
+def tables(config: Config) -> Iterator[str]:
     from search.data.tokens import prepare_data
 
     prepared = prepare_data(config, print)
-    print("## Trials\n")
-    print("\n".join(trials_table(config)))
-    print("\n## Loader\n")
+    yield from trials_table(config)
+    yield "\n### Loader\n"
     with on_cores([min(usable_cores())]):
-        print(loader_line(config.task, prepared))
-    print("\n## One step\n")
-    print("\n".join(step_lines(config)))
+        yield loader_line(config.task, prepared)
+    yield "\n### One step\n"
+    yield from step_lines(config)
 
 
 def trials_table(config: Config) -> Iterator[str]:
     """A column per trial of the control, with their mean and standard deviation."""
-    folder = STUDIES / EXPERIMENT / config.task.name / "seeds" / str(config.seed)
+    folder = STUDIES / config.experiment / config.task.name / "seeds" / str(config.seed)
     if not folder.is_dir():
-        yield f"None yet: `python -m search strategy=seeds task={config.task.name} experiment={EXPERIMENT} study.trials=3`"
+        keys = f"task={config.task.name} experiment={config.experiment} study.trials=3"
+        yield f"None yet: `python -m search strategy=seeds {keys}`"
         return
     with Journal(folder, print) as journal:
         entries = [entry for entry in journal.entries if entry.trial.val_bpb is not None]
@@ -179,9 +171,3 @@ def _stock(config: Config) -> dict[str, Any]:
         path = Path(folder) / "train.py"
         path.write_text(stock_of(config).text)
         return runpy.run_path(str(path), run_name="stock")
-
-
-COMMAND = Command("bench", Config, check_values, main, "stopped")
-
-if __name__ == "__main__":
-    sys.exit(run(COMMAND))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
-from search import bench
+from search.bench import trial
 from search.config.messages import UserError
 from search.console.run_study import make_strategy
 from search.runner.stock import stock_of
@@ -42,11 +42,11 @@ def control(config, studies, runner):
 
 
 def test_trials_become_a_table(configure, monkeypatch, tmp_path):
-    monkeypatch.setattr(bench, "STUDIES", tmp_path)
-    config = configure("task=smoke", "strategy=seeds")
-    assert "study.trials=3" in "".join(bench.trials_table(config))
+    monkeypatch.setattr(trial, "STUDIES", tmp_path)
+    config = configure("task=smoke", "strategy=seeds", "experiment=five-minutes")
+    assert "study.trials=3" in "".join(trial.trials_table(config))
     control(config, tmp_path, Measured())
-    table = "\n".join(bench.trials_table(config))
+    table = "\n".join(trial.trials_table(config))
     for row in (
         "| model TFLOP/s | 361.667",
         "| tokens per second | 1.66667e+06",
@@ -58,17 +58,17 @@ def test_trials_become_a_table(configure, monkeypatch, tmp_path):
 
 
 def test_a_study_without_scores_is_said_to_be_one(configure, monkeypatch, tmp_path):
-    monkeypatch.setattr(bench, "STUDIES", tmp_path)
-    config = configure("task=smoke", "strategy=seeds")
+    monkeypatch.setattr(trial, "STUDIES", tmp_path)
+    config = configure("task=smoke", "strategy=seeds", "experiment=five-minutes")
     with contextlib.suppress(UserError):  # the stock itself fails
         control(config, tmp_path, Fails())
-    assert "None with a score" in "".join(bench.trials_table(config))
+    assert "None with a score" in "".join(trial.trials_table(config))
 
 
 def test_loader_and_step_are_measured(smoke, monkeypatch):
     config, prepared = smoke
-    monkeypatch.setattr(bench, "LOADER_SECONDS", 0.2)
-    monkeypatch.setattr(bench, "STEPS", 2)
-    assert "million tokens per second" in bench.loader_line(config.task, prepared)
-    said = "\n".join(bench.step_lines(config))
+    monkeypatch.setattr(trial, "LOADER_SECONDS", 0.2)
+    monkeypatch.setattr(trial, "STEPS", 2)
+    assert "million tokens per second" in trial.loader_line(config.task, prepared)
+    said = "\n".join(trial.step_lines(config))
     assert "'attention': 'sdpa, masked windows'" in said and "aten::mm" in said

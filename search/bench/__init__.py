@@ -1,0 +1,1 @@
+"""What the harness costs, and what a trial buys: measurements that anybody can repeat on a machine."""
