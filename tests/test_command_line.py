@@ -274,9 +274,8 @@ def fairtrial(line: str, **environment: str) -> subprocess.CompletedProcess[str]
 def test_the_console_script_gives_every_command():
     assert "To show a difference" in fairtrial("plan sd=0.01 difference=0.01").stdout
     assert fairtrial("compare experimnt=a").stderr == "error: experimnt: no such key; did you mean experiment?\n"
-    assert (
-        fairtrial("strategy=agnet").stderr == "error: Could not find 'strategy/agnet'; choose one of agent, optuna, seeds\n"
-    )
+    choices = ", ".join(sorted(path.stem for path in (ROOT / "conf/strategy").glob("*.yaml")))
+    assert fairtrial("strategy=agnet").stderr == f"error: Could not find 'strategy/agnet'; choose one of {choices}\n"
     assert fairtrial("confirm --help").stdout == help_text("confirm") + "\n"
     assert fairtrial("--help").stdout == help_text(STUDY) + "\n"
     assert fairtrial("comprae").stderr == "error: comprae: no such command; did you mean compare?\n"

@@ -156,9 +156,10 @@ def test_server_and_model_are_asked_before_the_first_training_run_and_can_be_men
         wrong = quick_clone.run(*agent, f"llm.base_url={server.root}")
         assert wrong.returncode == 1 and f"give llm.base_url={server.url}" in wrong.stdout
         server.listing, server.answers = Answer(status=404), [Answer(status=400, error="no temperature here")]
-        wrong = quick_clone.run(*agent, f"llm.base_url={server.url}", "llm.temperature=0.7")
+        wrong = quick_clone.run(*agent, f"llm.base_url={server.url}", "llm.request.temperature=0.7")
         assert wrong.returncode == 1 and "400: no temperature here" in wrong.stdout
-        assert not (journal / "journal.jsonl").read_bytes()
+        warm = quick_clone.study("autoresearch/smoke/agent-test-temperature-0.7/0")
+        assert not any((folder / "journal.jsonl").read_bytes() for folder in (journal, warm))
         server.answers = [edit]
         assert quick_clone.run(*agent, f"llm.base_url={server.url}").returncode == 0
         asked = len(server.requests), server.lists
@@ -192,7 +193,8 @@ def test_the_agents_study_shows_its_work_and_never_its_key(quick_clone, monkeypa
     )
     text = f"NOTE: calmer ({CANARY})\nHYPOTHESIS: less noise\n"
     text += f"<<<<<<< SEARCH\n{line}\n=======\nMUON_MOMENTUM = 0.9\n>>>>>>> REPLACE"
-    with serve(Answer(text), Answer(status=401, error=f"Incorrect API key provided: {CANARY}")) as server:
+    wrong = Answer(status=401, error=f"Incorrect API key provided: {CANARY}")
+    with serve(Answer("OK"), Answer(text), wrong) as server:  # the key is tried first
         done = quick_clone.run(*agent, f"llm.base_url={server.url}", "study.trials=3")
     assert server.keys[0] == f"Bearer {CANARY}"
     told = done.stdout[done.stdout.index("error: ") :].strip().splitlines()
@@ -206,7 +208,7 @@ def test_the_agents_study_shows_its_work_and_never_its_key(quick_clone, monkeypa
     (study,) = client.search_runs([experiment], "tags.kind = 'study'")
     (trial,) = client.search_runs([experiment], "tags.`fairtrial.trial` = '1'")
     assert trial.data.tags["note"] == "calmer ([key])" and trial.data.tags["hypothesis"] == "less noise"
-    assert trial.data.tags["llm_usd"] == "unknown" and trial.data.metrics["llm_tokens_in"] == 1000
+    assert trial.data.tags["llm_usd"] == "unknown" and trial.data.metrics["llm_tokens_in"] == 10_000
     artifacts = {file.path for file in client.list_artifacts(trial.info.run_id)}
     assert {"train.py", "change_from_stock.diff.txt", "conversation", "log.txt"} <= artifacts
     conversation = {file.path for file in client.list_artifacts(trial.info.run_id, "conversation")}

@@ -14,6 +14,7 @@ from search.config.schema import LLM_KEYS, build, settings_of
 from search.llm import edits
 from search.llm.answer import answer, is_cut_off, no_answer
 from search.llm.patience import PatientClient
+from search.llm.prices import Price
 from search.llm.record import Recorder
 from search.llm.reply import Call, Client, Exhausted, Messages, Refused, Reply
 from search.strategy import Candidate, Done, NoiseFloor, Status, TaskFacts, Trial, Unusable, UserError, Verdict, source
@@ -43,7 +44,7 @@ class Agent:
             raise UserError(f"strategy.repairs={repairs}, strategy.margin={margin}: must be 0 or more")
         self.task = task
         self.noise_floor: NoiseFloor | None = None  # of the newest ask
-        self.price: Mapping[str, float | None] = llm["price"]
+        self.price: Price = llm["price"]
         self.program = program
         self.repairs = repairs
         self.rule = RULES[keep](margin)

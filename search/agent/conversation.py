@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from search.llm import edits
 from search.llm.answer import answer
-from search.llm.prices import dollars
+from search.llm.prices import Price, cost_of
 from search.llm.reply import Call, Reply
 from search.strategy import Cost
-from search.study.budget import known_total
 from search.study.flags import flags
 
 
@@ -50,13 +48,5 @@ class Conversation:
             facts["flags"] = ",".join(found)
         return edits.field(said, "note") or "no note", facts
 
-    def cost(self, price: Mapping[str, float | None]) -> Cost:
-        replies = [call.reply for call in self.calls]
-        return Cost(
-            usd=dollars(replies, price),
-            tokens_in=known_total([reply.tokens_in for reply in replies]),
-            tokens_out=known_total([reply.tokens_out for reply in replies]),
-            tokens_cached=known_total([reply.tokens_cached for reply in replies]),
-            seconds=round(sum(reply.seconds for reply in replies), 3),
-            calls=len(replies),
-        )
+    def cost(self, price: Price) -> Cost:
+        return cost_of([call.reply for call in self.calls], price)

@@ -26,7 +26,7 @@ class Timed(Silent):
     def __init__(self) -> None:
         self.moments: list[float] = []
 
-    def asking(self, number: int) -> None:
+    def asking(self, number: int, spent: str) -> None:
         self.moments = self.moments or [time.process_time()]
 
     def finished(self, entry: Entry, winner: Entry | None, left: str) -> None:

@@ -16,6 +16,10 @@ PLAIN = re.compile(
 NOT_TEXT = re.compile(r"true|false|[+-]?(nan|inf)|[+-]?[\d_.]+(e[+-]?\d+)?", re.IGNORECASE)  # where it is not in quotes
 
 
+# Trees whose keys are the user's own: Hydra wants a + before a key that its YAML lacks.
+OPEN = ("llm.request.",)
+
+
 def key_of(word: str) -> str:
     """The key that a word sets, adds or deletes."""
     return word.partition("=")[0].lstrip("+~")
@@ -47,6 +51,8 @@ def _prepared(word: str, texts: Set[str], groups: Set[str], sweeps: bool) -> str
     if key in groups and word == f"{key}=null":
         return f"{key}='null'"
     word = as_text(word, sweeps) if key in texts or key in groups else word
+    if f"{key}.".startswith(OPEN) and word.startswith(key):
+        word = f"++{word}"
     return word if word.startswith("-") or _readable(word) else _whole(word)
 
 

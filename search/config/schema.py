@@ -15,6 +15,7 @@ from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBas
 
 from search.config.keys import in_words, known_keys, unknown_key
 from search.config.messages import UserError
+from search.config.models import listed_price, model_name
 from search.config.places import ROOT, resolve
 
 T = TypeVar("T")
@@ -23,6 +24,9 @@ T = TypeVar("T")
 OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
 # `${variable:NAME,DEFAULT}`: of the environment, where an empty one counts as none.
 OmegaConf.register_new_resolver("variable", lambda name, default: os.environ.get(name) or default, replace=True)
+# For conf/llm: `${model:MODEL,REQUEST}`, its name, and `${price:input}`, its price where prices.yaml lists it.
+OmegaConf.register_new_resolver("model", model_name, replace=True)
+OmegaConf.register_new_resolver("price", listed_price, replace=True)
 
 GB = 2**30  # bytes: what every key that ends in _gb counts, and every message that says GB
 

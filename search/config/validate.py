@@ -15,6 +15,8 @@ from omegaconf import DictConfig
 
 from search.config.keys import in_words
 from search.config.messages import UserError
+from search.config.models import PRICES as PRICE_LIST
+from search.config.models import REPORTED
 from search.config.schema import LLM_KEYS, ROLES, Config, DimensionConfig, StudyConfig, TaskConfig, settings_of, typed
 
 NAME = re.compile(r"\w[\w.-]*")  # what may become a folder
@@ -152,13 +154,18 @@ def _check_space(space: dict[str, DimensionConfig]) -> None:
 def _check_llm(config: Config) -> None:
     llm = config.llm
     price = llm.get("price")
-    require(isinstance(price, dict) and set(price) == set(PRICES), "llm.price", price, f"set {', '.join(PRICES)}")
+    if price == REPORTED:
+        return
+    given = isinstance(price, dict) and set(price) == set(PRICES)
+    require(given, "llm.price", price, f"set {', '.join(PRICES)}, or {REPORTED} for a server that counts dollars itself")
     for name, value in llm["price"].items():
         number = isinstance(value, int | float) and value >= 0
         require(value is None or number, f"llm.price.{name}", value, "dollars per million tokens, or null for unknown")
     if config.study.usd is not None and "llm" in config.strategy_settings:
         known = llm["price"]["input"] is not None and llm["price"]["output"] is not None
-        require(known, "study.usd", config.study.usd, "a budget in dollars needs llm.price.input and llm.price.output")
+        unlisted = f"no price of llm.model={llm.get('model')} is known (search/config/{PRICE_LIST.name} lists some); "
+        remedy = "a budget in dollars needs llm.price.input and llm.price.output, in dollars per million tokens"
+        require(known, "study.usd", config.study.usd, unlisted + remedy)
 
 
 def _check_factory(key: str, node: dict[str, Any], settings: dict[str, Any], given: Sequence[str]) -> None:

@@ -37,8 +37,11 @@ class PlainDisplay:
     def say(self, text: str) -> None:
         self.console.print(escape(printable(masked(text))), soft_wrap=True, highlight=False)
 
-    def asking(self, number: int) -> None:
-        """The strategy is asked for a trial, which an LLM may take minutes to answer."""
+    def asking(self, number: int, spent: str) -> None:
+        """The strategy is asked for a trial, which an LLM may take minutes to answer. `spent`: what its replies have cost so
+        far, in words; empty where no LLM is asked."""
+        if spent:
+            self.say(f"{_label(number)}: {_asking(spent)}")
 
     def started(self, number: int, origin: Origin, note: str) -> None:
         self._spoke[number] = time.monotonic()
@@ -83,8 +86,8 @@ class BarDisplay(PlainDisplay):
         self._free: list[TaskID] = []  # bars of trials that have ended
         self._bars.start()
 
-    def asking(self, number: int) -> None:
-        self._show(number, _label(number), "asking the strategy")
+    def asking(self, number: int, spent: str) -> None:
+        self._show(number, _label(number), escape(_asking(spent)))
 
     def started(self, number: int, origin: Origin, note: str) -> None:
         self._show(number, escape(f"{_label(number)}: {one_line(note)[:NOTE_WIDTH]}"), "")
@@ -120,6 +123,10 @@ def make_display(
 
 def _label(number: int) -> str:
     return f"trial {number}"
+
+
+def _asking(spent: str) -> str:
+    return f"asking the strategy; its LLM has taken {spent}" if spent else "asking the strategy"
 
 
 def describe(progress: TrialProgress) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -14,6 +14,7 @@ from search.config.messages import UserError
 from search.config.secrets import masked
 from search.llm.completion import Failure, models_of, reply_of
 from search.llm.connection import Connection, is_address
+from search.llm.cut import refuse_cut
 from search.llm.reply import Messages, Refused, Reply, Unavailable
 
 SHORTEST_KEY = 8  # characters
@@ -21,14 +22,20 @@ PASSING = (408, 409, 425, 429)  # of HTTP's 4xx; all 5xx pass too
 BAD_PROMPT = (400, 413, 422)
 NO_ENTRY = (401, 403)
 GREETING = [{"role": "user", "content": "Reply with OK."}]
+ANOTHER_KEY = "mend the key, the model or the server, and give the same command again"
+ANOTHER_PROMPT = (
+    "where the prompt is too long, give the server a longer context or take another model; else mend llm.request or the "
+    "model's name; and give the same command again"
+)
+OURS = ("messages", "model", "stream")  # of a request
 
 
 class ChatClient:
-    """A server that speaks OpenAI's chat.completions: OpenAI itself, vLLM, Ollama, llama.cpp, LiteLLM, OpenRouter.
+    """A server that speaks OpenAI's chat.completions: OpenAI, Anthropic, OpenRouter, vLLM, Ollama, llama.cpp, LiteLLM.
 
     Plain text both ways. `base_url`: None for OpenAI's own. `api_key_env`: the environment variable that holds the key; None
-    for a server that wants none. `temperature` and `max_tokens` are sent only where they are set: newer models refuse them.
-    `timeout_seconds`: of one call. `patience_minutes`: how long a server that gives no reply is asked again.
+    for a server that wants none. `request`: what else is sent, as it is. `timeout_seconds`: of one call. `patience_minutes`:
+    how long a server that gives no reply is asked again.
     """
 
     def __init__(
@@ -36,8 +43,7 @@ class ChatClient:
         model: str | None,
         base_url: str | None,
         api_key_env: str | None,
-        temperature: float | None,
-        max_tokens: int | None,
+        request: Mapping[str, Any],
         timeout_seconds: float,
         patience_minutes: float,
     ) -> None:
@@ -46,30 +52,34 @@ class ChatClient:
             raise UserError("llm.model: is not set; name a model of that server, as llm.model=...")
         if base_url is not None and not is_address(base_url):
             raise UserError(f"llm.base_url={masked(base_url)}: is no address; give it as http://HOST:PORT/v1")
+        if ours := sorted(set(OURS) & set(request)):
+            raise UserError(f"llm.request.{ours[0]}: is the harness's own to say; leave it out (the model is llm.model)")
         if patience_minutes < 0:
             raise UserError(f"llm.patience_minutes={patience_minutes}: must be 0 or more")
         self.model = model
         self.base_url = base_url
         self.connection = Connection(base_url, self._key, timeout_seconds)
         self.patience_minutes = patience_minutes
-        optional = {"temperature": temperature, "max_tokens": max_tokens}
-        self.options = {name: value for name, value in optional.items() if value is not None}
+        self.request = dict(request)
 
     def complete(self, messages: Messages, ask: int, call: int) -> Reply:
+        """Raises UserError also where the server has cut the messages."""
         with self._explained():
-            return self._complete(messages, self.options)
+            reply = self._complete(messages, self.request)
+        refuse_cut(messages, reply.tokens_in, self._where)
+        return reply
 
     def check(self) -> None:
-        """Ask for the list of models, which knows server, key and model; where that does not settle it, for one token, which
-        is not on record."""
+        """Ask for the list of models, which knows server and model; where that does not settle it, for one token, which is
+        not on record. Of a key a list knows nothing: OpenRouter's is open to all, Anthropic's wants it in another header."""
         with self._explained():
             try:
                 known = models_of(self.connection.models())
             except Failure as failure:
-                if failure.status is None or failure.status in NO_ENTRY or failure.lasting:
+                if failure.status is None or failure.lasting:
                     raise
                 known = []  # not every server has a list
-            if self.model in known:
+            if self.model in known and not self._key:
                 return
             try:
                 self._say_little()
@@ -80,11 +90,11 @@ class ChatClient:
     def _say_little(self) -> None:
         """Have the model say one token. Raises Failure."""
         try:
-            self._complete(GREETING, {**self.options, "max_tokens": 1})
+            self._complete(GREETING, {**self.request, "max_tokens": 1})
         except Failure as failure:
             if failure.status not in BAD_PROMPT:
                 raise
-            self._complete(GREETING, self.options)  # newer models refuse max_tokens
+            self._complete(GREETING, self.request)  # newer models refuse max_tokens
 
     def _refuse_wrong_address(self, failure: Failure) -> None:
         """Raises UserError where only the end of the address is wrong: no /v1, or a function's name behind it."""
@@ -116,9 +126,10 @@ class ChatClient:
         words = f"{failure}; its models are {', '.join(known[:10])}{', ...' if len(known) > 10 else ''}"
         return Failure(words, failure.status, failure.after, failure.lasting)
 
-    def _complete(self, messages: Messages, options: dict[str, Any]) -> Reply:
+    def _complete(self, messages: Messages, more: Mapping[str, Any]) -> Reply:
         began = time.monotonic()
-        body = self.connection.complete({"model": self.model, "messages": list(messages), "stream": False, **options})
+        request = {"model": self.model, "messages": list(messages), "stream": False, "extra_body": dict(more)}
+        body = self.connection.complete(request)
         reply = reply_of(body, self.model, round(time.monotonic() - began, 3))
         return replace(
             reply,
@@ -135,16 +146,16 @@ class ChatClient:
         try:
             yield
         except Failure as failure:
-            where = masked(self.base_url or os.environ.get("OPENAI_BASE_URL") or "OpenAI")
             status = failure.status
             words = self._plain(str(failure) if status in (None, 200) else f"{status}: {failure}")
             if not failure.lasting and (status is None or status in (200, *PASSING) or status >= 500):
-                raise Unavailable(where, words, failure.after) from None
-            kind = Refused if status in BAD_PROMPT else UserError
-            raise kind(
-                f"llm: {where} gave no reply ({words}).\n"
-                "Nothing is lost: mend the key, the model or the server, and give the same command again"
-            ) from None
+                raise Unavailable(self._where, words, failure.after) from None
+            kind, remedy = (Refused, ANOTHER_PROMPT) if status in BAD_PROMPT else (UserError, ANOTHER_KEY)
+            raise kind(f"llm: {self._where} gave no reply ({words}).\nNothing is lost: {remedy}") from None
+
+    @property
+    def _where(self) -> str:
+        return masked(self.base_url or os.environ.get("OPENAI_BASE_URL") or "OpenAI")
 
     def _plain(self, text: str) -> str:
         """Text that can be written, and never holds the key: servers may echo it, in errors above all. A key shorter than
@@ -159,9 +170,9 @@ def _key(variable: str | None) -> str:
     key = os.environ.get(variable, "").strip()  # a line's end comes with it from a file
     if not key:
         raise UserError(
-            f"strategy=agent: no key in the environment variable {variable}. Export it, or use a local server (llm=local "
-            "llm.base_url=http://... llm.model=...),\nor see the loop without any LLM: llm=playbook"
+            f"llm: no key in the environment variable {variable}. Export it, or use a local server (llm=local "
+            "llm.base_url=http://... llm.model=...),\nor see the agent's loop without any LLM: strategy=agent llm=playbook"
         )
     if not (key.isascii() and key.isprintable()):
-        raise UserError(f"strategy=agent: what is in the environment variable {variable} is no key; copy it again")
+        raise UserError(f"llm: what is in the environment variable {variable} is no key; copy it again")
     return key

@@ -51,11 +51,13 @@ def reply_of(body: str, model: str, seconds: float) -> Reply:
         model=str(answer.get("model") or model),
         tokens_in=_count(usage, "prompt_tokens"),
         tokens_out=_count(usage, "completion_tokens"),
-        tokens_cached=_count(usage.get("prompt_tokens_details") if isinstance(usage, dict) else None, "cached_tokens"),
+        tokens_cached=_count(_part(usage, "prompt_tokens_details"), "cached_tokens"),
         seconds=seconds,
         reasoning=_first_text(message, "reasoning_content", "reasoning") or thought,
         refusal=_first_text(message, "refusal"),
         tools=_tools(message),
+        tokens_reasoning=_count(_part(usage, "completion_tokens_details"), "reasoning_tokens"),
+        usd=_dollars(usage),
     )
 
 
@@ -155,8 +157,26 @@ def _tools(message: dict[str, Any]) -> str:
     return ", ".join(str(function.get("name")) for function in functions if isinstance(function, dict))
 
 
+def _part(node: Any, name: str) -> Any:
+    return node.get(name) if isinstance(node, dict) else None
+
+
 def _count(node: Any, name: str) -> int | None:
-    value = node.get(name) if isinstance(node, dict) else None
+    value = _number(_part(node, name))
+    return None if value is None else int(value)
+
+
+def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
         return None
-    return int(value)
+    return value
+
+
+def _dollars(usage: Any) -> float | None:
+    """As OpenRouter counts them. Under a provider's key of one's own, `cost` is OpenRouter's fee, and the provider's charge
+    stands beside it (openrouter.ai/docs/use-cases/usage-accounting)."""
+    cost = _number(_part(usage, "cost"))
+    if cost is None or not _part(usage, "is_byok"):
+        return cost
+    charge = _number(_part(_part(usage, "cost_details"), "upstream_inference_cost"))
+    return None if charge is None else cost + charge

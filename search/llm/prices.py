@@ -1,27 +1,43 @@
-"""Turns token counts into dollars. The prices stand in conf/llm, as `price`."""
+"""What replies cost. The prices stand in conf/llm, as `price`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from search.config.models import REPORTED
 from search.llm.reply import Reply
+from search.strategy import Cost
+from search.study.budget import known_total
+
+Price = Mapping[str, float | None] | str  # dollars per million tokens, for `input`, `cached` (a part of it) and `output`
 
 TOKENS_PER_PRICE = 1_000_000  # prices are dollars for a million tokens
 
 
-def dollars(replies: Sequence[Reply], price: Mapping[str, float | None]) -> float | None:
-    """What replies cost, or None where the price or the counts are unknown.
+def cost_of(replies: Sequence[Reply], price: Price) -> Cost:
+    """What replies cost together, for the record of a proposal."""
+    return Cost(
+        usd=known_total([dollars(reply, price) for reply in replies]),
+        tokens_in=known_total([reply.tokens_in for reply in replies]),
+        tokens_out=known_total([reply.tokens_out for reply in replies]),
+        tokens_cached=known_total([reply.tokens_cached for reply in replies]),
+        seconds=round(sum(reply.seconds for reply in replies), 3),
+        calls=len(replies),
+        tokens_reasoning=known_total([reply.tokens_reasoning for reply in replies]),
+    )
 
-    `price`: dollars per million tokens, for `input`, `cached` (a part of the input) and `output`.
-    """
+
+def dollars(reply: Reply, price: Price) -> float | None:
+    """What a reply cost by the server's own count, else by its tokens; None where the price or the counts are unknown."""
+    if reply.usd is not None:
+        return reply.usd
+    if isinstance(price, str):
+        assert price == REPORTED
+        return None
     input_price, output_price = price["input"], price["output"]
-    if input_price is None or output_price is None:
+    if input_price is None or output_price is None or reply.tokens_in is None or reply.tokens_out is None:
         return None
     cached_price = input_price if price["cached"] is None else price["cached"]
-    total = 0.0
-    for reply in replies:
-        if reply.tokens_in is None or reply.tokens_out is None:
-            return None
-        cached = reply.tokens_cached or 0
-        total += (reply.tokens_in - cached) * input_price + cached * cached_price + reply.tokens_out * output_price
+    cached = reply.tokens_cached or 0
+    total = (reply.tokens_in - cached) * input_price + cached * cached_price + reply.tokens_out * output_price
     return total / TOKENS_PER_PRICE

@@ -49,16 +49,16 @@ class Recorder:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise lost(path, number, f"{type(error).__name__}: {error}") from error
 
-    def complete(self, number: int, messages: Messages, program: str, ask: int, call: int) -> Call:
-        """Make a call. `program`: the text of program.md that its messages hold. Raises as Client.complete."""
+    def complete(self, number: int, messages: Messages, program: str | None, ask: int, call: int) -> Call:
+        """Make a call. `program`: the text of program.md, where its messages hold that. Raises as Client.complete."""
         reply = self.client.complete(messages, ask, call)
-        program_md = hashlib.sha256(program.encode()).hexdigest()[:12]
+        program_md = "" if program is None else hashlib.sha256(program.encode()).hexdigest()[:12]
         prompt = "\n\n".join(f"# {message['role']}\n\n{message['content']}" for message in messages)
         whole = {"ask": ask, "call": call, "program_md": program_md, "messages": list(messages), "reply": reply.record()}
         self._keep(number, f"prompt-{call + 1}.md", printable(prompt))
         thought = f"# reasoning\n\n{reply.reasoning}\n\n# reply\n\n" if reply.reasoning else ""
         self._keep(number, f"reply-{call + 1}.md", printable(thought + reply.text))
-        if not (self.folder / f"program-{program_md}.md").is_file():
+        if program is not None and not (self.folder / f"program-{program_md}.md").is_file():
             _write(self.folder / f"program-{program_md}.md", program)
         self._keep(number, f"{CALL}{call + 1}.json", json.dumps(whole, indent=1))  # last: what it says is then complete
         return Call(reply, program_md)

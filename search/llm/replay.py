@@ -7,6 +7,8 @@ from search.config.places import resolve
 from search.llm.record import CALL, PROPOSAL, records
 from search.llm.reply import Exhausted, Messages, Reply
 
+NOTHING_SPENT = {"seconds": 0.0, "usd": None}  # by who only reads what was replied once
+
 
 class Replay:
     """The recorded replies of an earlier study, in their order: nothing is paid again. `record`: that study's folder, or its
@@ -20,7 +22,7 @@ class Replay:
         self.record = record
         try:
             calls = records(resolve(record), f"{CALL}*.json")
-            self.replies = {(call["ask"], call["call"]): Reply(**{**call["reply"], "seconds": 0.0}) for call in calls}
+            self.replies = {(call["ask"], call["call"]): Reply(**{**call["reply"], **NOTHING_SPENT}) for call in calls}
             self._unusable = {end["ask"] for end in records(resolve(record), PROPOSAL) if not end["usable"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"llm.record={record}: cannot be read ({error!r}); name the folder of one study") from error

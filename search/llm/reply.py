@@ -14,7 +14,8 @@ Messages = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back. Token counts are None where the server did not say.
+    """What came back. Token counts and dollars are None where the server did not say. `tokens_cached`: a part of
+    `tokens_in`. `tokens_reasoning`: a part of `tokens_out`.
 
     `reasoning`: what the server gave apart from the text as the model's thinking; never read for an edit. `refusal`: the
     model's words where it declined. `tools`: names of the tools that it wanted to call.
@@ -30,6 +31,8 @@ class Reply:
     reasoning: str = ""
     refusal: str = ""
     tools: str = ""
+    tokens_reasoning: int | None = None
+    usd: float | None = None
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
@@ -37,7 +40,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Call:
-    """A reply, and the hash of the program.md that was read for it: a human may have changed it since."""
+    """A reply, and the hash of the program.md that was read for it: a human may have changed it since. Empty: none was."""
 
     reply: Reply
     program_md: str

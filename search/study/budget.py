@@ -68,6 +68,20 @@ def dollars(trials: Iterable[Trial | Asked]) -> float | None:
     return known_total(trial.answer.cost.usd for trial in trials if trial.answer.cost is not None)
 
 
+def replies_in_words(trials: Iterable[Trial | Asked]) -> str:
+    """What an LLM's replies have taken: tokens and dollars; empty where none was asked."""
+    costs = [trial.answer.cost for trial in trials if trial.answer.cost is not None]
+    if not costs:
+        return ""
+    totals = {
+        "tokens in": known_total([cost.tokens_in for cost in costs]),
+        "out": known_total([cost.tokens_out for cost in costs]),
+    }
+    counted = [f"{total:,} {name}" for name, total in totals.items() if total is not None]
+    usd = known_total([cost.usd for cost in costs])
+    return ", ".join([*(counted or ["uncounted tokens"]), "dollars unknown" if usd is None else f"${usd:.2f}"])
+
+
 def known_total(values: Iterable[N | None]) -> N | None:
     """The sum, or None where one of the values is not known."""
     found = list(values)

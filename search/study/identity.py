@@ -40,6 +40,8 @@ ELSEWHERE = (
 PATIENCE = tuple(
     f"config.strategy.llm.{name}" for name in ("api_key_env", "base_url", "patience_minutes", "timeout_seconds", "retries")
 )
+# What a reply cost is recorded with it, at the price of its day.
+PRICES = tuple(f"config.strategy.llm.price{name}" for name in ("", ".input", ".cached", ".output"))
 # Groups that only count where the strategy uses them, as part of its own settings; and where the trials run, which may
 # change: each outcome names its device.
 UNRECORDED = ("llm", "sampler", "space", "executor")
@@ -113,7 +115,7 @@ def _refuse_differences(
         )
     then_values, now_values = flat(all_masked(then)), flat(now)  # a password is no difference
     for key in sorted(now_values.keys() | then_values.keys()):
-        if key in (*EXTENDABLE, *ELSEWHERE, *PATIENCE) or key.partition(".")[0] in (*UNCOMPARED, *allowed):
+        if key in (*EXTENDABLE, *ELSEWHERE, *PATIENCE, *PRICES) or key.partition(".")[0] in (*UNCOMPARED, *allowed):
             continue
         before, after = then_values.get(key), now_values.get(key)
         if before != after:

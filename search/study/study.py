@@ -12,8 +12,8 @@ from pathlib import Path
 
 from search.config.messages import UserError
 from search.study.anchors import anchor_due, stock_is_broken, why_broken
-from search.study.budget import Budget
-from search.study.contract import Done, NoiseFloor, Strategy
+from search.study.budget import Budget, replies_in_words
+from search.study.contract import Done, NeedsServer, NoiseFloor, Strategy
 from search.study.journal import Journal
 from search.study.programs import without_training
 from search.study.proposals import Proposals
@@ -128,6 +128,11 @@ class Study:
     def left(self) -> str:
         """What is left of the budget, in words."""
         return self.budget.left(self.history, self._so_far.pending.values())
+
+    def spent(self) -> str:
+        """What an LLM's replies have cost so far, in words; empty where no LLM is asked."""
+        said = replies_in_words([*self.history, *self._so_far.pending.values()])
+        return said or ("nothing yet" if self.history and isinstance(self.strategy, NeedsServer) else "")
 
     def _over(self) -> str | None:
         if self._done is not None:

@@ -43,7 +43,8 @@ class Origin(StrEnum):
 class Cost:
     """What an answer cost beside device time. `usd` and token counts are None where they are unknown, never 0 for that.
 
-    `seconds`: spent waiting for an LLM. `tokens_cached`: of `tokens_in`, those that were cheaper.
+    `seconds`: spent waiting for an LLM. `tokens_cached`: of `tokens_in`, those that were cheaper. `tokens_reasoning`: of
+    `tokens_out`, those that were no part of a text.
     """
 
     usd: float | None
@@ -52,6 +53,7 @@ class Cost:
     tokens_cached: int | None
     seconds: float
     calls: int
+    tokens_reasoning: int | None = None
 
 
 @dataclass(frozen=True)

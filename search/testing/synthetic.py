@@ -101,7 +101,7 @@ class Silent:
     def say(self, text: str) -> None:
         pass
 
-    def asking(self, number: int) -> None:
+    def asking(self, number: int, spent: str) -> None:
         pass
 
     def started(self, number: int, origin: Origin, note: str) -> None:

@@ -73,8 +73,8 @@ def test_an_edit_is_trained_and_everything_about_it_recorded(study, stock, tmp_p
     assert (candidate.note, candidate.facts["hypothesis"], candidate.parent) == ("larger steps", "because", 0)
     assert candidate.facts["model"] == "test-model" and candidate.facts["calls"] == "1"
     cost = candidate.cost
-    assert (cost.tokens_in, cost.tokens_out, cost.tokens_cached, cost.calls) == (1000, 100, 400, 1)
-    assert cost.usd == pytest.approx((600 * 2.0 + 400 * 0.5 + 100 * 10.0) / 1e6)
+    assert (cost.tokens_in, cost.tokens_out, cost.tokens_cached, cost.calls) == (10_000, 100, 400, 1)
+    assert cost.usd == pytest.approx((9600 * 2.0 + 400 * 0.5 + 100 * 10.0) / 1e6)
     folder = tmp_path / "study" / "attachments"
     call = json.loads((folder / "0001" / "call-1.json").read_text())
     assert call["reply"]["text"] in (folder / "0001" / "reply-1.md").read_text()
@@ -82,12 +82,6 @@ def test_an_edit_is_trained_and_everything_about_it_recorded(study, stock, tmp_p
     assert (folder / f"program-{candidate.facts['program_md']}.md").read_text() == (ROOT / "program.md").read_text()
     request = server.requests[0]
     assert set(request) == {"model", "messages", "stream"} and request["stream"] is False
-
-
-def test_optional_parameters_are_sent_only_when_set(study, stock):
-    with serve(Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
-        study(server, 2, "llm.temperature=0.7", "llm.max_tokens=500")
-    assert (server.requests[0]["temperature"], server.requests[0]["max_tokens"]) == (0.7, 500)
 
 
 def test_an_unknown_price_is_unknown_and_never_zero(study, stock):
@@ -294,7 +288,7 @@ def test_an_unusable_reply_is_sent_back_with_the_reason(study, stock, name):
         _, trials = study(server, 2)
     assert trials[1].status is Status.COMPLETED and trials[1].candidate.cost.calls == 2
     assert "Nothing was trained" in server.prompts[1] and reason in server.prompts[1]
-    assert trials[1].candidate.cost.tokens_in == 2000
+    assert trials[1].candidate.cost.tokens_in == 20_000
 
 
 def test_what_stays_unusable_is_a_trial_with_reason_and_cost_and_no_device_time(study):
@@ -819,7 +813,7 @@ def test_dollars_end_a_study(study, stock, configure, tmp_path):
     from search.study.budget import Budget
 
     history = [Trial(0, Origin.STOCK, Candidate(stock), Outcome(Status.COMPLETED, 2.5, True))]
-    budget = Budget(StudyConfig(usd=0.002))  # two replies cost 0.0022: cached tokens are free at llm=local
+    budget = Budget(StudyConfig(usd=0.02))  # two replies cost 0.0202: cached tokens are free at llm=local
     with serve(*[Answer(edit("MATRIX_LR", 0.02 + n / 100, stock=stock)) for n in range(1, 9)]) as server:
         # Greedy: under other rules a trial may be a replicate, for which nobody is asked.
         _, trials = study(server, 3, "strategy.keep=greedy", "llm.price.input=1.0", "llm.price.output=5.0")

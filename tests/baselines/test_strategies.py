@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -27,21 +27,32 @@ def choices(group):
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
+# One that needs no key, and knows the constants of the space.
+DRAWS = ("llm=playbook", "llm._target_=tests.servers.values.Draws")
+
+
 def variants(strategy):
-    """A strategy that samples is tried with each sampler; one that asks an LLM with the one that needs no key."""
+    """A strategy that samples is tried with each sampler; one that asks an LLM with one that needs no key."""
     text = (CONF / "strategy" / f"{strategy}.yaml").read_text()
     if "${sampler" in text:
         return [(f"strategy={strategy}", f"sampler={sampler}") for sampler in choices("sampler")]
-    return [(f"strategy={strategy}", "llm=playbook") if "${llm" in text else (f"strategy={strategy}",)]
+    if "${llm" in text:
+        return [(f"strategy={strategy}", *(DRAWS if "${space" in text else ("llm=playbook",)))]
+    return [(f"strategy={strategy}",)]
 
 
 SAMPLERS = choices("sampler")
 CASES = [case for strategy in choices("strategy") for case in variants(strategy)]
 
 
-def from_yaml(overrides, task, seed):
+@cache
+def configured(overrides):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = load(compose("config", overrides=["task=cpu", *overrides]))
+        return load(compose("config", overrides=["task=cpu", *overrides]))
+
+
+def from_yaml(overrides, task, seed):
+    config = configured(overrides)
     settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}
     return build(settings, task=task, seed=seed)
 
@@ -49,7 +60,7 @@ def from_yaml(overrides, task, seed):
 def subject(case):
     """The stock of a strategy that edits code has some."""
     make = partial(from_yaml, case)
-    return Subject(make, stock_of(task_config()).text) if "llm=playbook" in case else Subject(make)
+    return Subject(make, stock_of(task_config()).text) if case[1:] == ("llm=playbook",) else Subject(make)
 
 
 @pytest.mark.parametrize("promise", PROMISES)

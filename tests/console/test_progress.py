@@ -22,7 +22,7 @@ def shown(display_class, *arguments) -> str:
     output = io.StringIO()
     console = Console(file=output, force_terminal=display_class is BarDisplay, width=160)
     display = display_class(console, *arguments)
-    display.asking(3)
+    display.asking(3, "7,000 tokens in, 900 out, $0.03")
     display.started(3, Origin.STRATEGY, "wider [bold]layers[/bold] \x1b[31m")
     display.progress(3, Progress("waiting"))
     display.progress(3, Progress("train", 0.5, 2.75, 10_000, 5.0))
@@ -34,6 +34,7 @@ def shown(display_class, *arguments) -> str:
 
 def test_plain_lines_name_trial_score_and_budget():
     text = shown(PlainDisplay)
+    assert "trial 3: asking the strategy; its LLM has taken 7,000 tokens in, 900 out, $0.03" in text
     assert "trial 3: waiting for a free device" in text
     assert "val_bpb 2.5000, kept: 0.1 better | winner 2.5000 (trial 3) | left: 7 trials" in text
 

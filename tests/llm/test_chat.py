@@ -28,7 +28,7 @@ def client(heard, monkeypatch):
     monkeypatch.setenv("A_KEY", "sk-canary-77")
 
     def make(url, minutes=120.0, stop=lambda: False, model="test", **settings):
-        options = {"api_key_env": "A_KEY", "temperature": None, "max_tokens": None, "timeout_seconds": 5.0, **settings}
+        options = {"api_key_env": "A_KEY", "request": {}, "timeout_seconds": 5.0, **settings}
         return PatientClient(ChatClient(model, url, patience_minutes=minutes, **options), heard.append, stop, FakeClock())
 
     return make
@@ -84,6 +84,7 @@ LASTING = {
     "no quota": (Answer(status=429, body={"error": {"message": "you owe us", "code": "insufficient_quota"}}), "you owe us"),
     "a wrong key as 200": (Answer(body={"error": {"message": "No auth", "code": 401}}), "401: No auth"),
     "a prompt that is too long": (Answer(status=400, error="context length exceeded"), "context length"),
+    "a body that is too long": (Answer(status=413, error="too large"), "longer context or take another model"),
 }
 
 
@@ -93,7 +94,7 @@ def test_what_no_waiting_mends_ends_at_once_in_the_servers_words(client, heard, 
     with serve(trouble) as server, pytest.raises(UserError, match=words) as ended:
         client(server.url).complete(PROMPT, 0, 0)
     assert len(server.requests) == 1 and not heard and "retr" not in str(ended.value)
-    assert isinstance(ended.value, Refused) == ("too long" in name)
+    assert isinstance(ended.value, Refused) == ("too long" in name) == ("mend the key" not in str(ended.value))
     assert str(ended.value).count("\n") == 1
 
 
@@ -218,9 +219,9 @@ def test_odd_forms_of_json_are_read(client):
     assert (reply.text, reply.tokens_in) == ("hello", 7)
 
 
-def test_a_list_that_names_the_model_is_all_that_is_asked_for(client):
+def test_without_a_key_a_list_that_names_the_model_is_all_that_is_asked_for(client):
     with serve(GOOD) as server:
-        client(server.url).check()
+        client(server.url, api_key_env=None).check()
     assert (server.lists, server.requests) == (1, [])
 
 
@@ -242,15 +243,16 @@ def test_a_model_that_takes_no_max_tokens_is_asked_without(client):
 @pytest.mark.parametrize(
     ("answers", "settings", "words"),
     [
-        ({"listing": Answer(status=401, error="bad key")}, {}, "401: bad key"),
-        ({"listing": Answer(status=403, error="no entry")}, {}, "403: no entry"),
+        ({"trouble": Answer(status=401, error="bad key")}, {}, "401: bad key"),  # its list is open to all
+        ({"trouble": Answer(status=401, error="bad key"), "listing": Answer(status=401)}, {}, "401: bad key"),
+        ({"trouble": Answer(status=403, error="no entry"), "listing": Answer(status=403)}, {}, "403: no entry"),
         ({"trouble": Answer(status=404, error="no such model")}, {"model": "tset"}, "no such model; its models are test, "),
         ({"trouble": Answer(status=400, error="tset is no model")}, {"model": "tset"}, "tset is no model"),
     ],
 )
 def test_a_wrong_key_or_model_is_found_before_anything_is_trained(client, heard, answers, settings, words):
     listing = {name: answer for name, answer in answers.items() if name == "listing"}
-    with serve(answers.get("trouble", GOOD), **listing) as server, pytest.raises(UserError, match=words):
+    with serve(answers["trouble"], **listing) as server, pytest.raises(UserError, match=words):
         client(server.url, **settings).check()
     assert not heard
 

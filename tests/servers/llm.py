@@ -48,9 +48,9 @@ class Answer:
             "model": "test-model",
             "choices": [{"index": 0, "finish_reason": self.finish_reason, "message": message}],
             "usage": {
-                "prompt_tokens": 1000,
+                "prompt_tokens": 10_000,  # of prompts of some 20,000 characters
                 "completion_tokens": 100,
-                "total_tokens": 1100,
+                "total_tokens": 10_100,
                 "prompt_tokens_details": {"cached_tokens": 400},
             },
         }
