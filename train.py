@@ -1,10 +1,10 @@
-"""Train a small GPT for a fixed budget. This is the one file that a search changes.
+"""Train a small GPT for a fixed budget. This is the one file that strategies change.
 
     python train.py task=cpu        one trial of this file as it is: trained, scored, printed
 
 UPPER_CASE literals are the hyperparameters (the defaults are for task=gpu; other tasks set their own). The harness needs
 `build_model(vocab_size, sequence_length)`, whose `forward(tokens[B, T])` returns `logits[B, T, vocab_size]`, and `main()`.
-The budget is wall-clock time, so what counts is loss reached per second, not per step.
+What counts is the loss that the budget reaches: a task's budget is of seconds or of tokens.
 """
 
 from __future__ import annotations
@@ -311,6 +311,9 @@ class Trainer:
         )
         self.muon = Muon(matrices, MATRIX_LR, MUON_MOMENTUM, WEIGHT_DECAY)
         self.peaks = [(group, group["lr"]) for optimizer in (self.adamw, self.muon) for group in optimizer.param_groups]
+        grouped = {parameter for group, _ in self.peaks for parameter in group["params"]}
+        idle = [name for name, parameter in model.named_parameters() if parameter not in grouped]
+        assert not idle, f"in no optimizer group, and so never trained: {', '.join(idle)}"
         compiled = run.device.type == "cuda"
         model.attend = model.attention_for(run.device, compiled)
         # Compiled, the logits are in memory once, in bfloat16: soft cap, loss and gradient are computed while they are read.
@@ -319,6 +322,7 @@ class Trainer:
             attention=model.attend.name,
             compiled="inductor" if compiled else "no",
             precision=str(precision(run.device)).removeprefix("torch."),
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
             flops_per_token=model.flops_per_token(),
         )
 

@@ -106,6 +106,17 @@ def test_logits_never_look_ahead_and_stay_within_the_cap():
     assert torch.equal(model(changed)[:, : LENGTH // 2], logits[:, : LENGTH // 2])
 
 
+def test_a_parameter_that_no_optimizer_steps_is_named(monkeypatch):
+    class Forgetful(train.GPT):
+        def __init__(self, *sizes):
+            super().__init__(*sizes)
+            self.copy_scale = nn.Parameter(torch.ones(1))
+
+    monkeypatch.setattr(train, "GPT", Forgetful)
+    with pytest.raises(AssertionError, match="in no optimizer group, and so never trained: copy_scale"):
+        train.Trainer(RUN)
+
+
 @pytest.mark.parametrize("rows", [3, 4, 1])  # 4 leaves a rest of 2
 def test_a_smaller_device_batch_only_takes_longer(rows, monkeypatch):
     """The gradients of a step are those of all rows at once."""

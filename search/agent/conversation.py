@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from search.llm import edits
+from search.agent.modes import Mode
+from search.llm import fields
 from search.llm.answer import answer
 from search.llm.prices import Price, cost_of
 from search.llm.reply import Call, Reply
-from search.strategy import Cost
+from search.strategy import Cost, Trial
 from search.study.flags import flags
 
 
 @dataclass
 class Conversation:
-    """The calls of one proposal. `ask`: its number among the proposals. `anew`: so many calls were made before it had to be
-    begun anew."""
+    """The calls of one proposal. `ask`: its number among the proposals. `mode`: what was asked for. `offer`: the failed idea
+    that it may follow up. `anew`: so many calls were made before it had to be begun anew."""
 
     ask: int
+    mode: Mode
+    offer: Trial | None
     calls: list[Call] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  # of each reply that could not be used
     anew: int = 0
@@ -32,21 +35,31 @@ class Conversation:
         """The replies that a repair is asked for, with what was wrong with each."""
         return [(call.reply, problem) for call, problem in zip(self.calls, self.problems, strict=True)][self.anew :]
 
+    @property
+    def notes(self) -> str | None:
+        """The newest notebook in it, if it has one."""
+        written = [fields.notes(answer(call.reply.text)) for call in reversed(self.calls)]
+        return next((notes for notes in written if notes is not None), None)
+
     def facts(self, edited: str | None) -> tuple[str, dict[str, str]]:
-        """The note, and what else goes on record: the hypothesis, which program.md was read, what stands out in the program
-        that came of it."""
+        """The note, and what else goes on record: mode, hypothesis, expected gain, which program.md was read, what stands
+        out in the program that came of it."""
         last = self.calls[-1].reply
         said = answer(last.text)
+        expected = fields.expected(said)
         facts = {
-            "hypothesis": edits.field(said, "hypothesis"),
+            "mode": str(self.mode),
+            "hypothesis": fields.hypothesis(said),
             "program_md": self.calls[0].program_md,
             "model": last.model,
             "calls": str(len(self.calls)),
         }
+        if expected is not None:
+            facts["expected"] = f"{expected:+.6g}"
         found = flags(edited) if edited is not None else ()
         if found:
             facts["flags"] = ",".join(found)
-        return edits.field(said, "note") or "no note", facts
+        return fields.note(said) or "no note", facts
 
     def cost(self, price: Price) -> Cost:
         return cost_of([call.reply for call in self.calls], price)

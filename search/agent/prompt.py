@@ -1,72 +1,61 @@
-"""What the LLM is told: titled sections, the unchanging ones first (servers cache a common beginning), bounded in size."""
+"""What the LLM is told: titled sections, those that change least first, since servers cache a common beginning. Beside
+program.md and train.py itself the size is bounded, however long the study: see the constants in `history`."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from search.agent.keep_rules import Program
-from search.strategy import FEWEST, Candidate, NoiseFloor, Origin, Status, TaskFacts, Trial, Verdict, source
-
-RECENT = 20  # trials told one by one; older ones are counted, and the best of them named
-OLDER_NAMED = 10
-BEST_DIFFS = 5  # edits shown in full,
-DIFF_LINES, DIFF_WIDTH = 40, 160  # cut to so many lines and characters
-TRACEBACK_CHARACTERS = 2_000
-NOTE_CHARACTERS = 120
+from search.agent import history
+from search.agent.memory import Memory
+from search.agent.modes import WORDS, Mode
+from search.strategy import FEWEST, Trial
 
 INSTRUCTIONS = """\
 You improve one program, train.py, by proposing one edit at a time. Each edit is trained and scored by a harness, and \
-you are told the result. Reply in plain text with these parts:
+you are told what was measured. Reply in plain text with these parts:
 
-NOTE: the edit in a few words
-HYPOTHESIS: why it should lower val_bpb
+IDEAS: three to five ideas of different kinds, one line each, with the change of val_bpb that you expect of each. Then \
+write the one that you expect most of, not the safest one.
+NOTE: that edit in a few words
+HYPOTHESIS: why it should lower val_bpb, and what you will have learned if it does not
+EXPECT: the change of val_bpb that you expect, such as -0.010
 
 <<<<<<< SEARCH
-lines of the current train.py, quoted exactly
+lines of train.py, quoted exactly
 =======
 the lines to put in their place
 >>>>>>> REPLACE
 
-Use as many blocks as the edit needs. Each SEARCH must match exactly one place. Instead of blocks you may give the whole \
-new file in one ```python fence. Propose one idea, complete and ready to run."""
+NOTES: your notebook, at most 2,000 characters. You see it again in the next prompt, and nothing else of what you think \
+now. What you write replaces it; without this part it stays as it is.
+
+Use as many blocks as the edit needs, each for a place of its own in the train.py that you are shown. Each SEARCH must \
+match exactly one place. Instead of blocks you may give a unified diff, or the whole new file in one ```python fence. \
+Propose one idea, complete and ready to run."""
 
 
-@dataclass(frozen=True)
-class Memory:
-    """What the agent knows of its study. `history`: in the order of telling. `verdicts`, `pending`: by trial number."""
-
-    history: Sequence[Trial]
-    verdicts: Mapping[int, Verdict]
-    incumbent: Program
-    pending: Mapping[int, Candidate]
-
-    @property
-    def peak_memory_mb(self) -> float:
-        """The peak memory of the current program's training run."""
-        return next(trial for trial in self.history if trial.number == self.incumbent.trial).outcome.peak_memory_mb
-
-
-def compose(program: str, task: TaskFacts, noise: NoiseFloor | None, memory: Memory) -> list[dict[str, str]]:
-    """The messages of a proposal. `program`: the human's program.md, whole.
-
-    Beside program.md and the current train.py the size is bounded, however long the study: see the constants above.
-    """
-    sections = {
-        "What the human wants (program.md)": program.strip(),
-        "Task": _task(task, noise, memory),
-        "Edits that were kept, the largest gains first": _best_diffs(memory),
-        "Earlier trials, condensed": _older(memory),
-        f"The last {RECENT} trials": _recent(memory, noise),
-        "Being tried now, without a result yet (do not propose these again)": _pending(memory),
-        "End of the last failed training's output": _last_failure(memory),
-        f"Current train.py (trial {memory.incumbent.trial}, val_bpb {memory.incumbent.score:.4f})": (
-            f"```python\n{memory.incumbent.source.rstrip()}\n```"
-        ),
-    }
-    body = "\n\n".join(f"# {title}\n\n{text}" for title, text in sections.items() if text)
+def compose(program: str, memory: Memory, mode: Mode, offer: Trial | None) -> list[dict[str, str]]:
+    """The messages of a proposal. `program`: the human's program.md, whole. `offer`: the failed idea that may be followed
+    up."""
+    body = "\n\n".join(f"# {title}\n\n{text}" for title, text in sections(program, memory, mode, offer).items() if text)
     return [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": body}]
+
+
+def sections(program: str, memory: Memory, mode: Mode, offer: Trial | None) -> dict[str, str]:
+    """The parts of the second message, by their titles."""
+    return {
+        "What the human wants (program.md)": program.strip(),
+        "Task": _task(memory),
+        "What train.py may call of the harness": memory.task.api,
+        f"train.py (trial {memory.incumbent.trial}, the current one)": f"```python\n{memory.incumbent.source.rstrip()}\n```",
+        "Every trial so far": history.every_trial(memory),
+        "The last trials": history.last_trials(memory),
+        "Diffs of near misses, and of the last edit that was not kept": history.diffs(memory, beside=offer),
+        "Being tried now, without a result yet (do not propose these again)": history.being_tried(memory),
+        "End of what the last broken program printed": history.last_failure(memory),
+        "Your notebook": memory.notes,
+        "This proposal": _proposal(memory, mode, offer),
+    }
 
 
 def repair(messages: Sequence[Mapping[str, str]], reply: str, problem: str) -> list[dict[str, str]]:
@@ -79,98 +68,70 @@ def repair(messages: Sequence[Mapping[str, str]], reply: str, problem: str) -> l
     return [*said[:-1], {**said[-1], "content": f"{said[-1]['content']}\n\n{request}"}]
 
 
-def _task(task: TaskFacts, noise: NoiseFloor | None, memory: Memory) -> str:
-    floor = f"not measured yet (that takes {FEWEST} trials of the control)"
+def _task(memory: Memory) -> str:
+    task, noise = memory.task, memory.noise
+    floor = f"not measured yet (that takes {FEWEST} trials of the control). Small differences are luck"
     if noise is not None:
-        floor = f"standard deviation {noise.sd:.4f} ({noise.trials} training runs of the stock with different seeds)"
+        floor = (
+            f"standard deviation {noise.sd:.4f} ({noise.trials} training runs of the stock with different seeds). A "
+            f"difference of two trials below {2 * 2**0.5 * noise.sd:.4f} may be luck"
+        )
+    device = memory.trials[0].outcome.device or task.device
     cores = f", {task.threads} thread(s)" if task.device == "cpu" else ""
-    return (
-        f"- Budget: {task.budget}. Device: {task.device}{cores}. Sequence length {task.sequence_length}, "
-        f"vocabulary {task.vocab_size}. The current train.py peaks at {memory.peak_memory_mb:,.0f} MB.\n"
-        f"- Limits: {task.limits}.\n"
-        f"- Noise of val_bpb: {floor}. Smaller differences are luck.\n"
+    return "\n".join(line for line in (
+        f"- Text: {_text(memory)}" if task.text else "",
+        f"- Budget: {task.budget}. {_counts(memory)} Device: {device}{cores}. Sequence length {task.sequence_length}, "
+        f"vocabulary {task.vocab_size}.",
+        f"- Limits: {task.limits}.",
+        f"- Noise of val_bpb: {floor}.",
         "- Training seeds are the harness's; a program that sets seeds is flagged, and confirmed under other seeds. What "
         "training has no use for (processes, threads, network, clocks, files, patched modules, more of `search` than "
-        "`task`) is flagged too, and gains nothing: scores are audited."
-    )
+        "`task`) is flagged too, and gains nothing: scores are audited.",
+    ) if line)  # fmt: skip
 
 
-def _best_diffs(memory: Memory) -> str:
-    by_number = {trial.number: trial for trial in memory.history}
-    gains = []
-    for trial in memory.history:
-        parent = by_number.get(_parent(trial))
-        if trial.number == 0 or trial.number not in memory.verdicts or not memory.verdicts[trial.number].kept:
-            continue
-        if trial.candidate is not None and trial.candidate.replicate > 0 and parent is not None:
-            trial, parent = parent, by_number.get(_parent(parent))  # kept as the edit that it confirmed
-        if parent is not None and trial.val_bpb is not None and parent.val_bpb is not None:
-            gains.append((trial.val_bpb - parent.val_bpb, trial, parent))
-    gains.sort(key=lambda gain: (gain[0], gain[1].number))
-    return "\n\n".join(
-        f"Trial {trial.number} ({difference:+.4f} against {parent.number}): {trial.answer.note}\n{_diff(parent, trial)}"
-        for difference, trial, parent in gains[:BEST_DIFFS]
-    )
+def _text(memory: Memory) -> str:
+    """What it is, and how much of it a training run reads."""
+    task, words = memory.task, memory.task.text
+    if task.bytes_per_token is not None:
+        words += f". A token is {task.bytes_per_token:.2f} bytes of the scored text: 0.01 bits per byte are "
+        words += f"{0.01 * task.bytes_per_token * 0.6931:.4f} nats per token"
+    read = task.budget_tokens or memory.trials[memory.incumbent.trial].outcome.tokens
+    if task.training_tokens is not None:
+        words += f". {task.training_tokens:,} training tokens"
+        words += f", of which a training run reads {_share(read / task.training_tokens)}" if read else ""
+    return words + "."
 
 
-def _diff(parent: Trial, trial: Trial) -> str:
-    assert parent.candidate is not None and trial.candidate is not None
-    lines = source.diff(parent.candidate.source, trial.candidate.source, "before", "after").splitlines()[2:]
-    lines = [line[:DIFF_WIDTH] for line in lines]
-    cut = [*lines[:DIFF_LINES], f"[... {len(lines) - DIFF_LINES} more lines]"] if len(lines) > DIFF_LINES else lines
-    return "```diff\n" + "\n".join(cut) + "\n```"
+def _share(times: float) -> str:
+    return f"{100 * times:.3g} %" if times <= 1 else f"all, {times:.3g} times over"
 
 
-def _older(memory: Memory) -> str:
-    older = memory.history[:-RECENT]
-    if not older:
+def _counts(memory: Memory) -> str:
+    if memory.task.budget_tokens is not None:
+        return "Tokens are counted and not time: slower steps and larger models cost nothing, up to the limits."
+    return "Time is counted: what counts is loss reached per second, not per step."
+
+
+def _proposal(memory: Memory, mode: Mode, offer: Trial | None) -> str:
+    left = memory.left
+    of = "" if left is None else f", and about {left} are left with this one"
+    lines = [
+        f"{len(memory.history) - 1} trials were told after the stock{of}.",
+        f"Current: {history.current(memory)}",
+        history.estimates(memory),
+        f"Mode: {mode.upper()}: {WORDS[mode]} Leave the mode only for an idea of which you clearly expect more.",
+        _offer(memory, offer),
+    ]
+    return "\n\n".join(line for line in lines if line)
+
+
+def _offer(memory: Memory, offer: Trial | None) -> str:
+    if offer is None or (parent := memory.parent(offer)) is None:
         return ""
-    counts = Counter(trial.status for trial in older)
-    kept = sum(memory.verdicts[trial.number].kept for trial in older if trial.number in memory.verdicts)
-    counted = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    scored = sorted((trial.val_bpb, trial.number, trial.answer.note) for trial in older if trial.val_bpb is not None)
-    named = [f"- trial {number}: {score:.4f} {note[:NOTE_CHARACTERS]}" for score, number, note in scored[:OLDER_NAMED]]
-    return f"{len(older)} trials: {counted}; {kept} kept. The best of them:\n" + "\n".join(named)
-
-
-def _recent(memory: Memory, noise: NoiseFloor | None) -> str:
-    lines = ["| trial | val_bpb | difference to current | status | edit | verdict |", "|---|---|---|---|---|---|"]
-    for trial in memory.history[-RECENT:]:
-        score = "" if trial.val_bpb is None else f"{trial.val_bpb:.4f}"
-        verdict = memory.verdicts.get(trial.number)
-        judged = "" if verdict is None else ("kept: " if verdict.kept else "discarded: ") + verdict.reason
-        note = "the stock again, to see drift" if trial.origin is Origin.ANCHOR else trial.answer.note
-        flagged = trial.answer.facts.get("flags")
-        status = f"{trial.status} (flagged: {flagged})" if flagged else str(trial.status)
-        cells = [str(trial.number), score, _difference(trial, memory, noise), status, note, judged]
-        lines.append("| " + " | ".join(cell.replace("|", "/")[: 2 * NOTE_CHARACTERS] for cell in cells) + " |")
-    return "\n".join(lines)
-
-
-def _difference(trial: Trial, memory: Memory, noise: NoiseFloor | None) -> str:
-    """The distance to the current program in bits per byte, and in standard deviations of a difference of two trials."""
-    if trial.val_bpb is None:
-        return ""
-    difference = trial.val_bpb - memory.incumbent.score
-    units = f" ({difference / (noise.sd * 2**0.5):+.1f} sd)" if noise is not None and noise.sd > 0 else ""
-    return f"{difference:+.4f}{units}"
-
-
-def _pending(memory: Memory) -> str:
-    return "\n".join(
-        f"- trial {number}: {candidate.note[: 2 * NOTE_CHARACTERS]}" for number, candidate in memory.pending.items()
+    return (
+        f"Or follow up trial {offer.number} ({offer.answer.note}), which failed narrowly: its constants were tuned for "
+        f"another program, or it broke on a slip. Begin such a reply with a line BASE: {offer.number}; its blocks are then "
+        f"looked up in that trial's program, which is trial {parent.number}'s with this change:\n"
+        "```diff\n" + "\n".join(history.diff_lines(parent, offer)) + "\n```"
     )
-
-
-def _last_failure(memory: Memory) -> str:
-    """The end of what training printed: what scoring printed may hold the scored text, and is nobody's business."""
-    for trial in reversed(memory.history[-RECENT:]):
-        if trial.status in (Status.CRASHED, Status.OUT_OF_MEMORY) and trial.outcome.log_tail.strip():
-            return (
-                f"Trial {trial.number} ({trial.status}):\n```\n{trial.outcome.log_tail[-TRACEBACK_CHARACTERS:].strip()}\n```"
-            )
-    return ""
-
-
-def _parent(trial: Trial) -> int:
-    return -1 if trial.candidate is None or trial.candidate.parent is None else trial.candidate.parent

@@ -97,6 +97,7 @@ class TaskConfig:
 @dataclass
 class DataConfig:
     name: str = MISSING
+    about: str = ""  # what the text is, for whoever reads a prompt; a line
     corpus: dict[str, Any] = MISSING
 
 

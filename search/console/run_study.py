@@ -12,16 +12,17 @@ from rich.console import Console
 from rich.table import Table
 
 from search.config.places import STUDIES
-from search.config.schema import Config, build
+from search.config.schema import Config, TaskConfig, build
 from search.console.conduct import conduct, finish, say_where
 from search.console.expected_end import expected_end
 from search.console.progress import PlainDisplay, summary
 from search.console.side_by_side import in_worker
-from search.data.tokens import prepare_data
+from search.data.tokens import Prepared, prepare_data
 from search.executor.drive import Display, drive
 from search.executor.place import Place
 from search.runner.process import sandbox
 from search.runner.stock import stock_of
+from search.runner.task_api import task_api
 from search.study.budget import Budget, budget_in_words
 from search.study.complete import complete
 from search.study.contract import FEWEST, NeedsServer, Strategy, TaskFacts
@@ -59,10 +60,11 @@ def make_strategy(
     say: Callable[[str], None] = print,
     stop: Callable[[], bool] = lambda: False,
     begun: int = 0,
+    prepared: Prepared | None = None,
 ) -> Strategy:
-    """`folder`: the study's. `say`, `stop`, `begun`: see TaskFacts. Raises UserError where the strategy's settings or
-    surroundings do not do."""
-    task, startup = config.task, config.task.allowances.startup
+    """`folder`: the study's. `say`, `stop`, `begun`: see TaskFacts. `prepared`: its text, where that is there
+    already. Raises UserError where the strategy's settings or surroundings do not do."""
+    task = config.task
     facts = TaskFacts(
         name=task.name,
         stock=stock,
@@ -71,25 +73,46 @@ def make_strategy(
         sequence_length=task.sequence_length,
         vocab_size=task.vocab_size,
         budget=budget_in_words(task.budget),
-        limits=f"start-up {task.startup_seconds:g} s, of which what is beyond {startup.factor:g} times the stock's and "
-        f"{startup.seconds:g} s comes off the budget, weights {task.weights_gb:g} GB, program {task.source_kb:g} kB, "
-        f"memory {task.memory_gb:g} GB"
-        + ("" if task.vram_gb is None else f", GPU memory {task.vram_gb:g} GB")
-        + _early_end(config.study.prune),
+        limits=limits_in_words(task, config.study.prune),
         folder=folder / ATTACHMENTS,
         begun=begun,
         say=say,
         stop=stop,
+        budget_tokens=task.budget.tokens,
+        api=task_api(),
+        study=config.study,
+        **text_facts(config, prepared),
     )
     settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}
     strategy: Strategy = build(settings, task=facts, seed=config.seed)
     return strategy
 
 
-def _early_end(margin: float | None) -> str:
-    if margin is None:
-        return ""
-    return f"; a trial ends early where its reported loss (plain cross-entropy) lies {margin:g} nats above stock and best"
+def limits_in_words(task: TaskConfig, prune: float | None) -> str:
+    """What a program may use beside its budget. `prune`: the margin of study.prune."""
+    allowed = task.allowances.startup
+    beyond = f"what is beyond {allowed.factor:g} times the stock's and {allowed.seconds:g} s"
+    then = "comes off the budget" if task.budget.seconds else "ends the trial"
+    early = f"a trial ends early where its reported loss (plain cross-entropy) lies {prune} nats above stock and best"
+    parts = [
+        f"start-up {task.startup_seconds:g} s, and {beyond} {then}",
+        "" if task.budget.cap_seconds is None else f"the training run {task.budget.cap_seconds:g} s",
+        f"weights {task.weights_gb:g} GB",
+        f"program {task.source_kb:g} kB",
+        f"memory {task.memory_gb:g} GB",
+        "" if task.vram_gb is None else f"GPU memory {task.vram_gb:g} GB",
+        "" if prune is None else early,
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def text_facts(config: Config, prepared: Prepared | None) -> dict[str, Any]:
+    """What a strategy may know of the text."""
+    name = f"{config.data.name}: {config.data.about}" if config.data.about else config.data.name
+    if prepared is None:
+        return {"text": name}
+    train, scored = prepared.splits["train"], prepared.splits["validation"]
+    return {"text": name, "training_tokens": train.tokens, "bytes_per_token": scored.bytes / scored.tokens}
 
 
 def run_study(config: Config, overrides: Sequence[str]) -> None:
@@ -122,7 +145,7 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
             if over is not None:
                 return over
             study = Study(
-                strategy=make_strategy(config, stock.text, journal.folder, display.say, stop, begun),
+                strategy=make_strategy(config, stock.text, journal.folder, display.say, stop, begun, prepared),
                 journal=journal,
                 budget=Budget(config.study),
                 stock=stock.text,

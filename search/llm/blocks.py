@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from search.llm.edit_error import DIVIDER, FORMAT, REPLACE, SEARCH, EditError
+from search.llm.lines import find, indent, nearest, shifted, squeezed, squeezed_code, with_comment
 
 # Six or eight chevrons, a fence or a file's name at a mark mean the same.
 BESIDE = r"[\s`:*]*(?:[\w./-]+\.py|python)?[\s`:*]*"
@@ -17,7 +18,10 @@ FENCE = re.compile(r"\s*(?:```|~~~)[\w+.-]*\s*")
 FILE_NAME = re.compile(r"\s*[`*]*[\w./-]+\.py[`*]*:?\s*")
 NUMBERED = re.compile(r"\s*L?\d+(?:\s*[:|→]|\s|$) ?", re.IGNORECASE)
 
+PLACE = "<block>"  # stands for a block, where the rest of a reply is read
+
 Line = tuple[int | None, str]  # of a program under way: its place in the program that was shown, None for a new line
+Like = Callable[[str], str]  # in what two lines must agree
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,17 @@ def blocks_of(lines: list[str]) -> list[Block]:
     return blocks
 
 
-def apply(blocks: list[Block], shown: str) -> str:
+def apply(blocks: list[Block], shown: str, name: str = "block") -> str:
     """The program after all blocks. Lines are looked up in the program that was shown, or else in what earlier blocks put
-    there. Raises EditError."""
+    there. `name`: what their author calls them. Raises EditError."""
     lines: list[Line] = list(enumerate(shown.split("\n")))
     fenced = any(FENCE.fullmatch(line) for _, line in lines)
+    taken: dict[int, int] = {}  # lines of the shown program that are replaced, and by which block
     for number, block in enumerate(blocks, 1):
-        lines = _apply(block if fenced else _without_fences(block), lines, shown.split("\n"), number)
+        before = {origin for origin, _ in lines if origin is not None}
+        wanted = block if fenced else _without_fences(block)
+        lines = _apply(wanted, lines, shown.split("\n"), taken, f"{name} {number}")
+        taken |= dict.fromkeys(before - {origin for origin, _ in lines}, number)
     return "\n".join(line for _, line in lines)
 
 
@@ -81,27 +89,37 @@ def _inner(part: tuple[str, ...]) -> tuple[str, ...]:
     return part[filled[0] + 1 :] if filled and FENCE.fullmatch(part[filled[0]]) else part
 
 
-def _apply(block: Block, lines: list[Line], shown: list[str], number: int) -> list[Line]:
+def _apply(block: Block, lines: list[Line], shown: list[str], taken: dict[int, int], name: str) -> list[Line]:
     """Replace the one place that a block names. Raises EditError."""
     if not any(line.strip() for line in block.search):
-        raise EditError(f"block {number} searches for nothing; quote the lines to replace")
+        raise EditError(f"{name} searches for nothing; quote the lines to replace")
     now = [line for _, line in lines]
-    for candidate in (block, _trimmed(block)):
-        for like in (str, _squeezed):
-            wanted = [like(line) for line in candidate.search]
-            places = _in_shown(_places([like(line) for line in shown], wanted), lines, len(wanted), number)
-            places = places or _places([like(line) for line in now], wanted)
-            if len(places) > 1:
-                raise EditError(_several(places, lines, number))
-            if places:
-                start, end = places[0], places[0] + len(wanted)
-                shift = (_indent(candidate.search[0]), _indent(now[start])) if like is _squeezed else ("", "")
-                new: list[Line] = [(None, line) for line in _shifted(candidate.replace, *shift)]
-                return [*lines[:start], *new, *lines[end:]]
-    raise EditError(_nothing(list(_trimmed(block).search), shown, number))
+    trimmed = _trimmed(block)
+    tiers: list[tuple[Block, Like]] = [(block, str), (block, squeezed), (trimmed, str), (trimmed, squeezed)]
+    for candidate, like in [*tiers, (trimmed, squeezed_code)]:
+        wanted = [like(line) for line in candidate.search]
+        places = _in_shown(find([like(line) for line in shown], wanted), lines, len(wanted), taken, name)
+        places = places or find([like(line) for line in now], wanted)
+        if len(places) > 1:
+            raise EditError(_several(places, lines, name))
+        if places:
+            start, end = places[0], places[0] + len(wanted)
+            return [*lines[:start], *_new(candidate, now[start:end], like), *lines[end:]]
+    raise EditError(_nothing(list(trimmed.search), shown, name))
 
 
-def _in_shown(places: list[int], lines: list[Line], size: int, number: int) -> list[int]:
+def _new(block: Block, old: list[str], like: Like) -> list[Line]:
+    """The lines that a block puts in the place of old ones: indented as these are, and with their trailing comments where
+    the reply left these out."""
+    if like is str:
+        return [(None, line) for line in block.replace]
+    new = shifted(block.replace, indent(block.search[0]), indent(old[0]))
+    if like is squeezed_code and len(new) == len(old):
+        new = [with_comment(line, before) for line, before in zip(new, old, strict=True)]
+    return [(None, line) for line in new]
+
+
+def _in_shown(places: list[int], lines: list[Line], size: int, taken: dict[int, int], name: str) -> list[int]:
     """Where places of the shown program are by now. Raises EditError where an earlier block has changed the only one."""
     by_origin = {origin: place for place, (origin, _) in enumerate(lines) if origin is not None}
     found = []
@@ -110,27 +128,32 @@ def _in_shown(places: list[int], lines: list[Line], size: int, number: int) -> l
         if start is not None and all(by_origin.get(place + step) == start + step for step in range(size)):
             found.append(start)
     if places and not found:
-        raise EditError(f"block {number} changes lines that an earlier block has changed; make one block of them")
+        raise EditError(_overlap(range(places[0], places[0] + size), taken, name))
     return found
 
 
-def _several(places: list[int], lines: list[Line], number: int) -> str:
+def _overlap(wanted: range, taken: dict[int, int], name: str) -> str:
+    kind, _, number = name.rpartition(" ")
+    shared = [origin for origin in wanted if origin in taken]
+    if not shared:  # an earlier one put lines in between
+        return f"{name} quotes lines between which an earlier {kind} has put others; make one {kind} of them"
+    lines = f"line {shared[0] + 1}" if len(shared) == 1 else f"lines {shared[0] + 1} to {shared[-1] + 1}"
+    first = taken[shared[0]]
+    return f"{kind}s {first} and {number} overlap: both change {lines} of the train.py that you were shown; make one of them"
+
+
+def _several(places: list[int], lines: list[Line], name: str) -> str:
     origins = [lines[place][0] for place in places[:5]]
     at = ", ".join(str(origin + 1) for origin in origins if origin is not None)
-    return f"block {number} matches {len(places)} places (lines {at}); quote more lines around the one you mean"
+    return f"{name} matches {len(places)} places (lines {at}); quote more lines around the one you mean"
 
 
-def _nothing(wanted: list[str], shown: list[str], number: int) -> str:
+def _nothing(wanted: list[str], shown: list[str], name: str) -> str:
     """Why a block matches nothing."""
     plain = [NUMBERED.sub("", line, count=1) for line in wanted]
-    if plain != wanted and _places([_squeezed(line) for line in shown], [_squeezed(line) for line in plain]):
-        return f"block {number} quotes lines with their numbers; quote them as they are. {FORMAT}"
-    return f"block {number} matches nothing in the current train.py. The nearest lines are:\n{_nearest(shown, wanted)}"
-
-
-def _places(lines: list[str], wanted: list[str]) -> list[int]:
-    size = len(wanted)
-    return [start for start in range(len(lines) - size + 1) if lines[start : start + size] == wanted]
+    if plain != wanted and find([squeezed(line) for line in shown], [squeezed(line) for line in plain]):
+        return f"{name} quotes lines with their numbers; quote them as they are. {FORMAT}"
+    return f"{name} matches nothing in the train.py that you were shown. The nearest lines are:\n{nearest(shown, wanted)}"
 
 
 def _trimmed(block: Block) -> Block:
@@ -142,31 +165,3 @@ def _trimmed(block: Block) -> Block:
             if replace and not replace[end].strip():
                 replace.pop(end)
     return Block(tuple(search), tuple(replace))
-
-
-def _squeezed(line: str) -> str:
-    return "".join(line.split())
-
-
-def _indent(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())]
-
-
-def _shifted(lines: tuple[str, ...], before: str, after: str) -> list[str]:
-    """Lines indented as the place they go to, where the reply quoted that place with another indentation."""
-    if before == after:
-        return list(lines)
-    return [after + line.removeprefix(before) if line.strip() else line for line in lines]
-
-
-def _nearest(lines: list[str], wanted: list[str]) -> str:
-    """The window of lines most like those that were searched for."""
-    size = max(1, len(wanted))
-    matcher = difflib.SequenceMatcher(autojunk=False)
-    matcher.set_seq2("\n".join(_squeezed(line) for line in wanted))
-    best, best_ratio = 0, -1.0
-    for start in range(max(1, len(lines) - size + 1)):
-        matcher.set_seq1("\n".join(_squeezed(line) for line in lines[start : start + size]))
-        if matcher.real_quick_ratio() > best_ratio and matcher.quick_ratio() > best_ratio and matcher.ratio() > best_ratio:
-            best, best_ratio = start, matcher.ratio()
-    return "\n".join(lines[best : best + size])

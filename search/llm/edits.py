@@ -1,38 +1,36 @@
-"""From an answer in plain text to a new program: SEARCH/REPLACE blocks, or the whole file in a fence. Nothing is run."""
+"""From an answer in plain text to a new program: SEARCH/REPLACE blocks, a diff, or the whole file in a fence."""
 
 from __future__ import annotations
 
 import ast
 import re
 
-from search.llm import blocks
+from search.llm import blocks, diffs
 from search.llm.edit_error import DIVIDER, FORMAT, REPLACE, SEARCH, EditError
 from search.study.readable import unreadable
 
-__all__ = ["DIVIDER", "REPLACE", "SEARCH", "EditError", "check", "field", "new_program"]
+__all__ = ["DIVIDER", "REPLACE", "SEARCH", "EditError", "check", "new_program"]
 
 REQUIRED = ("build_model", "main")  # what the harness needs of a program
-LONGEST_NOTE = 120  # characters
 MOST_FENCES = 50  # lines on each side of a program that are tried as its fence
 MOST_PLACES = 10  # where a program may stand
 FENCES = ("```", "~~~")
-DIFF = re.compile(r"^(@@ .*@@.*|diff --git .*|\*\*\* Begin Patch|\+\+\+ \S+.*)$", re.MULTILINE)
 NUMBERED = re.compile(r"\s*L?\d+(?:\s*[:|→]|\s)", re.IGNORECASE)
 
 
-def new_program(text: str, current: str, edit_only: bool = False) -> str:
-    """The program that an answer makes of the current one, which its author was shown (or, where `edit_only`, another one:
-    then a whole file, which would undo what that one has changed, is refused). Raises EditError."""
+def new_program(text: str, shown: str, edit_only: bool = False) -> str:
+    """The program that an answer makes of the one that its author was shown (or, where `edit_only`, of another one: then a
+    whole file, which would undo what that one has changed, is refused). Raises EditError."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", "")  # a mark of UTF-8 on Windows
-    found = blocks.blocks_of(text.split("\n"))
-    if edit_only and not found:
+    lines = text.split("\n")
+    if found := blocks.blocks_of(lines):
+        program = blocks.apply(found, shown)
+    elif found := diffs.hunks_of(lines):
+        program = blocks.apply(found, shown, "hunk")
+    elif edit_only:
         raise EditError("the reply is a whole file")
-    try:
-        program = blocks.apply(found, current) if found else _whole_file(text)
-    except EditError as error:
-        if not found and DIFF.search(text):
-            raise EditError(f"the reply is a diff, which is not read. {FORMAT}") from error
-        raise
+    else:
+        program = _whole_file(text)
     check(program)
     return program
 
@@ -45,14 +43,6 @@ def check(program: str) -> None:
     missing = [name for name in REQUIRED if name not in defined]
     if missing:
         raise EditError(f"the edited train.py lacks the function {' and '.join(missing)} at module level")
-
-
-def field(text: str, name: str) -> str:
-    """The rest of the first line that begins with `NAME:`, as one plain line; empty where there is none."""
-    found = re.search(rf"^\W*{name}\W*?:[ \t*_]*(.+)$", text, re.MULTILINE | re.IGNORECASE)
-    words = found.group(1) if found else ""
-    plain = "".join(character if character.isprintable() else " " for character in words)
-    return " ".join(plain.split())[:LONGEST_NOTE]
 
 
 def _whole_file(text: str) -> str:

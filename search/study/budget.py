@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -44,6 +44,18 @@ class Budget:
         if self.limits.usd is not None:
             parts.append(f"${max(0.0, self.limits.usd - (dollars([*history, *pending]) or 0.0)):.2f}")
         return " or ".join(parts)
+
+
+def trials_left(limits: StudyConfig, history: Sequence[Trial], pending: int) -> int | None:
+    """About how many more trials a study may ask for, this one among them; None where nothing limits it. Hours and dollars
+    are counted in trials of the mean that was spent so far. `pending`: trials that are asked for and not told."""
+    done = proposed(history)
+    left = [] if limits.trials is None else [limits.trials - done - pending]
+    hours, usd = train_hours(list(history)), dollars(list(history))
+    for limit, spent in ((limits.train_hours, hours), (limits.usd, usd)):
+        if limit is not None and spent:
+            left.append(round((limit - spent) / (spent / max(1, done))) - pending)
+    return max(1, min(left)) if left else None
 
 
 def budget_in_words(budget: BudgetConfig) -> str:

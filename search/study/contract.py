@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from search.config.schema import StudyConfig
 from search.study.trial import Candidate, Trial, Unusable, Verdict
 
 
@@ -17,7 +18,10 @@ class TaskFacts:
     `stock`: the `train.py` text that the study starts from. `folder`: where a strategy keeps what must not be paid for
     twice; what it puts into `folder / "0007"` is published beside trial 7. A strategy creates it when it needs it. `begun`:
     so many trials were asked for before this start, and are asked for again. `say`: tells who watches a line. `stop`:
-    whether a stop was requested; what waits for long asks it now and then.
+    whether a stop was requested; what waits for long asks it now and then. `budget_tokens`: of one training run, where it is
+    tokens that are counted. `text`: what is trained on and scored, in words. `training_tokens`: how many there are.
+    `bytes_per_token`: of the scored text. `api`: what a program may call of the harness. `study`: what the study may spend;
+    it may be extended later, so nothing but words to an LLM may depend on it.
     """
 
     name: str
@@ -32,6 +36,12 @@ class TaskFacts:
     begun: int = 0
     say: Callable[[str], None] = print
     stop: Callable[[], bool] = lambda: False
+    budget_tokens: int | None = None
+    text: str = ""
+    training_tokens: int | None = None
+    bytes_per_token: float | None = None
+    api: str = ""
+    study: StudyConfig = field(default_factory=StudyConfig)
 
 
 FEWEST = 5  # scores that a noise floor takes: of 2 it was 18 times too small in a study that began beside its control

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from statistics import fmean, stdev
 
 from search.config.schema import AllowanceConfig, TaskConfig
+from search.study.losses import Mean, loss_at
 from search.study.trial import Outcome, Status
 
-LAST_SHARE = 0.1  # of a training run's tokens: their mean loss is the loss at the end
 LOSS_GAP = 0.3  # nats per token by which validation may be better, against training, than it is for the stock
 ERRORS = 2.0  # standard errors by which it must be beyond that
 SPEED_FACTOR = 10.0  # times the stock's tokens per second
@@ -21,14 +19,6 @@ NOT_IN_MEMORY_MB = 1.0  # a few pages may leave memory at any moment
 BUDGET_SHARE = 0.9  # of the budget, below which a training run ended early
 
 Doubt = Callable[[Outcome, Outcome, TaskConfig], bool]
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Training loss at the end minus validation loss, and its standard error, in nats per token."""
-
-    mean: float
-    error: float
 
 
 def doubts(outcome: Outcome, stock: Outcome, task: TaskConfig) -> tuple[str, ...]:
@@ -43,7 +33,7 @@ def _loss_gap(outcome: Outcome, stock: Outcome, task: TaskConfig) -> bool:
     gap, usual = _gap(outcome), _gap(stock)
     if gap is None or usual is None:
         return False
-    return gap.mean - usual.mean - ERRORS * math.hypot(gap.error, usual.error) > LOSS_GAP
+    return gap.loss - usual.loss - ERRORS * math.hypot(gap.error, usual.error) > LOSS_GAP
 
 
 def _below_floor(outcome: Outcome, stock: Outcome, task: TaskConfig) -> bool:
@@ -100,11 +90,7 @@ def _share_of(allowance: AllowanceConfig, name: str, outcome: Outcome, stock: Ou
     return (spent - usual) / (most - usual)
 
 
-def _gap(outcome: Outcome) -> Gap | None:
-    """None where one of the losses is unknown."""
-    if outcome.val_nats is None or not outcome.losses:
-        return None
-    since = (1 - LAST_SHARE) * outcome.losses[-1].tokens
-    last = [point.loss for point in outcome.losses if point.tokens >= since]
-    error = stdev(last) / math.sqrt(len(last)) if len(last) > 1 else 0.0
-    return Gap(fmean(last) - outcome.val_nats, error)
+def _gap(outcome: Outcome) -> Mean | None:
+    """Training loss at the end minus validation loss. None where one of them is unknown."""
+    last = loss_at(outcome.losses, outcome.losses[-1].tokens) if outcome.losses else None
+    return None if last is None or outcome.val_nats is None else Mean(last.loss - outcome.val_nats, last.error)

@@ -27,13 +27,14 @@ EXTENDABLE = ("config.study.trials", "config.study.train_hours", "config.study.u
 WRITTEN_ONCE = ("id", "time", "kind", "version")
 # The code is compared file by file, and may be accepted.
 UNCOMPARED = (*WRITTEN_ONCE, "machine", "device_batch", "overrides", "harness", "code")
-# Where things lie, and how patient a client is, does not change what a study is (of a text, its contents are compared; of a
-# server, the model has a name).
+# Where things lie, how they are described, and how patient a client is, does not change what a study is (of a text, its
+# contents are compared; of a server, the model has a name).
 ELSEWHERE = (
     "config.accept_harness",
     "config.cache",
     "config.tracking.uri",
     "config.sandbox",
+    "config.data.about",
     "config.data.corpus.folder",
     "config.data.corpus.mirror",
 )

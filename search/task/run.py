@@ -64,7 +64,8 @@ class Run:
         self._described: set[str] = set()
 
     def start(self, build: Callable[[], T], rows: int) -> T:
-        """Build a trainer, warm it up on `rows` rows of synthetic tokens (this compiles), throw it away, and build it anew.
+        """Build a trainer (with a `step(tokens, targets, progress) -> loss`), warm it up for up to three steps on `rows`
+        rows of synthetic tokens (this compiles), throw it away, and build it anew.
 
         Nothing that was learned survives: untimed training would be a gift. Start-up is not part of the budget.
         """
@@ -91,7 +92,7 @@ class Run:
         return build()
 
     def batches(self, rows: int) -> Iterator[tuple[Tokens, Tokens]]:
-        """Batches of real tokens until the budget is spent: tokens and targets, [rows, sequence_length] each.
+        """Batches of real tokens until the budget is spent: tokens and targets, [rows, sequence_length] each. Called once.
 
         The clock starts here, when the harness hands over the tokens, and runs between batches. On an accelerator the next
         batches are made on another thread, and a step may be queued while the one before it is still being worked on.
@@ -143,7 +144,8 @@ class Run:
         self._channel.send({"event": "described", "facts": {**words, **numbers}})
 
     def submit(self, model: torch.nn.Module) -> None:
-        """Hand in the trained weights. They are scored by a process that never ran the training; this one ends."""
+        """Hand in the trained weights, or others that fit `build_model`, such as an average. They are scored by a process
+        that never ran the training; this one ends."""
         self._synchronize()
         # A compiled module calls its parameters otherwise; build_model makes one that is not compiled.
         weights = {name.removeprefix("_orig_mod."): value for name, value in model.state_dict().items()}

@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 from omegaconf import OmegaConf
 
-from search.agent import prompt
 from search.agent.keep_rules import Greedy, Margin, Program, Replicate
 from search.config import files
 from search.config.messages import UserError
@@ -20,9 +19,9 @@ from search.llm import edits
 from search.llm.record import Recorder
 from search.runner.stock import stock_of
 from search.study import source
-from search.study.contract import NoiseFloor, TaskFacts
+from search.study.contract import NoiseFloor
 from search.study.journal import Journal
-from search.study.trial import Candidate, Origin, Outcome, Status, Trial, Verdict
+from search.study.trial import Candidate, Origin, Outcome, Status, Trial
 from search.study.winner import ranked, winner_at, winner_of
 from search.testing.synthetic import ONE, FailsOn, Several, SyntheticRunner, run_study
 from tests.servers.llm import Answer, FakeClock, Script, serve
@@ -336,7 +335,7 @@ def test_code_that_sets_seeds_is_trained_and_flagged_and_the_agent_is_told(study
     with serve(Answer(WHOLE.format(seeded)), Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
         _, trials = study(server, 3)
     assert trials[1].status is Status.COMPLETED and trials[1].candidate.facts["flags"] == "sets_seed"
-    assert "completed (flagged: sets_seed)" in server.prompts[1] and "confirmed under other seeds" in server.prompts[1]
+    assert "[flagged: sets_seed]" in server.prompts[1] and "confirmed under other seeds" in server.prompts[1]
 
 
 def test_program_md_may_change_while_a_study_runs(study, stock, tmp_path):
@@ -397,67 +396,6 @@ def test_a_replay_makes_the_same_study_without_a_server_until_it_diverges(study,
     with pytest.raises(UserError, match="no recorded replies"):
         configured = configure("task=smoke", "strategy=agent", "llm=replay", f"llm.record={tmp_path / 'empty'}")
         make_strategy(configured, stock, tmp_path)
-
-
-def history_of(count, stock):
-    trials = [Trial(0, Origin.STOCK, Candidate(stock), Outcome(Status.COMPLETED, 2.5, True))]
-    verdicts = {0: Verdict(True, "the stock")}
-    for number in range(1, count):
-        text = stock.replace("MATRIX_LR = 0.02", f"MATRIX_LR = {0.02 + number / 1e5}")
-        candidate = Candidate(text, parent=max(0, number - 3), note=f"edit number {number} " + "words " * 15)
-        if number % 5 == 4:
-            outcome = Outcome(Status.CRASHED, reason="ValueError", log_tail="deep " * 2000 + "\nTraceback: the end")
-        else:
-            outcome = Outcome(Status.COMPLETED, 2.5 - number / 1e5, True)
-        trials.append(Trial(number, Origin.STRATEGY, candidate, outcome))
-        verdicts[number] = Verdict(number % 5 == 0, "reason " * 10)
-    return trials, verdicts
-
-
-def test_a_prompt_stays_bounded(configure, stock):
-    facts = TaskFacts("smoke", stock, "cpu", 1, 64, 512, "16,384 tokens", "weights 1 GB", ROOT)
-    sizes = {}
-    for count in (5, 50, 500, 1000):
-        trials, verdicts = history_of(count, stock)
-        incumbent = Program(0, stock, {0: 2.5})
-        messages = prompt.compose("Do well.", facts, NOISE, prompt.Memory(trials, verdicts, incumbent, {}))
-        sizes[count] = sum(len(message["content"]) for message in messages)
-    assert sizes[1000] < 1.05 * sizes[50]
-    assert sizes[1000] < len(stock) + 16_000
-
-
-def test_a_prompt_says_what_an_agent_needs(stock):
-    facts = TaskFacts("smoke", stock, "cpu", 1, 64, 512, "16,384 tokens", "weights 1 GB", ROOT)
-    trials, verdicts = history_of(40, stock)
-    text = prompt.compose("Do well.", facts, NOISE, prompt.Memory(trials, verdicts, Program(35, stock, {0: 2.49}), {}))[1][
-        "content"
-    ]
-    titles = [title.split(",")[0].split(" (")[0] for title in re.findall(r"^# (.*)$", text, re.MULTILINE)]
-    assert [title for title in titles if not title.startswith(("-", "fairtrial"))][:7] == [
-        "What the human wants",
-        "Task",
-        "Edits that were kept",
-        "Earlier trials",
-        "The last 20 trials",
-        "End of the last failed training's output",
-        "Current train.py",
-    ]
-    assert "Do well." in text and "standard deviation 0.0100" in text and stock.strip() in text
-    assert "Traceback" in text and " sd)" in text and "kept: reason" in text and "discarded: reason" in text
-    assert "+MATRIX_LR" in text and "20 trials: 16 completed, 4 crashed" in text
-
-
-def test_scoring_output_is_never_told(stock):
-    failed = Trial(
-        1,
-        Origin.STRATEGY,
-        Candidate(stock + "\n", parent=0),
-        Outcome(Status.DISQUALIFIED, reason="differs", log_tail="secret"),
-    )
-    trials, verdicts = history_of(1, stock)
-    memory = prompt.Memory([*trials, failed], verdicts, Program(0, stock, {0: 2.5}), {})
-    facts = TaskFacts("smoke", stock, "cpu", 1, 64, 512, "16,384 tokens", "weights 1 GB", ROOT)
-    assert "secret" not in prompt.compose("Do well.", facts, None, memory)[1]["content"]
 
 
 def scored(number, score, text, replicate=0):
@@ -656,8 +594,9 @@ def test_a_confirmed_edit_is_told_as_the_edit_it_is(study, stock, tmp_path):
     with serve(*answers) as server:
         _, trials = study(server, 6, "strategy.keep=replicate", runner=Improves(), noise=NOISE)
     assert [trial.candidate.replicate for trial in trials] == [0, 0, 1, 1, 0, 1]
-    kept = server.prompts[1].split("Edits that were kept")[1].split("\n# ")[0]
-    assert "Trial 1 (-0.1000 against 0): edit of MATRIX_LR" in kept and "+MATRIX_LR = 0.11" in kept
+    lines = server.prompts[1].split("# Every trial so far")[1].split("\n# ")[0].strip().splitlines()
+    assert lines[1] == "- 1: 2.4000 (-0.1000 against 0) KEPT edit of MATRIX_LR"
+    assert server.prompts[1].count("Hypothesis: because") == 1  # a further training run is no idea of its own
 
 
 class LuckyAtFirst(Improves):
@@ -705,8 +644,8 @@ def test_an_edit_that_does_not_fit_the_new_base_is_asked_for_anew_and_paid_once(
         assert source.constants(candidate.source)["MATRIX_LR"] == 0.11
         if start == "begun":
             ahead, anew = server.prompts[1:]
-            assert "Current train.py (trial 0" in ahead and "- trial 1: an edit" in ahead.split("# Being tried now")[1]
-            assert "Current train.py (trial 1" in anew and "Being tried now" not in anew
+            assert "# train.py (trial 0" in ahead and "- trial 1: an edit" in ahead.split("# Being tried now")[1]
+            assert "# train.py (trial 1" in anew and "Being tried now" not in anew
     assert not server.requests
 
 
@@ -821,3 +760,55 @@ def test_dollars_end_a_study(study, stock, configure, tmp_path):
     assert budget.spent(trials) is not None and "dollars are used" in budget.spent(trials)
     unknown = replace(trials[1], answer=replace(trials[1].answer, cost=replace(trials[1].answer.cost, usd=None)))
     assert "unknown" in budget.spent([unknown, *trials])  # better to stop than to spend without count
+
+
+UP, SILU_LINE = "        return self.down(F.relu(self.up(x)).square())", "        return self.down(F.silu(self.up(x)))"
+SILU = f"NOTE: SiLU\nEXPECT: -0.02\n<<<<<<< SEARCH\n{UP}\n=======\n{SILU_LINE}\n>>>>>>> REPLACE\n"
+MENDED = f"BASE: 1\nNOTE: half\n<<<<<<< SEARCH\n{SILU_LINE}\n=======\n{SILU_LINE} * 0.5\n>>>>>>> REPLACE\n"
+
+
+def test_an_idea_of_the_code_that_broke_is_followed_up_from_its_own_program_once(study, stock):
+    broke = FailsOn(fails=lambda number: number in (1, 2))
+    answers = [SILU, MENDED, MENDED.replace("0.5", "0.7").replace("BASE: 1", "BASE: 2"), edit("MATRIX_LR", 0.1, stock=stock)]
+    with serve(*map(Answer, answers)) as server:
+        _, trials = study(server, 4, runner=broke)
+        _, again = study(server, 4)
+    assert again == trials and len(server.requests) == 4
+    assert [trial.candidate.parent for trial in trials[1:]] == [0, 1, 0]
+    assert "F.silu" in trials[2].candidate.source and "F.silu" not in trials[3].candidate.source
+    assert "follow up trial 1 (SiLU)" in server.prompts[1] and "follow up" not in server.prompts[2]
+    assert "BASE: 2 is not on offer" in server.prompts[3]
+    assert (trials[1].candidate.facts["expected"], trials[1].candidate.facts["mode"]) == ("-0.02", "structure")
+
+
+def test_nothing_is_followed_up_where_nobody_wants_that(study, stock):
+    with serve(Answer(SILU), Answer(edit("MATRIX_LR", 0.1, stock=stock))) as server:
+        study(server, 3, "strategy.follow=0", runner=FailsOn(fails=lambda number: number == 1))
+    assert "follow up" not in server.prompts[1]
+
+
+def test_a_notebook_is_shown_whole_until_it_is_replaced(study, stock):
+    names = ("MATRIX_LR", "WEIGHT_DECAY", "EMBEDDING_LR", "SCALAR_LR")
+    first, second, third, last = (edit(name, 0.11, stock=stock) for name in names)
+    first, third = f"{first}\nNOTES:\n- rates\n  matter", f"{third}\n**NOTES:** decay does not"
+    with serve(*map(Answer, (first, second, third, last))) as server:
+        study(server, 5)
+        study(server, 5)
+    books = [prompt.partition("# Your notebook\n\n")[2].partition("\n\n# ")[0] for prompt in server.prompts]
+    assert books == ["", "- rates\n  matter", "- rates\n  matter", "decay does not"]
+
+
+def test_a_proposal_that_follows_up_what_was_replaced_is_asked_for_anew(study, stock):
+    """Trial 3 follows up trial 1, and meanwhile trial 2, an edit of the stock, becomes the program to build on."""
+    second = SILU.replace("SiLU", "GELU").replace("F.silu", "F.gelu")
+    answers = [SILU, edit("MATRIX_LR", 0.1, stock=stock), MENDED, second]
+
+    class FirstIsBad(Improves):
+        def run(self, request, observe):
+            outcome = super().run(request, observe)
+            return replace(outcome, val_bpb=2.501) if "F.silu" in request.source else outcome
+
+    with serve(*map(Answer, answers)) as server:
+        _, trials = study(server, 4, runner=FirstIsBad(), several=Several(ahead=1))
+    assert trials[2].candidate.parent == 0 and trials[3].candidate.facts["stale"] == "asked anew for trial 2"
+    assert trials[3].candidate.parent == 2 and "F.gelu" in trials[3].candidate.source

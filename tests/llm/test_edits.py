@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from search.agent.keep_rules import Program
 from search.config.places import ROOT
-from search.llm import edits
+from search.llm import edits, fields
 from search.llm.answer import answer, no_answer
 from search.llm.reply import Reply
 from search.study import source
@@ -82,6 +82,31 @@ def test_a_near_miss_that_can_only_mean_one_thing_is_taken(name):
     assert edits.new_program(NEAR_MISSES[name], PROGRAM) == PROGRAM.replace("A = 1", "A = 3")
 
 
+DIFFS = {
+    "wrong line numbers": "--- a/train.py\n+++ b/train.py\n@@ -71,2 +80,9 @@ def f\n-A = 1\n+A = 3\n B = 2\n",
+    "no numbers": "```diff\n@@\n-A = 1\n+A = 3\n B = 2\n\n\n```",
+    "no line of @@": "--- train.py\n+++ train.py\n-A = 1\n+A = 3\n",
+    "a patch": "*** Begin Patch\n*** Update File: train.py\n@@\n-A = 1\n+A = 3\n*** End Patch",
+    "a notebook after it": "@@ -2 +2 @@\n-A = 1\n+A = 3\n\nNOTES:\n- tried A\n",
+}
+
+
+@pytest.mark.parametrize("name", DIFFS)
+def test_a_diff_is_applied_by_its_content(name):
+    assert edits.new_program(DIFFS[name], PROGRAM) == PROGRAM.replace("A = 1", "A = 3")
+
+
+def test_a_line_without_its_trailing_comment_is_found_where_that_is_unique():
+    program = PROGRAM.replace("A = 1", 'A = 1  # "layers"').replace("x = A\n    x = A", "x = A  # once\n    x = A  # twice")
+    assert edits.new_program(block("A = 1\nB = 2", "A = 3\nB = 4"), program) == program.replace("A = 1", "A = 3").replace(
+        "B = 2", "B = 4"
+    )
+    with pytest.raises(edits.EditError, match="matches 2 places"):
+        edits.new_program(block("    x = A", "    x = B"), program)
+    with pytest.raises(edits.EditError, match="matches nothing"):
+        edits.new_program(block("A = 2", "A = 3"), program)
+
+
 def test_a_rule_of_equal_signs_in_a_block_is_no_divider():
     program = PROGRAM.replace('"""A program."""', '"""Title\n=====\n"""')
     reply = block('"""Title\n=====\n"""\nA = 1', '"""Title\n=====\n"""\nA = 3')
@@ -89,7 +114,7 @@ def test_a_rule_of_equal_signs_in_a_block_is_no_divider():
 
 
 def test_blocks_that_change_the_same_lines_are_refused():
-    with pytest.raises(edits.EditError, match="block 2 changes lines that an earlier block has changed"):
+    with pytest.raises(edits.EditError, match="blocks 1 and 2 overlap: both change line 3 of"):
         edits.new_program(block("A = 1\nB = 2", "A = 2\nB = 3") + block("B = 2", "B = 4"), PROGRAM)
 
 
@@ -139,9 +164,13 @@ def test_a_fence_inside_a_fence_is_a_part_of_the_file():
         (block("def main():", "def other():"), "lacks the function main"),
         ("```python\nA = 7\n```", "lacks the function build_model and main"),
         ("```python\nA = 7\n", "does not end it"),
-        ("--- a/train.py\n+++ b/train.py\n@@ -2 +2 @@\n-A = 1\n+A = 2\n", "is a diff"),
-        ("```diff\n@@ -2,1 +2,1 @@ def f\n-A = 1\n+A = 2\n```", "is a diff"),
-        ("*** Begin Patch\n*** Update File: train.py\n-A = 1\n+A = 2\n*** End Patch", "is a diff"),
+        ("@@ -2 +2 @@\n-C = 1\n+C = 2\n", "hunk 1 matches nothing"),
+        ("@@ -2 +2 @@\n+C = 2\n", "hunk 1 searches for nothing"),
+        ("```diff\n@@ -2 +2 @@\n-A = 1\nA = 3\n```", "line 4 of the reply, in a diff, begins with none of"),
+        (
+            "--- a/search/task/run.py\n+++ b/search/task/run.py\n@@ -1 +1 @@\n-A = 1\n+A = 3\n",
+            "only train.py can be changed",
+        ),
         (block("2: A = 1\n3: B = 2", "2: A = 2\n3: B = 2"), "quotes lines with their numbers"),
         (block("  2 | A = 1", "  2 | A = 2"), "quotes lines with their numbers"),
         (block("L2: A = 1", "L2: A = 2"), "quotes lines with their numbers"),
@@ -191,7 +220,7 @@ THOUGHTS = {
 def test_what_a_model_thinks_is_no_part_of_its_answer(name):
     draft, final = f"NOTE: no\n{block('A = 1', 'A = 9')}", f"NOTE: yes\n{block('A = 1', 'A = 3')}"
     said = answer(THOUGHTS[name].format(draft, final))
-    assert edits.field(said, "note") == "yes" and edits.new_program(said, PROGRAM) == PROGRAM.replace("A = 1", "A = 3")
+    assert fields.note(said) == "yes" and edits.new_program(said, PROGRAM) == PROGRAM.replace("A = 1", "A = 3")
 
 
 def test_a_thought_that_does_not_end_is_no_answer():
@@ -246,14 +275,46 @@ def test_no_arrangement_of_marks_breaks_the_parser(lines):
     ("reply", "note"),
     [
         ("NOTE: lower it\nHYPOTHESIS: x", "lower it"),
-        ("**NOTE:** lower it", "lower it"),
+        ("**NOTE:** lower it**", "lower it"),
         ("Note:   two\tspaces\x1b[31m", "two spaces [31m"),
-        ("nothing", ""),
+        ("nothing of note: really", ""),
+        (block("# NOTE: in code", "# NOTE: in code") + "NOTE: lower it", "lower it"),
         ("NOTE: " + "x" * 500, "x" * 120),
     ],
 )
 def test_the_note_is_one_plain_line(reply, note):
-    assert edits.field(reply, "note") == note
+    assert fields.note(reply) == note
+
+
+SAID = f"""IDEAS:
+- structure: a copy head (expect -0.02)
+- tune: A to 3
+## Hypothesis
+
+because the copy
+is cheap.
+
+And it is exact.
+EXPECT: \u22120.012 bits
+BASE: trial 7
+
+{block("A = 1  # NOTES: none", "A = 3  # NOTES: none")}
+NOTES:
+- A = 3 next
+- HYPOTHESIS: holds
+"""
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [SAID, SAID.replace(block("A = 1  # NOTES: none", "A = 3  # NOTES: none"), f"```python\n{WHOLE}# NOTES: no\n```")],
+)
+def test_all_that_stands_beside_an_edit_is_read_whole(edit):
+    assert fields.hypothesis(edit) == "because the copy is cheap. And it is exact."
+    assert (fields.expected(edit), fields.base(edit)) == (-0.012, 7)
+    assert fields.notes(edit) == "- A = 3 next\n- HYPOTHESIS: holds"
+    assert fields.notes("NOTE: x") is None and fields.expected("NOTE: x") is None and fields.base("NOTE: x") is None
+    assert len(fields.notes("NOTES: " + "x" * 5000)) == 2000
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""Asks an LLM for an edit, and again where its reply cannot be used; all of it goes on record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from search.agent import prompt
+from search.agent.conversation import Conversation
+from search.agent.memory import Memory
+from search.agent.reply import Edit, read
+from search.config.files import read_edited
+from search.config.places import resolve
+from search.llm.answer import answer, is_cut_off
+from search.llm.edit_error import EditError
+from search.llm.record import Recorder
+from search.llm.reply import Call, Exhausted, Messages, Refused
+from search.strategy import UserError
+
+Bases = Mapping[int, str]  # the programs that a reply may edit, by trial; the current one first
+Tried = Mapping[str, str]  # why another program is not wanted again, by its hash
+
+
+class Author:
+    """`program`: the human's Markdown file, read at each proposal. `repairs`: how often an unusable reply is sent back."""
+
+    def __init__(self, recorder: Recorder, program: str, repairs: int) -> None:
+        self.recorder = recorder
+        self.program = program
+        self.repairs = repairs
+
+    def converse(self, talk: Conversation, number: int, memory: Memory, bases: Bases, tried: Tried) -> Edit | None:
+        """Ask until a reply is a program that is worth training, or until the repairs are used up or nobody answers any
+        more. Raises Exhausted where nobody answered at all.
+
+        A call that is on record is not made again, and its prompt is not composed again either.
+        """
+        for _ in range(self.repairs + 1):
+            try:
+                made = self.recorder.recorded(number, len(talk.calls)) or self._call(talk, number, memory)
+            except Exhausted:
+                if not talk.calls:
+                    raise
+                return None
+            talk.calls.append(made)
+            try:
+                return read(made.reply, bases, tried)
+            except EditError as error:
+                talk.problems.append(str(error))
+        return None
+
+    def _call(self, talk: Conversation, number: int, memory: Memory) -> Call:
+        """Ask for the proposal, or for a repair with what was said before. A server that does not take the conversation
+        (it has become too long, say) is asked for the proposal anew. Raises as Client.complete."""
+        program, call = self.read_program(), len(talk.calls)
+        first = prompt.compose(program, memory, talk.mode, talk.offer)
+        messages: Messages = first
+        for reply, problem in talk.unusable:
+            messages = prompt.repair(messages, "" if is_cut_off(reply) else answer(reply.text), problem)
+        try:
+            return self.recorder.complete(number, messages, program, talk.ask, call)
+        except Refused:
+            if call == talk.anew:
+                raise
+            return self.recorder.complete(number, first, program, talk.ask, call)
+
+    def read_program(self) -> str:
+        """The human's words as they are now. Raises UserError."""
+        try:
+            return read_edited(resolve(self.program))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"strategy.program={self.program}: cannot be read ({error}); name a Markdown file") from error
