@@ -23,7 +23,7 @@ def main(config: Config) -> None:
     from search.console.run_study import check
     from search.data.tokens import prepare_data
     from search.executor.local import make_runner
-    from search.runner.stock import stock_of
+    from search.runner.stock import set_by_task, stock_of
     from search.study.budget import budget_in_words
     from search.study.request import TrialRequest
     from search.study.seeds import training_seed
@@ -36,6 +36,8 @@ def main(config: Config) -> None:
         prepared = prepare_data(config, display.say)
         display.say(f"{config.start}, task={config.task.name}: {budget_in_words(config.task.budget)}")
         stock = stock_of(config)
+        if (constants := set_by_task(config)) is not None:
+            display.say(constants)
         if stock.batch is not None:
             display.say(str(stock.batch))
         with scratch(MLRUNS / "once") as folder:

@@ -46,7 +46,7 @@ def settings(monkeypatch):
 
 
 def test_commands_are_found_by_looking():
-    assert commands() == ["bench", "compare", "confirm", "demo", "once", "plan", "prepare", "review"]
+    assert commands() == ["bench", "compare", "confirm", "demo", "once", "plan", "prepare", "review", "ui"]
     for name in ALL:
         assert command(name).name == name
 
@@ -65,7 +65,7 @@ def test_a_name_is_taken_as_it_is_written(settings, name, written, tmp_path):
 
 def test_what_several_commands_share_has_one_default():
     study = OmegaConf.load(CONF / "config.yaml")
-    for name in ("compare", "plan"):
+    for name in ("compare", "plan", "ui"):
         assert OmegaConf.load(CONF / f"{name}.yaml").tracking == study.tracking
     assert OmegaConf.load(CONF / "compare.yaml").experiment == study.experiment
 
@@ -106,6 +106,15 @@ def test_what_is_wrong_is_said_in_one_line_by_every_command(settings, capsys, na
         ("compare", "tracking=x", "tracking=x: must be given by its keys"),
         ("plan", "sd=1 between=0.1,x", "between=0.1,x: must be 0 or more"),
         ("plan", "sd=nan", "sd=nan: must be a number above 0"),
+        ("ui", "port=0", "port=0: must be 1 to 65535"),
+        ("compare", "demo", "demo: is no key; did you mean experiment=demo?"),
+        ("once", "task smoke", "task: has no value; give it as task=smoke"),
+        ("once", "--task=smoke", "--task=smoke: settings have no dashes; give it as task=smoke"),
+        ("once", "trials=5", "trials: no such key; did you mean study.trials?"),
+        ("once", "strategy=seeds strategy.llm=x", "strategy.llm: no such key; strategy has name, role, trials"),
+        ("once", "task=cpu space.MATRX_LR.low=1", "did you mean space.MATRIX_LR.low?"),
+        ("once", "task=cpu space.NEW.low=1", "a new dimension has a +: '+space.NEW="),
+        ("once", "sampler=tpe sampler.build.n_startup_trial=3", "did you mean sampler.build.n_startup_trials?"),
         ("once", "task=null", "Could not find 'task/null'; choose one of cpu, gpu, smoke"),
         *((name, "-m experiment=a,b", "-m: several at once is for studies only") for name in commands()),
     ],

@@ -29,7 +29,6 @@ from search.page.html import html_of
 from search.page.markdown import picture_file
 from search.tracking.colours import styles
 from search.tracking.links import directions
-from search.tracking.store import absolute
 
 REPORTS = MLRUNS / "reports"
 
@@ -58,7 +57,7 @@ def compare(config: CompareConfig) -> None:
     print(f"report: {folder / 'report.html'}")
     with console.status("publishing"):
         pages = publish(uri, compared, colours, folder, files)
-    for line in directions(absolute(uri), *pages):
+    for line in directions(uri, config.experiment, *pages):
         print(line)
 
 

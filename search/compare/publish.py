@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.compare.analyse.analysis import Analysis
+from search.compare.analyse.finding import Name, Scope
+from search.compare.show.view import View
 from search.page.text import markdown
-from search.tracking.colours import Style
+from search.tracking.about import origin
+from search.tracking.colours import NEUTRAL, Style
 from search.tracking.links import artifact_page, studies_page
+from search.tracking.result import with_result
 from search.tracking.store import absolute, all_runs, connect, outages, sent_once, unusable
 from search.tracking.words import EXPERIMENT_DESCRIPTION
 
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 KIND = "report"
 DESCRIPTION = "mlflow.note.content"
 COLOUR = "mlflow.runColor"
-WHERE = "The report is the artifact `report.html` of the run of kind `report`: clear the study field to see it."
+WHERE = "The report is the artifact `report.html` of the run whose name begins with `report`."
 ALL = "Ten studies are drawn at first; the eye above the list shows them all."
 LONGEST_DESCRIPTION = 4900  # letters of an experiment's tag that MLflow takes are 5,000
 
@@ -44,7 +48,7 @@ def publish(
         client.set_tag(run, DESCRIPTION, _verdict(compared))
         client.set_terminated(run)
         client.set_experiment_tag(experiment, DESCRIPTION, _description(client, experiment))
-        _colour(client, experiment, analysis, styles)
+        _complete(client, experiment, compared.view, styles)
     except outages() as error:
         raise unusable(uri, error) from error
     return studies_page(experiment), artifact_page(experiment, run, "report.html")
@@ -56,17 +60,18 @@ def _run(client: MlflowClient, experiment: str, analysis: Analysis) -> str:
     runs = all_runs(client, experiment, query)
     if runs:
         return str(runs[0].info.run_id)
-    tags = {"kind": KIND, "fairtrial.task": analysis.task_fingerprint, "task": analysis.task}
+    tags = {"kind": KIND, "fairtrial.task": analysis.task_fingerprint, "task": analysis.task, COLOUR: NEUTRAL, **origin()}
     with sent_once():
         run = client.create_run(experiment, tags=tags, run_name=f"report, task {analysis.task}")
     return str(run.info.run_id)
 
 
 def _verdict(compared: Comparison) -> str:
-    """The first line is all that MLflow shows of an experiment's description until it is opened."""
+    """The first line is all that MLflow shows of an experiment's description until it is opened, on its first page as plain
+    text."""
     first, *others = compared.verdict
     lines = "\n".join(f"- {markdown(sentence)}" for sentence in others)
-    return f"**Task {markdown(compared.experiment.task)}: {markdown(first)}**\n\n{lines}\n\n{WHERE}"
+    return f"Task {markdown(compared.experiment.task)}: {markdown(first)}\n\n{lines}\n\n{WHERE}"
 
 
 def _description(client: MlflowClient, experiment: str) -> str:
@@ -77,9 +82,20 @@ def _description(client: MlflowClient, experiment: str) -> str:
     return text if len(text) <= LONGEST_DESCRIPTION else f"{text[:LONGEST_DESCRIPTION]}... (the report has all of it)"
 
 
-def _colour(client: MlflowClient, experiment: str, analysis: Analysis, styles: Mapping[str, Style]) -> None:
-    strategies = {study.study: study.strategy for study in analysis.studies}
+def _complete(client: MlflowClient, experiment: str, view: View, styles: Mapping[str, Style]) -> None:
+    """What only a comparison knows of a study: its strategy's colour, and what was confirmed of its gain."""
     for run in all_runs(client, experiment, "tags.kind = 'study'"):
-        strategy = strategies.get(run.data.tags.get("fairtrial.study", ""))
-        if strategy is not None and run.data.tags.get(COLOUR) != styles[strategy].colour:
-            client.set_tag(str(run.info.run_id), COLOUR, styles[strategy].colour)
+        facts, tags = view.facts.get(run.data.tags.get("fairtrial.study", "")), run.data.tags
+        if facts is None:
+            continue
+        if tags.get(COLOUR) != styles[facts.strategy].colour:
+            client.set_tag(str(run.info.run_id), COLOUR, styles[facts.strategy].colour)
+        gain = view.analysis.find(Scope.PROGRAM, Name.GAIN, facts.study)
+        if gain is not None and gain.estimate is not None:
+            confirmed, claimed = (view.of(Scope.PROGRAM, name, facts.study) for name in (Name.GAIN, Name.CLAIMED))
+            words = [
+                f"**Gain over the stock, trained again and on unseen text: {confirmed}**",
+                f"{markdown(view.word(gain))}; its study claimed {claimed}",
+                f"Next: the report, `report.html` of the run `report, task {view.analysis.task}`",
+            ]
+            client.set_tag(str(run.info.run_id), DESCRIPTION, with_result(words, tags.get(DESCRIPTION, "")))

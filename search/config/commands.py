@@ -113,6 +113,13 @@ class DemoConfig:
     experiment: str = MISSING
 
 
+@dataclass
+class UiConfig:
+    experiment: str = MISSING
+    port: int | None = None
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
 def check_compare(config: CompareConfig) -> None:
     """Raises UserError naming the key, the value and the remedy. Which names there are, the store says."""
     pairs = config.pairs
@@ -176,6 +183,11 @@ def check_review(config: ReviewConfig) -> None:
 def check_demo(config: DemoConfig) -> None:
     """Raises UserError naming the key, the value and the remedy."""
     require_name("experiment", config.experiment)
+
+
+def check_ui(config: UiConfig) -> None:
+    """Raises UserError naming the key, the value and the remedy."""
+    require(config.port is None or 0 < config.port < 65_536, "port", config.port, "must be 1 to 65535")
 
 
 def _number(text: str) -> float:

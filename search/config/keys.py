@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, get_args, get_type_hints
 
+LIKE = 0.8  # from there on a key is taken for another's misspelling
 WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -28,10 +30,45 @@ def known_keys(schema: type, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def unknown_key(key: str, schema: type) -> str:
-    """For a key that the schema lacks, with the nearest that it has."""
-    near = difflib.get_close_matches(key, known_keys(schema), n=1, cutoff=0.8)
-    return f"{key}: no such key; {f'did you mean {near[0]}?' if near else '--help shows the keys'}"
+def unknown_key(key: str, known: Collection[str]) -> str:
+    """For a key that is not known: with the nearest one that is, or what there is beside it."""
+    near = max(known, key=lambda name: _likeness(key, name), default="")
+    inside = _inside(key, known)
+    if _likeness(key, near) < LIKE:
+        near = "" if inside else _ending_alike(key, known)
+    if near:
+        return f"{key}: no such key; did you mean {near}?"
+    if inside is None:
+        return f"{key}: no such key; --help shows the keys"
+    parent, own = inside
+    name = key.removeprefix(f"{parent}.").partition(".")[0]
+    new = f"; a new dimension has a +: '+space.{name}={{kind: float, low: 0.1, high: 1}}'" if parent == "space" else ""
+    return f"{key}: no such key; {parent} has {', '.join(own)}{new}"
+
+
+def _inside(key: str, known: Collection[str]) -> tuple[str, list[str]] | None:
+    """The nearest node above a key that there is, and what it holds; None where there is none."""
+    parts = key.split(".")
+    for at in range(len(parts) - 1, 0, -1):
+        parent = ".".join(parts[:at])
+        below = {name.removeprefix(f"{parent}.").partition(".")[0] for name in known if name.startswith(f"{parent}.")}
+        if below:
+            return parent, sorted(name for name in below if not name.startswith("_"))
+    return None
+
+
+def _ending_alike(key: str, known: Collection[str]) -> str:
+    """The key with the same end that is nearest to the top; empty where there is none."""
+    last = key.rpartition(".")[2]
+    return min((name for name in known if name.rpartition(".")[2] == last), key=lambda name: name.count("."), default="")
+
+
+def _likeness(key: str, name: str) -> float:
+    """From 0 to 1. Of keys with as many parts that of the parts which are least alike: much the same is no match."""
+    pairs = list(zip(key.split("."), name.split("."), strict=False))
+    if key.count(".") != name.count("."):
+        pairs = [(key, name)] if not key.startswith(f"{name}.") else [(key, "")]
+    return min(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
 
 
 def in_words(hint: Any) -> str:

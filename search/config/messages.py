@@ -5,12 +5,15 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+import textwrap
+from itertools import accumulate
 from pathlib import Path
 
 from search.config.secrets import masked
 
 INTERRUPTED = 130  # the shell's own exit code after Ctrl-C
 KEPT = "\n\t"
+SHORT = 60  # characters of a note
 
 
 class UserError(Exception):
@@ -52,6 +55,21 @@ def printable(text: str) -> str:
     """The text with every control and formatting character but newline and tab spelt out, such as `\\x1b` for escape: a
     terminal obeys them, and some turn the order of what follows. For text that a candidate, an LLM or a server wrote."""
     return "".join(character if character.isprintable() or character in KEPT else _spelt(character) for character in text)
+
+
+def in_short(note: str, width: int = SHORT) -> str:
+    """A note that is cut between words. Of constants (`A=1, B=2, ...`) it is said how many are left out."""
+    parts = note.split(", ")
+    if len(note) <= width or len(parts) == 1 or not all("=" in part for part in parts):
+        return textwrap.shorten(note, width, placeholder=" ...") if " " in note else note[:width]
+    more = " +{} more"
+    fits = max(1, sum(end - 2 + len(more) <= width for end in accumulate(len(part) + 2 for part in parts)))
+    return ", ".join(parts[:fits]) + more.format(len(parts) - fits)
+
+
+def many(count: int, what: str) -> str:
+    """Such as `1 trial` and `2 trials`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _spelt(character: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
+from itertools import zip_longest
 
 from search.config.keys import known_keys
 from search.config.messages import UserError
@@ -14,6 +15,11 @@ PLAIN = re.compile(
     r"[^'\"\[\](){}$\\]*"
 )  # holds nothing that has a meaning of its own in Hydra's grammar, but for commas and >
 NOT_TEXT = re.compile(r"true|false|[+-]?(nan|inf)|[+-]?[\d_.]+(e[+-]?\d+)?", re.IGNORECASE)  # where it is not in quotes
+
+OPTIONS = (  # Hydra's own
+    *("help", "hydra-help", "version", "cfg", "resolve", "package", "run", "multirun", "shell-completion"),
+    *("config-path", "config-name", "config-dir", "experimental-rerun", "info"),
+)
 
 
 # Trees whose keys are the user's own: Hydra wants a + before a key that its YAML lacks.
@@ -39,9 +45,12 @@ def as_text(word: str, sweeps: bool = False) -> str:
 def prepared(arguments: Sequence[str], schema: type, sweeps: bool) -> list[str]:
     """A command line for Hydra: values that are text are taken as they are written, and nothing is given twice. Options stay
     as they are. Raises UserError."""
-    _refuse(argument for argument in arguments if not argument.startswith("-"))
-    texts = {key for key, hint in known_keys(schema).items() if hint in (str, str | None)}
+    known = known_keys(schema)
     groups = {path.name for path in CONF.iterdir() if path.is_dir()} if issubclass(schema, Config) else set()
+    _refuse_options(arguments)
+    _refuse_without_value(arguments, {*known, *groups})
+    _refuse(argument for argument in arguments if not argument.startswith("-"))
+    texts = {key for key, hint in known.items() if hint in (str, str | None)}
     return [_prepared(argument, texts, groups, sweeps) for argument in arguments]
 
 
@@ -79,6 +88,29 @@ def changed(words: Sequence[str], values: Mapping[str, str]) -> list[str]:
     found = {key_of(word) for word in words}
     kept = [f"{key_of(word)}={values[key_of(word)]}" if key_of(word) in values else word for word in words]
     return [*kept, *(f"{key}={value}" for key, value in values.items() if key not in found)]
+
+
+def _refuse_options(arguments: Sequence[str]) -> None:
+    """Raises UserError for what is meant as a setting: a command's settings have no dashes."""
+    for word in arguments:
+        name, equals, _ = word.removeprefix("--").partition("=")
+        if word.startswith("--") and name not in OPTIONS:
+            bare = word.removeprefix("--")
+            raise UserError(f"{word}: settings have no dashes; give it as {bare if equals else f'{bare}=...'}")
+
+
+def _refuse_without_value(arguments: Sequence[str], known: Set[str]) -> None:
+    """Raises UserError for a word that is a value without its key, or a key whose value is the next word."""
+    before = ""
+    for word, following in zip_longest(arguments, arguments[1:], fillvalue=""):
+        plain = not word.startswith(("-", "+", "~")) and "=" not in word and not before.startswith("-")
+        before = word
+        if not plain or not word:
+            continue
+        if word not in known and re.fullmatch(r"[\w-]+", word):
+            raise UserError(f"{word}: is no key; did you mean experiment={word}? Settings are given as key=value")
+        if word in known and following and re.fullmatch(r"[\w.,-]+", following) and not following.startswith("-"):
+            raise UserError(f"{word}: has no value; give it as {word}={following}")
 
 
 def _refuse(words: Iterable[str]) -> None:

@@ -187,7 +187,7 @@ def typed(composed: DictConfig, schema: type[T]) -> T:
         merged = OmegaConf.merge(OmegaConf.structured(schema), composed)
         config = OmegaConf.to_object(merged)
     except ConfigKeyError as error:
-        raise UserError(unknown_key(str(error.full_key), schema)) from error
+        raise UserError(unknown_key(str(error.full_key), known_keys(schema))) from error
     except ValidationError as error:
         raise UserError(_wrong_type(error, composed, schema)) from error
     except OmegaConfBaseException as error:

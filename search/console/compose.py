@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import hydra
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -19,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from search.config.files import unwritable
+from search.config.keys import known_keys
 from search.config.messages import UserError, failed
 from search.config.overrides import prepared
 from search.config.places import CONF, MLRUNS
@@ -28,6 +30,7 @@ from search.console.command import Command
 from search.console.explain import explain
 from search.console.family import watch_parent
 from search.console.side_by_side import in_worker
+from search.study.identity import flat
 
 T = TypeVar("T")
 
@@ -75,7 +78,7 @@ def call(command: Command[T], arguments: Sequence[str]) -> int:
         if multirun.report_failures():
             return 1
         if isinstance(error, HydraException | OmegaConfBaseException):
-            raise UserError(explain(error, command.schema, command.multirun)) from error
+            raise UserError(explain(error, lambda: _keys(command, arguments), command.multirun)) from error
         if isinstance(refused := error.__cause__, subprocess.CalledProcessError):  # what a launcher calls, such as sbatch
             said = " ".join(str(refused.stderr).split())
             raise UserError(f"hydra/launcher: {said}.\nCorrect what hydra.launcher.*= asks for") from error
@@ -103,6 +106,23 @@ def _for_hydra(command: Command[T], arguments: Sequence[str]) -> list[str]:
     if not command.multirun and MULTIRUN & set(arguments):
         raise UserError("-m: several at once is for studies only (python -m search -m ...); give this command once for each")
     return prepared(arguments, command.schema, command.multirun)
+
+
+def _keys(command: Command[T], arguments: Sequence[str]) -> list[str]:
+    """Every key that this command line could set: those of the schema first, then those of the choices that it makes of
+    each group."""
+    known = list(known_keys(command.schema))
+    if command.schema is not Config:
+        return known
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
+    choices = [word.partition(",")[0] for word in arguments if word.partition("=")[0] in groups]
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            composed = hydra.compose(command.name, choices)
+    except (HydraException, OmegaConfBaseException):
+        return known  # a choice is wrong too, and is told when the key is mended
+    return [*known, *(key for key in flat(OmegaConf.to_container(composed)) if key not in known)]
 
 
 def _folder(command: Command[T]) -> str | None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 
-from search.config.messages import UserError
+from search.config.messages import UserError, many
 from search.console.interrupt import Interrupts
 from search.console.progress import Foresee, PlainDisplay, make_display
 from search.console.side_by_side import in_worker
 from search.executor.drive import Display
 from search.study.journal import Entry, Journal
 from search.study.study import STOPPED
-from search.study.trial import Origin
 from search.tracking.links import directions, studies_page
 from search.tracking.publisher import MlflowPublisher
 
@@ -26,7 +24,7 @@ def conduct(
     console: Console,
     trials: int | None,
     run: Callable[[Display, Callable[[], bool]], str],
-    summarise: Callable[[Sequence[Entry]], Table],
+    summarise: Callable[[Sequence[Entry]], RenderableType],
     foresee: Foresee = lambda entries: None,
 ) -> bool:
     """Run a study to its end. Returns whether it was stopped on request.
@@ -34,8 +32,7 @@ def conduct(
     `run`: from a display, and a function that says whether a stop is requested, to why the study ended. `foresee`: from the
     finished trials to a line that says when all will be over, or None.
     """
-    done = sum(entry.trial.origin is not Origin.ANCHOR for entry in journal.entries)
-    display = make_display(console, trials, done, foresee)
+    display = make_display(console, trials, journal.entries, foresee)
     publisher.report = display.say
     if (end := foresee(journal.entries)) is not None:
         display.say(end)
@@ -72,11 +69,13 @@ def finish(stopped: bool, publisher: MlflowPublisher, uri: str, folder: Path) ->
 def ending(reason: str, new: int) -> str:
     """How a start ended. `new`: trials of this start, anchors too."""
     if new or reason == STOPPED:
-        return f"{reason}; {new} trials in this start"
+        return f"{reason}; {many(new, 'trial')} in this start"
     return f"the study is complete: {reason}; nothing was trained"
 
 
 def say_where(display: PlainDisplay, publisher: MlflowPublisher) -> None:
     """How to look at the study."""
-    for line in directions(publisher.uri, studies_page(publisher.experiment)):
+    assert publisher.journal.header is not None
+    name = publisher.journal.header["config"]["experiment"]
+    for line in directions(publisher.uri, name, studies_page(publisher.experiment)):
         display.say(line)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import mean
 
+from search.config.messages import many
 from search.config.schema import BudgetConfig, StudyConfig
 from search.study.budget import proposed, train_hours
 from search.study.journal import Entry
@@ -23,10 +24,11 @@ def expected_end(study: StudyConfig, budget: BudgetConfig, entries: Sequence[Ent
         return None
     if not entries:
         earliest = _moment(left * train_seconds / study.parallel, now)
-        return f"{left} trials of {_duration(train_seconds)} and more: ends {earliest} at the earliest"
+        return f"{many(left, 'trial')} of {_duration(train_seconds)} and more: ends {earliest} at the earliest"
     one_by_one = study.parallel == 1 and study.ahead == 0
     seconds = mean(_seconds(entry, one_by_one) for entry in entries)
-    return f"{left} more trials of about {_duration(seconds)}: ends about {_moment(left * seconds / study.parallel, now)}"
+    moment = _moment(left * seconds / study.parallel, now)
+    return f"{many(left, 'more trial')} of about {_duration(seconds)}: ends about {moment}"
 
 
 def _trials_left(study: StudyConfig, entries: Sequence[Entry], train_seconds: float) -> int | None:

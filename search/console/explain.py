@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable, Collection
 
 from hydra.errors import OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
@@ -14,9 +15,9 @@ from search.config.messages import UserError
 from search.config.schema import describe
 
 
-def explain(error: Exception, schema: type, multirun: bool) -> str:
-    """An error in a line or two: what is wrong, and what to do. `schema`: of the command's keys. `multirun`: whether the
-    command could be given several values."""
+def explain(error: Exception, keys: Callable[[], Collection[str]], multirun: bool) -> str:
+    """An error in a line or two: what is wrong, and what to do. `keys`: tells the keys that the command line could set.
+    `multirun`: whether the command could be given several values."""
     if isinstance(error, OmegaConfBaseException):
         return describe(error)
     text = str(error)
@@ -26,7 +27,7 @@ def explain(error: Exception, schema: type, multirun: bool) -> str:
         return _ungrammatical(error.override)
     key = re.search(r"Could not override '([^']*)'", text)
     if key:
-        return unknown_key(key.group(1), schema)
+        return unknown_key(key.group(1), keys())
     ambiguous = re.search(r"Ambiguous value for argument '(.*)'", text)
     if ambiguous:
         return f"{ambiguous.group(1)}: {'for one study each, add -m' if multirun else 'takes one value'}"

@@ -20,6 +20,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from search.config.keys import known_keys
 from search.config.messages import UserError, printable
 from search.config.places import resolve
 from search.config.schema import Config
@@ -46,7 +47,7 @@ class Checks(Callback):
         try:
             studies, wrong = _checked(overrides, here=config.hydra.launcher._target_ != SLURM)
         except HydraException as error:  # of the sweep as a whole
-            raise SystemExit(f"error: {explain(error, Config, multirun=True)}") from error
+            raise SystemExit(f"error: {explain(error, lambda: known_keys(Config), multirun=True)}") from error
         if wrong:
             # Only this leaves a Hydra callback: ordinary exceptions become warnings there.
             raise SystemExit("\n".join(["error: nothing was started, since of these studies", *wrong]))
@@ -136,7 +137,7 @@ def _checked(overrides: list[str], here: bool) -> tuple[dict[tuple[str, ...], Co
                 raise UserError(f"is the same study as {other}; use another experiment= for one of them")
             studies[combination] = config
         except (UserError, HydraException, OmegaConfBaseException) as error:
-            wrong.append(masked(f"  {name}: {explain(error, Config, multirun=True)}"))
+            wrong.append(masked(f"  {name}: {explain(error, lambda: known_keys(Config), multirun=True)}"))
     return studies, wrong
 
 

@@ -8,10 +8,10 @@ from statistics import mean, stdev
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn
+from rich.table import Column
 
-from search.config.messages import printable
+from search.config.messages import in_short, many, printable
 from search.config.secrets import masked
 from search.study.budget import dollars, train_hours
 from search.study.journal import Entry
@@ -19,7 +19,16 @@ from search.study.request import Progress as TrialProgress
 from search.study.trial import Origin, Trial, one_line
 from search.study.winner import winner_of
 
-NOTE_WIDTH = 50  # characters of a trial's note beside its bar
+NARROW, SHORT_BAR, LONG_BAR = 100, 8, 30  # characters: below that width of a terminal its bars are short
+PHASES = {  # what a trial does beside training and waiting
+    "start": "starting",
+    "import": "importing its libraries",
+    "build": "building the model",
+    "compile": "compiling",
+    "score": "being scored",
+    "audit": "being audited",
+}
+LINE_WIDTH = 100  # characters of a trial's note
 LINE_SECONDS = 30.0  # between two plain lines about one running trial
 
 Foresee = Callable[[Sequence[Entry]], str | None]
@@ -28,11 +37,12 @@ Foresee = Callable[[Sequence[Entry]], str | None]
 class PlainDisplay:
     """A line per trial, and now and then one about each that runs. For logs and pipes."""
 
-    def __init__(self, console: Console, foresee: Foresee = lambda entries: None) -> None:
-        """`foresee`: see `make_display`."""
+    def __init__(self, console: Console, foresee: Foresee = lambda entries: None, entries: Sequence[Entry] = ()) -> None:
+        """`entries`, `foresee`: see `make_display`."""
         self.console = console
         self.foresee = foresee
-        self._spoke: dict[int, float] = {}  # of each running trial, when a line was last said about it
+        self.entries = list(entries)
+        self._spoke: dict[int, tuple[str, float]] = {}  # of each running trial, the phase and time of the last line about it
 
     def say(self, text: str) -> None:
         self.console.print(escape(printable(masked(text))), soft_wrap=True, highlight=False)
@@ -44,25 +54,26 @@ class PlainDisplay:
             self.say(f"{_label(number)}: {_asking(spent)}")
 
     def started(self, number: int, origin: Origin, note: str) -> None:
-        self._spoke[number] = time.monotonic()
-        self.say(f"{_label(number)}: {one_line(note)}")
+        self._spoke.pop(number, None)
+        self.say(f"{_label(number)}: {in_short(one_line(note), LINE_WIDTH)}")
 
     def progress(self, number: int, progress: TrialProgress) -> None:
         """May be called from any thread."""
-        if progress.phase == "waiting":
-            self.say(f"{_label(number)}: {describe(progress)}")
-        elif progress.phase == "train" and time.monotonic() - self._spoke[number] >= LINE_SECONDS:
-            self._spoke[number] = time.monotonic()
+        phase, spoke = self._spoke.get(number, ("", 0.0))
+        repeated = progress.phase == phase and progress.phase != "waiting"
+        if not repeated or (phase == "train" and time.monotonic() - spoke >= LINE_SECONDS):
+            self._spoke[number] = progress.phase, time.monotonic()
             self.say(f"{_label(number)}: {describe(progress)}")
 
     def finished(self, entry: Entry, winner: Entry | None, left: str) -> None:
-        self.say(f"{_label(entry.number)}: {result(entry)} | {_standing(winner, left)}")
-        self._say_end(entry)
+        self.say(f"{_label(entry.number)}: {result(entry)} | {self._standing(entry, winner, left)}")
 
-    def _say_end(self, entry: Entry) -> None:
-        """After the stock's first trial it is known how long one takes."""
-        if entry.trial.origin is Origin.STOCK and (end := self.foresee([entry])) is not None:
-            self.say(end)
+    def _standing(self, entry: Entry, winner: Entry | None, left: str) -> str:
+        """Where the study stands with this trial. A confirmation has no winner."""
+        self.entries.append(entry)
+        end = self.foresee(self.entries)
+        won = "" if winner is None else f"winner {winner.score:.4f} (trial {winner.number})"
+        return " | ".join(filter(None, ["" if end is None else end.rpartition(": ")[2], won, f"left: {left}"]))
 
     def close(self) -> None:
         """Nothing to take down."""
@@ -71,16 +82,25 @@ class PlainDisplay:
 class BarDisplay(PlainDisplay):
     """Above, a line per finished trial; below, a bar for the study and one for each trial that runs or is asked for."""
 
-    def __init__(self, console: Console, trials: int | None, done: int, foresee: Foresee = lambda entries: None) -> None:
-        super().__init__(console, foresee)
+    def __init__(
+        self,
+        console: Console,
+        trials: int | None,
+        foresee: Foresee = lambda entries: None,
+        entries: Sequence[Entry] = (),
+    ) -> None:
+        super().__init__(console, foresee, entries)
         self._bars = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.fields[text]}"),
-            TimeElapsedColumn(),
+            BarColumn(bar_width=SHORT_BAR if console.width < NARROW else LONG_BAR),
+            TaskProgressColumn(),
+            # What does not fit is cut here, and not in the columns before it.
+            TextColumn("{task.fields[text]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
             console=console,
+            expand=True,
         )
+        done = sum(entry.trial.origin is not Origin.ANCHOR for entry in entries)
         self._study = self._bars.add_task("study", total=trials, completed=done, text="")
         self._trials: dict[int, TaskID] = {}
         self._free: list[TaskID] = []  # bars of trials that have ended
@@ -90,7 +110,8 @@ class BarDisplay(PlainDisplay):
         self._show(number, _label(number), escape(_asking(spent)))
 
     def started(self, number: int, origin: Origin, note: str) -> None:
-        self._show(number, escape(f"{_label(number)}: {one_line(note)[:NOTE_WIDTH]}"), "")
+        super().started(number, origin, note)
+        self._show(number, _label(number), "")
 
     def progress(self, number: int, progress: TrialProgress) -> None:
         self._bars.update(self._trials[number], completed=progress.share, text=escape(describe(progress)))
@@ -98,10 +119,9 @@ class BarDisplay(PlainDisplay):
     def finished(self, entry: Entry, winner: Entry | None, left: str) -> None:
         self._free.append(self._trials.pop(entry.number))
         self.say(f"{_label(entry.number)}: {result(entry)}")
-        self._say_end(entry)
         if entry.trial.origin is not Origin.ANCHOR:
             self._bars.advance(self._study)
-        self._bars.update(self._study, text=escape(_standing(winner, left)))
+        self._bars.update(self._study, text=escape(self._standing(entry, winner, left)))
 
     def close(self) -> None:
         self._bars.stop()
@@ -114,11 +134,13 @@ class BarDisplay(PlainDisplay):
 
 
 def make_display(
-    console: Console, trials: int | None, done: int = 0, foresee: Foresee = lambda entries: None
+    console: Console, trials: int | None, entries: Sequence[Entry] = (), foresee: Foresee = lambda entries: None
 ) -> PlainDisplay:
-    """Bars where somebody watches, lines where not. `done`: how many of the `trials` are finished already. `foresee`: from
-    the finished trials to a line that says when all will be over, or None."""
-    return BarDisplay(console, trials, done, foresee) if console.is_terminal else PlainDisplay(console, foresee)
+    """Bars where somebody watches, lines where not. `entries`: what is finished already of the `trials`. `foresee`: from the
+    finished trials to a line that says, behind a colon, when all will be over; or None."""
+    if console.is_terminal:
+        return BarDisplay(console, trials, foresee, entries)
+    return PlainDisplay(console, foresee, entries)
 
 
 def _label(number: int) -> str:
@@ -134,10 +156,12 @@ def describe(progress: TrialProgress) -> str:
     if progress.phase == "waiting":
         return "waiting for a free device" + (f"; held by {progress.holders}" if progress.holders else "")
     if progress.phase != "train":
-        return progress.phase
+        return PHASES.get(progress.phase, progress.phase)
     speed = progress.tokens / progress.train_seconds if progress.train_seconds else 0.0
     loss = "" if progress.loss is None else f", loss {progress.loss:.4f}"
-    return f"{progress.share:.0%} of the budget{loss}, {speed:,.0f} tokens/s"
+    left = progress.train_seconds * (1 / progress.share - 1) if progress.share else None
+    done = "" if left is None else f" {progress.share:.0%}, {left // 60:.0f}:{left % 60:02.0f} left"
+    return f"training{done}{loss}" + (f", {speed:,.0f} tokens/s" if speed else "")
 
 
 def result(entry: Entry) -> str:
@@ -148,38 +172,26 @@ def result(entry: Entry) -> str:
     return f"val_bpb {outcome.val_bpb:.4f}, {'kept' if verdict.kept else 'not kept'}: {one_line(verdict.reason)}"
 
 
-def summary(name: str, entries: Sequence[Entry]) -> Table:
-    """The study in one short table."""
+def summary(name: str, entries: Sequence[Entry]) -> str:
+    """The study in a few short lines."""
     history = sorted((entry.trial for entry in entries), key=lambda trial: trial.number)
     winner = winner_of(entries)
     trials = [trial for trial in history if trial.origin is not Origin.ANCHOR]
+    completed = sum(trial.val_bpb is not None for trial in trials)
+    spent = [f"{train_hours(history):.3f} training hours"]
+    if any(trial.answer.cost is not None for trial in trials):
+        usd = dollars(history)
+        spent.append("LLM dollars unknown" if usd is None else f"LLM ${usd:.2f}")
+    lines = [f"{name}: {many(len(trials), 'trial')}, {completed} completed; {', '.join(spent)}"]
     stock = trials[0].val_bpb if trials else None
-    cells = {
-        "trials": str(len(trials)),
-        "completed": str(sum(trial.val_bpb is not None for trial in trials)),
-        "stock val_bpb": "-" if stock is None else f"{stock:.4f}",
-        "winner's val_bpb": "-" if winner is None else f"{winner.score:.4f}",
-        "winning trial": "-" if winner is None else str(winner.number),
-        "training hours": f"{train_hours(history):.3f}",
-    }
+    if stock is not None and winner is not None and winner.score is not None:
+        gain = f"{stock - winner.score:+.4f} over the stock's {stock:.4f}"
+        lines.append(f"winner: trial {winner.number}, val_bpb {winner.score:.4f}, {gain} (unconfirmed)")
     again = [trial.val_bpb for trial in trials if trial.val_bpb is not None and _is_stock(trial, trials[0])]
     if len(again) > 1:
-        cells["mean and sd of the stock"] = f"{mean(again):.4f}, {stdev(again):.4f}"
-    if any(trial.answer.cost is not None for trial in trials):
-        spent = dollars(history)
-        cells["LLM dollars"] = "unknown" if spent is None else f"{spent:.2f}"
-    table = Table(title=escape(name), title_justify="left")
-    for column in cells:
-        table.add_column(column, justify="right")
-    table.add_row(*cells.values())
-    return table
+        lines.append(f"the stock {many(len(again), 'time')}: mean {mean(again):.4f}, standard deviation {stdev(again):.4f}")
+    return "\n".join(lines)
 
 
 def _is_stock(trial: Trial, stock: Trial) -> bool:
     return trial.candidate is not None and stock.candidate is not None and trial.candidate.source == stock.candidate.source
-
-
-def _standing(winner: Entry | None, left: str) -> str:
-    """A confirmation has no winner."""
-    won = "" if winner is None else f"winner {winner.score:.4f} (trial {winner.number}) | "
-    return f"{won}left: {left}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from search.config.places import STUDIES
 from search.config.schema import Config, TaskConfig, build
@@ -21,7 +21,7 @@ from search.data.tokens import Prepared, prepare_data
 from search.executor.drive import Display, drive
 from search.executor.place import Place
 from search.runner.process import sandbox
-from search.runner.stock import stock_of
+from search.runner.stock import set_by_task, stock_of
 from search.runner.task_api import task_api
 from search.study.budget import Budget, budget_in_words
 from search.study.complete import complete
@@ -128,14 +128,16 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
     check_store(config.tracking.uri)
     # With the journal there is a study.
     with place_of(config).open(config, prepared, folder) as place, Journal(folder, plain.say) as journal:
-        stock = stock_of(config)
+        stock, begins = stock_of(config), not journal.entries
         strategy = make_strategy(config, stock.text, folder, plain.say)
-        if not journal.entries and isinstance(strategy, NeedsServer):
+        if begins and isinstance(strategy, NeedsServer):
             strategy.check_server()  # before anything is on record: what is wrong can then be mended
         header = open_study(config, Opening(stock, prepared.fingerprint, place.sandbox, overrides), journal)
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
         scores = partial(control_scores, folder.parents[1], header["task_fingerprint"], header["stock"])
         plain.say(greeting(config, folder, header, scores()))
+        if begins and (constants := set_by_task(config)) is not None:
+            plain.say(constants)
         if place.remark:
             plain.say(place.remark)
         begun = journal.schedule.next
@@ -158,8 +160,8 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
             )
             return drive(study, place.start(display.progress, display.say), display, publisher, stop)
 
-        def summarise(entries: Sequence[Entry]) -> Table:
-            return summary(identity(config), entries)
+        def summarise(entries: Sequence[Entry]) -> str:
+            return escape(summary(identity(config), entries))
 
         def foresee(entries: Sequence[Entry]) -> str | None:
             return expected_end(config.study, config.task.budget, entries, datetime.now())

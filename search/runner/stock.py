@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from search.config.messages import UserError
+from search.config.messages import UserError, in_short
 from search.config.schema import Config
 from search.runner.device.batch_size import fit
 from search.runner.device.gpus import listed
@@ -24,6 +24,22 @@ def stock_of(config: Config) -> Stock:
         raise UserError(
             f"task.constants.{error.args[0]}: {config.start} has no constant of that name; correct one of them"
         ) from error
-    except (SyntaxError, ValueError, OSError) as error:  # ValueError: not UTF-8 too
+    except SyntaxError as error:
+        raise UserError(f"start={config.start}: is no Python (line {error.lineno}); name a train.py") from error
+    except (ValueError, OSError) as error:  # ValueError: not UTF-8 too
         raise UserError(f"start={config.start}: {error}") from error
     return Stock(stock, batch)
+
+
+def set_by_task(config: Config) -> str | None:
+    """In a line, the constants of the start file that its task gives another value; None where there are none, and for a
+    file that was fitted to the task before."""
+    text = config.start_file.read_text(encoding="utf-8-sig")
+    if source.is_fitted(text):
+        return None
+    own = source.constants(text)
+    changed = {name: value for name, value in config.task.constants.items() if own.get(name) != value}
+    if not changed:
+        return None
+    words = in_short(", ".join(f"{name}={value} (there {own[name]})" for name, value in changed.items()))
+    return f"task={config.task.name} sets constants of {config.start}: {words}; '~task.constants' keeps the file's own"

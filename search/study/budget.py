@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from search.config.messages import many
 from search.config.schema import BudgetConfig, StudyConfig
 from search.study.schedule import Asked
 from search.study.trial import Origin, Trial
@@ -22,8 +23,13 @@ class Budget:
     def spent(self, history: list[Trial], pending: Collection[Asked] = ()) -> str | None:
         """Why nothing more is asked for, or None. Trials and dollars count from the asking, training hours from the end."""
         # Summed only where it is limited: this is asked twice a trial, and of 10,000 trials a sum takes milliseconds.
-        if self.limits.trials is not None and proposed(history) + proposed(pending) >= self.limits.trials:
-            return f"all {self.limits.trials} trials are done"
+        if self.limits.trials is not None and (trials := proposed(history) + proposed(pending)) >= self.limits.trials:
+            more = trials > self.limits.trials  # it was run with a larger budget before
+            return (
+                f"{trials} trials are done, and study.trials={self.limits.trials}"
+                if more
+                else f"all {trials} trials are done"
+            )
         if self.limits.usd is not None:
             usd = dollars([*history, *pending])
             if usd is None:
@@ -38,7 +44,7 @@ class Budget:
         """What is left, in words."""
         parts = []
         if self.limits.trials is not None:
-            parts.append(f"{max(0, self.limits.trials - proposed(history) - proposed(pending))} trials")
+            parts.append(many(max(0, self.limits.trials - proposed(history) - proposed(pending)), "trial"))
         if self.limits.train_hours is not None:
             parts.append(f"{max(0.0, self.limits.train_hours - train_hours(history)):.2f} h")
         if self.limits.usd is not None:

@@ -13,6 +13,7 @@ COLOURS = {
     "baseline": ("#0072B2", "#009E73", "#56B4E9", "#000000"),
     "agent": ("#D55E00", "#CC79A7", "#E69F00"),
 }
+NEUTRAL = "#D0D0D0"  # of what is no strategy: confirmations and reports
 DASHES = ("solid", "dashed", "dashdot", "dotted")  # of lines, by variant
 LIGHTNESS = (1.0, 0.62, 1.45, 0.4)  # of variants, as a multiple of the strategy's own
 

@@ -1,4 +1,8 @@
-"""What MLflow's charts and columns show of a finished trial's outcome."""
+"""What MLflow's charts and columns show. `.github/docs/mlflow.md` says what each metric means.
+
+Metrics that are not for the first look are called `system/...`: MLflow shows these last, and on a page of their own. Any
+other group before a slash has a section of its own, unfolded and above the metrics without a group (seen in 3.17).
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from search.study.journal import Entry
-from search.study.trial import Outcome
+from search.study.trial import Origin, Outcome
+from search.tracking.totals import Totals
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
+
+SCORES = ("val_bpb", "confirmation_bpb")  # of a trial's numbers: what its charts begin with, beside the loss
+# Of an outcome's tables: what the names of their numbers begin with.
+TABLES = {"telemetry": "", "seconds": "seconds_", "spent": "overhead_", "described": "program_"}
 
 
 def metric(name: str, value: float, at: int, step: int) -> Metric:
@@ -21,17 +30,44 @@ def metric(name: str, value: float, at: int, step: int) -> Metric:
 
 
 def outcome_metrics(entry: Entry) -> list[Metric]:
-    """A trial's numbers under their own names, and its loss curve over tokens. The probes are not for the first look, and
-    stand in a group that is folded away."""
+    """A trial's numbers, and its loss curve over tokens."""
     outcome, cost = entry.trial.outcome, entry.trial.answer.cost
-    values = numbers({**vars(outcome), "tokens_per_second": outcome.tokens_per_second})
-    values = {name.replace("probe_", "probe/"): value for name, value in values.items()}
+    measured = numbers({**vars(outcome), "tokens_per_second": outcome.tokens_per_second})
+    values = {_named(name): value for name, value in measured.items()}
     if cost is not None:
-        values |= numbers({f"llm_{name}": value for name, value in asdict(cost).items()})
+        values |= llm_values(numbers(asdict(cost)))
     at = int(entry.finished * 1000)
     started = entry.finished - outcome.train_seconds
     curve = [metric("train_loss", p.loss, int((started + p.seconds) * 1000), p.tokens) for p in outcome.losses]
     return [metric(name, value, at, 0) for name, value in values.items()] + curve
+
+
+def study_metrics(entry: Entry, totals: Totals) -> list[Metric]:
+    """The study's own curves over trials, at this one. `totals`: with it. Anchors have a curve of their own: they are not
+    what the strategy reached."""
+    trial, winner = entry.trial, totals.winner
+    own = "system/anchor_val_bpb" if trial.origin is Origin.ANCHOR else "trial_val_bpb"
+    values = {
+        "best_val_bpb": None if winner is None else winner.score,
+        own: trial.val_bpb,
+        "system/train_hours": totals.train_hours,
+        **llm_values(totals.llm),
+    }
+    at = int(entry.finished * 1000)
+    return [metric(name, value, at, trial.number) for name, value in values.items() if value is not None]
+
+
+def llm_values(cost: Mapping[str, float]) -> dict[str, float]:
+    """By their metrics' names. What is 0 has no chart: without a server nothing is spent."""
+    return {f"system/llm_{name}": value for name, value in cost.items() if value}
+
+
+def _named(name: str) -> str:
+    """The metric of an outcome's number; those of a table come as `table/name`."""
+    table, slash, inner = name.partition("/")
+    if slash:
+        return f"system/{TABLES[table]}{inner}"
+    return name if name in SCORES else f"system/{name}"
 
 
 def outcome_tags(outcome: Outcome) -> dict[str, str]:
@@ -40,7 +76,7 @@ def outcome_tags(outcome: Outcome) -> dict[str, str]:
 
 
 def numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers among some values by name; those of a table as `table/name`, which MLflow's pages fold away."""
+    """The numbers among some values by name; those of a table as `table/name`."""
     found: dict[str, float] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):

@@ -14,7 +14,7 @@ from filelock import FileLock
 from search.config.messages import UserError, command
 from search.config.places import MLRUNS, resolve
 from search.config.secrets import masked
-from search.tracking.words import EXPERIMENT_DESCRIPTION
+from search.tracking.words import EXPERIMENT_DESCRIPTION, NOTE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -115,7 +115,7 @@ def experiment_id(client: MlflowClient, name: str, location: str | None) -> str:
     server chooses. Raises UserError where it is deleted."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        tags = {"mlflow.note.content": EXPERIMENT_DESCRIPTION}
+        tags = {NOTE: EXPERIMENT_DESCRIPTION}
         try:
             with sent_once():
                 return client.create_experiment(name, artifact_location=location, tags=tags)

@@ -14,17 +14,19 @@ from search.study import source
 from search.study.code import accepted
 from search.study.identity import flat
 from search.study.journal import ATTACHMENTS, Entry, Journal
-from search.study.trial import Origin, Status
-from search.tracking.colours import COLOURS
+from search.study.trial import Status
+from search.tracking.about import new_run, study_tags, text_input
 from search.tracking.files import SENT, log_files
 from search.tracking.ledger import Ledger, Made
-from search.tracking.metrics import metric
+from search.tracking.metrics import study_metrics
+from search.tracking.result import result, with_result
 from search.tracking.row_maker import Job, RowMaker
 from search.tracking.runs import TrialRuns, find_or_create_study, is_complete
 from search.tracking.totals import Totals
+from search.tracking.traces import Run, publish_traces
 from search.tracking.trial_run import TrialRecord, fill
 from search.tracking.values import log_values
-from search.tracking.words import kept_chain, study_description
+from search.tracking.words import NOTE, kept_chain, study_description
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,13 +43,16 @@ class StudyRun:
         """Finds the study's run, or makes it."""
         assert journal.header is not None
         self.client = client
+        self.experiment = experiment
         self.folder = journal.folder
         self.report = report
         # The first studies have passwords on record.
         self.header: dict[str, Any] = {**all_masked(journal.header), "accepted": accepted(journal)}
         shutil.rmtree(self.folder / SENT, ignore_errors=True)  # of a start that was killed
         self._task = restored(self.header["config"]).task
-        self.id = find_or_create_study(client, experiment, self.header["id"], _tags(self.header), **_new_run(self.header))
+        self.id = find_or_create_study(
+            client, experiment, self.header["id"], study_tags(self.header), **new_run(self.header)
+        )
         client.update_run(self.id, status="RUNNING")
         self._runs = TrialRuns(client, experiment, self.id)
         self._ledger = Ledger(self.folder, self.id)
@@ -60,6 +65,7 @@ class StudyRun:
         self._in_table = 0  # rows
         self._attached: dict[str, int | None] | None = None  # names and sizes in bytes of what lies beside the table
         self._described = False
+        self._said: set[str] = set()  # why MLflow does not take traces
 
     def add(self, entry: Entry) -> None:
         """Publish what is not published yet of a trial. They come in the order of telling."""
@@ -82,6 +88,8 @@ class StudyRun:
         self.client.set_terminated(self.id, status=status)
         self._describe()
         self._publish_table()
+        lines = result(self.header, self._entries.values(), status == "FINISHED")
+        self.client.set_tag(self.id, NOTE, with_result(lines, study_description(self.header)))
         self._runs.settle()
 
     def _describe(self) -> None:
@@ -98,6 +106,7 @@ class StudyRun:
         if refused:
             self.report(f"MLflow does not take these settings of the study: {', '.join(refused)}; the rest is published")
         log_files(self.client, self.id, {"study.json": json.dumps(self.header, indent=2)}, self.folder)
+        self.client.log_inputs(self.id, datasets=[text_input(self.header)])
         self._described = True
 
     def _publish(self, entry: Entry, made: Made, totals: Totals) -> None:
@@ -119,20 +128,22 @@ class StudyRun:
             self.report(
                 f"MLflow does not take these values of trial {entry.number}: {', '.join(refused)}; the rest is published"
             )
+        conversation = self.folder / ATTACHMENTS / f"{entry.number:04d}"
+        trial = Run(run_id, self.experiment)
+        self._say_once(publish_traces(self.client, trial, self.header["id"], entry, conversation))
         self._publish_curves(entry, totals, stock)
         status = "FINISHED" if entry.trial.status is Status.COMPLETED else "FAILED"
         self.client.set_terminated(run_id, status=status, end_time=int(entry.finished * 1000))
 
+    def _say_once(self, why: str | None) -> None:
+        if why is not None and why not in self._said:
+            self.report(f"MLflow does not take calls to an LLM as traces ({why}); they are in the trials' conversation")
+            self._said.add(why)
+
     def _publish_curves(self, entry: Entry, totals: Totals, stock: str) -> None:
         """The study's own curves over trials, and its winner so far."""
         trial = entry.trial
-        spent = {f"llm_{name}": value for name, value in totals.llm.items()}
-        best = None if totals.winner is None else totals.winner.score
-        values = {"train_hours": totals.train_hours, "best_val_bpb": best, **spent}
-        # Anchors have a curve of their own: they are not what the strategy reached.
-        values["anchor_val_bpb" if trial.origin is Origin.ANCHOR else "trial_val_bpb"] = trial.val_bpb
-        at = int(entry.finished * 1000)
-        points = [metric(name, value, at, trial.number) for name, value in values.items() if value is not None]
+        points = study_metrics(entry, totals)
         won = totals.winner is entry and trial.candidate is not None
         log_values(self.client, self.id, {}, points, {"winner_trial": str(trial.number)} if won else {})
         if won:
@@ -178,24 +189,3 @@ class StudyRun:
     def _text_of(self, number: int, newest: Entry) -> str | None:
         candidate = self._entries.get(number, newest).trial.candidate
         return None if candidate is None else candidate.source
-
-
-def _tags(header: dict[str, Any]) -> dict[str, str]:
-    strategy = header["config"]["strategy"]
-    # A first colour; which one a strategy has among others of its role is known when they are compared.
-    colour = {"mlflow.runColor": COLOURS[strategy["role"]][0]} if header["role"] == "study" else {}
-    return {
-        "kind": header["role"],
-        "strategy": strategy["name"],
-        "fairtrial.study": header["identity"],
-        "fairtrial.task": header["task_fingerprint"],
-        "sandbox": header["sandbox"],
-        "mlflow.note.content": study_description(header),
-        **colour,
-    }
-
-
-def _new_run(header: dict[str, Any]) -> dict[str, Any]:
-    label = f"{header['strategy']}, search seed {header['config']['seed']}"
-    name = "confirmation" if header["role"] == "confirmation" else label
-    return {"start_time": int(header["time"] * 1000), "run_name": name}

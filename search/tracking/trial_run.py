@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.config.messages import printable
+from search.config.messages import in_short, printable
 from search.study import source
 from search.study.journal import ATTACHMENTS, Entry
 from search.tracking.files import log_files
 from search.tracking.metrics import outcome_metrics, outcome_tags
 from search.tracking.values import log_values
-from search.tracking.words import trial_description
+from search.tracking.words import NOTE, trial_description
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+NAME_WIDTH = 35  # letters of a note: of a run's name MLflow's pages show 40
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class TrialRecord:
 
     @property
     def name(self) -> str:
-        return printable(f"{self.entry.number:03d} {self.entry.trial.answer.note}"[:80].strip())
+        return printable(f"{self.entry.number:03d} {in_short(self.entry.trial.answer.note, NAME_WIDTH)}".strip())
 
 
 def fill(client: MlflowClient, run: str, record: TrialRecord) -> list[str]:
@@ -69,7 +71,7 @@ def _tags(record: TrialRecord) -> dict[str, str]:
         "device": outcome.device,
         "kept": str(verdict.kept).lower(),
         "verdict": verdict.reason,
-        "mlflow.note.content": trial_description(entry),
+        NOTE: trial_description(entry),
         **outcome_tags(outcome),
         **trial.answer.facts,
         **unknown,

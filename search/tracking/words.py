@@ -26,6 +26,7 @@ CONFIRMATION_DESCRIPTION = (
     "seed, in random order; `plans.json` says what was planned, and when."
 )
 
+NOTE = "mlflow.note.content"  # the tag of what a page says in words
 
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~])")
 
@@ -44,8 +45,8 @@ def study_description(header: Mapping[str, Any]) -> str:
     return (
         f"{remark}**{header['strategy']}**, search seed {config['seed']}, on task {config['task']['name']}. "
         "`best_val_bpb`: score of the winner so far, the last trial that was kept; `trial_val_bpb`: each trial; "
-        "`anchor_val_bpb`: the stock again, for drift; the step is the trial's number. Artifacts: the winner's `train.py` "
-        "and its change from the stock, all trials as `trials.jsonl`, the study's settings as `study.json`."
+        "`system/anchor_val_bpb`: the stock again, for drift; the step is the trial's number. Artifacts: the winner's "
+        "`train.py` and its change from the stock, all trials as `trials.jsonl`, the study's settings as `study.json`."
     )
 
 

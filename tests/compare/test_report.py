@@ -29,7 +29,7 @@ from search.console import command_line
 from search.page.html import html_of
 from search.page.markdown import picture_file
 from search.page.text import markdown, plain, verbatim
-from search.tracking.colours import COLOURS, styles
+from search.tracking.colours import COLOURS, NEUTRAL, styles
 from tests.compare.experiments import WORLDS, told, told_of
 
 DOCS = ROOT / ".github" / "docs"
@@ -290,7 +290,7 @@ def test_comparing_writes_and_publishes_and_replaces(store, tmp_path, capsys):
     for _ in range(2):
         assert run("experiment=simulated", f"tracking.uri={store}", f"out={tmp_path}") == 0
     printed = capsys.readouterr().out
-    assert f"report: {tmp_path}/report.html" in printed and "mlflow server --backend-store-uri" in printed
+    assert f"report: {tmp_path}/report.html" in printed and "search.ui experiment=simulated" in printed
     assert {"report.html", "report.md", "report.json", "pictures"} == {path.name for path in tmp_path.iterdir()}
     client = MlflowClient(store)
     experiment = client.get_experiment_by_name("simulated")
@@ -302,9 +302,12 @@ def test_comparing_writes_and_publishes_and_replaces(store, tmp_path, capsys):
         "pictures",
     }
     first = json.loads((tmp_path / "report.json").read_text())["verdict"][0]
-    assert experiment.tags["mlflow.note.content"].startswith(f"**Task cpu: {markdown(first)}**")
+    assert experiment.tags["mlflow.note.content"].startswith(f"Task cpu: {markdown(first)}")
     studies = client.search_runs([experiment.experiment_id], "tags.kind = 'study'")
     colours = {run.data.tags["strategy"]: run.data.tags["mlflow.runColor"] for run in studies}
+    assert published.data.tags["mlflow.runColor"] == NEUTRAL
+    confirmed = [run.data.tags["mlflow.note.content"] for run in studies if run.data.tags["strategy"] != "seeds"]
+    assert all(note.startswith("- **Gain over the stock, trained again") and note.count("---") == 1 for note in confirmed)
     assert colours == {"agent": COLOURS["agent"][0], "optuna": COLOURS["baseline"][0], "seeds": COLOURS["control"][0]}
 
 

@@ -59,9 +59,9 @@ def test_the_end_is_foreseen_from_the_budget_and_then_from_what_trials_took(stud
     assert expected_end(StudyConfig(**study), budget, entries, NOW) == said
 
 
-def test_it_is_said_once_more_after_the_stock():
+def test_it_is_said_with_every_trial():
     output = io.StringIO()
     display = PlainDisplay(Console(file=output), lambda entries: f"foreseen after {len(entries)}")
     for entry in (STOCK, finished(1, 330.0)):
         display.finished(entry, None, "")
-    assert output.getvalue().count("foreseen after 1") == 1
+    assert [output.getvalue().count(f"foreseen after {trials}") for trials in (1, 2)] == [1, 1]

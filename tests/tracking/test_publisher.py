@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import shutil
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from search.tracking import ledger as ledger_module
 from search.tracking import store
 from search.tracking.files import SENT
 from search.tracking.row_maker import RowMaker
+from search.tracking.words import NOTE
 
 
 class Broken:
@@ -135,11 +137,11 @@ def test_what_was_measured_beside_the_score_is_published(publish):
     publish(2, runner=Measured())
     known, _ = publish.runs("trial")
     metrics = known.data.metrics
-    assert metrics["field_bpb"] == pytest.approx(metrics["val_bpb"] - 0.01)
-    assert (metrics["audit_sd"], metrics["audit_max"]) == (0.002, 0.03)
-    assert (metrics["telemetry/sm_clock_mhz"], metrics["telemetry/throttled_share"]) == (1900.0, 0.25)
-    assert (metrics["probe/before"], metrics["probe/after"]) == (100.0, 90.0)
-    assert metrics["described/flops_per_token"] == 98_950_000 and known.data.tags["described.attention"] == "flash"
+    assert metrics["system/field_bpb"] == pytest.approx(metrics["val_bpb"] - 0.01)
+    assert (metrics["system/audit_sd"], metrics["system/audit_max"]) == (0.002, 0.03)
+    assert (metrics["system/sm_clock_mhz"], metrics["system/throttled_share"]) == (1900.0, 0.25)
+    assert (metrics["system/probe_before"], metrics["system/probe_after"]) == (100.0, 90.0)
+    assert metrics["system/program_flops_per_token"] == 98_950_000 and known.data.tags["described.attention"] == "flash"
 
     (parent,) = publish.runs("study")
     rows = [json.loads(line) for line in publish.artifact(parent, "trials.jsonl").splitlines()]
@@ -147,6 +149,26 @@ def test_what_was_measured_beside_the_score_is_published(publish):
     assert (rows[0]["audit_sd"], rows[0]["audit_max"], rows[0]["device"]) == (0.002, 0.03, "NVIDIA H100 80GB HBM3 GPU-1")
     assert (rows[0]["probe_before"], rows[0]["probe_after"]) == (100.0, 90.0)
     assert rows[0]["field_bpb"] == pytest.approx(rows[0]["val_bpb"] - 0.01)
+
+
+def test_a_studys_page_begins_with_its_result_and_knows_where_it_comes_from(publish):
+    publish.status = "KILLED"
+    publish(3, "strategy=optuna")
+    (parent,) = publish.runs("study")
+    assert parent.data.tags[NOTE].startswith("- **Best so far: val_bpb ")
+    publish.status = "FINISHED"
+    publish(5, "strategy=optuna")
+    (parent,) = publish.runs("study")
+    best, gain, following, *rest = parent.data.tags[NOTE].splitlines()
+    assert best.startswith("- **Best: val_bpb ") and "unconfirmed" in gain and "search.confirm experiment=test" in following
+    assert rest.count("---") == 1 and "best_val_bpb" in rest[-1]
+    assert parent.data.tags["mlflow.user"] and parent.data.tags["mlflow.source.name"] == "python -m search"
+    (text,) = parent.inputs.dataset_inputs
+    assert text.dataset.name == "python" and text.dataset.digest
+    assert {name for name in parent.data.metrics if "/" not in name} == {"best_val_bpb", "trial_val_bpb"}
+    assert not [name for name in parent.data.metrics if "llm" in name]
+    names = [run.info.run_name for run in publish.runs("trial")]
+    assert all(len(name) <= 40 for name in names) and any(re.search(r"=\S+ \+\d more$", name) for name in names)
 
 
 def snapshot(publish):

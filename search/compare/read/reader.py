@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from search.compare.read import parse
 from search.compare.read.tables import Experiment, StudyTable
 from search.config.messages import UserError
-from search.tracking.artifacts import follow, local_path
-from search.tracking.store import absolute, all_runs, connect, database_file, outages, unusable
+from search.tracking.artifacts import local_path
+from search.tracking.experiments import existing
+from search.tracking.store import all_runs, outages, unusable
 from search.tracking.words import IMPORTED
 
 if TYPE_CHECKING:
@@ -28,14 +29,8 @@ Json = dict[str, Any]
 def read_experiment(uri: str, name: str, task: str | None = None) -> Experiment:
     """The studies and the confirmation of an experiment, those of `task` only where that is given. Raises UserError where
     MLflow or the experiment is not there, where a record is damaged, or where the studies must not be compared."""
-    file = database_file(uri)
-    if file is not None and not file.is_file():  # connecting would create an empty one
-        raise UserError(f"tracking.uri={uri}: there is no such file; run a study first, or set another tracking.uri")
+    client, found = existing(uri, name)
     try:
-        client = connect(absolute(uri))
-        found = follow(client, absolute(uri), name)
-        if found is None:
-            raise UserError(f"experiment={name}: {uri} has none of that name; correct it, or set tracking.uri=")
         studies = all_runs(client, found.experiment_id, "tags.kind = 'study'")
         imported = all_runs(client, found.experiment_id, f"tags.kind = '{IMPORTED}'")
         confirmations = all_runs(client, found.experiment_id, "tags.kind = 'confirmation'")

@@ -95,7 +95,7 @@ def _curves(rows: list[Any]) -> Any:
         if score is None:
             continue
         if row["origin"] == "anchor":
-            yield Metric("anchor_val_bpb", score, at, row["number"])
+            yield Metric("system/anchor_val_bpb", score, at, row["number"])
             continue
         best = score if best is None else min(best, score)
         yield Metric("trial_val_bpb", score, at, row["number"])
