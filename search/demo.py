@@ -16,7 +16,7 @@ from search.console.command import Command
 from search.console.command_line import run
 from search.console.family import end_with_parent, passed_on
 
-# A budget of tokens: the scores are the same on every machine, however busy it is. A training run takes about four seconds on
+# A budget of tokens: the scores are the same on every machine, however busy it is. A training run takes four seconds on
 # an idle core; the limits of time are for one that is twenty times as slow.
 TASK = (
     *("task=cpu", "task.budget.seconds=null", "task.budget.tokens=65536", "task.budget.cap_seconds=600"),
