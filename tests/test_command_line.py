@@ -22,6 +22,9 @@ from search.console import command_line
 from search.console.help import STUDY, commands, help_text
 
 ALL = [STUDY, *commands()]
+OF_A_FILE = {"export": "study=e/t/s/0", "verify": "archive=a.zip"}  # what these are about, and not an experiment
+OF_AN_EXPERIMENT = [name for name in ALL if name not in OF_A_FILE]
+MUST = {"transfer": ["scale=longer"]}  # what else must be given
 GROUPS = [path for path in CONF.iterdir() if path.is_dir()]
 
 
@@ -46,21 +49,26 @@ def settings(monkeypatch):
 
 
 def test_commands_are_found_by_looking():
-    assert commands() == ["bench", "compare", "confirm", "demo", "once", "plan", "prepare", "review", "ui"]
+    assert commands() == [
+        *("bench", "compare", "confirm", "demo", "export", "once", "plan", "prepare", "review", "transfer", "ui", "verify"),
+    ]
     for name in ALL:
         assert command(name).name == name
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_commands_yaml_composes_and_validates(settings, name, tmp_path):
-    given = settings(name, "experiment=mine", f"hydra.run.dir={tmp_path}")
-    assert type(given) is command(name).schema and given.experiment == "mine"
+    about = OF_A_FILE.get(name, "experiment=mine")
+    given = settings(name, about, *MUST.get(name, ()), f"hydra.run.dir={tmp_path}")
+    key, _, value = about.partition("=")
+    assert type(given) is command(name).schema and getattr(given, key) == value
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", OF_AN_EXPERIMENT)
 @pytest.mark.parametrize("written", ["1e3", "007", "1.50", "true", "1_000", "a-b.c"])
 def test_a_name_is_taken_as_it_is_written(settings, name, written, tmp_path):
-    assert settings(name, f"experiment={written}", f"hydra.run.dir={tmp_path}").experiment == written
+    given = settings(name, f"experiment={written}", *MUST.get(name, ()), f"hydra.run.dir={tmp_path}")
+    assert given.experiment == written
 
 
 def test_what_several_commands_share_has_one_default():
@@ -70,7 +78,7 @@ def test_what_several_commands_share_has_one_default():
     assert OmegaConf.load(CONF / "compare.yaml").experiment == study.experiment
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", OF_AN_EXPERIMENT)
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -97,6 +105,10 @@ def test_what_is_wrong_is_said_in_one_line_by_every_command(settings, capsys, na
         ("confirm", "experiment=null", "experiment=null: must be text"),
         ("compare", "experiment=null", "experiment=null: must be text"),
         ("confirm", "experiment=a/b", "use letters, digits"),
+        ("transfer", "experiment=a", "scale: is not set; give it on the command line, as scale=..."),
+        ("export", "study=a/b", "study=a/b: must be EXPERIMENT/TASK/STRATEGY/SEED"),
+        ("export", "study=a/../b/0", "study=a/../b/0: must be the name of a study"),
+        ("verify", "archive=a sample=-1", "sample=-1: must be a whole number of trials, 0 or more"),
         ("confirm", "experiment=a repeats=many", "repeats=many: must be a whole number or null"),
         ("confirm", "experiment=a repeats=0", "repeats=0: must be a whole number above 0"),
         ("confirm", "experiment=a stock_runs=1000", "stock_runs=1000: must be 100 or less"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from omegaconf import MISSING
 
@@ -14,6 +14,8 @@ Pair = tuple[str, str]  # labels of strategies
 # A confirmation numbers its training runs by what they are; these are far beyond what anybody can pay for.
 MOST_REPEATS = 10_000
 MOST_STOCK_RUNS = 100
+LONGER, DEEPER, WIDER, OTHER_TEXT, OTHER_SEEDS = "longer", "deeper", "wider", "other-text", "other-seeds"
+SCALES = (LONGER, DEEPER, WIDER, OTHER_TEXT, OTHER_SEEDS)  # of a transfer
 
 
 @dataclass
@@ -49,10 +51,49 @@ class ConfirmConfig:
     looks: int | None = None
     at: list[int] | None = None
     top: int | None = None
+    ablate: bool | None = None
     cache: str | None = None
     sandbox: str | None = None
     accept_harness: str | None = None
     tracking: OtherTrackingConfig = field(default_factory=OtherTrackingConfig)
+
+
+@dataclass
+class TransferConfig:
+    experiment: str = MISSING
+    task: str | None = None
+    scale: str = MISSING
+    factor: float = 2.0
+    data: str | None = None
+    folder: str | None = None
+    repeats: int | None = None
+    stock_runs: int | None = None
+    cache: str | None = None
+    sandbox: str | None = None
+    accept_harness: str | None = None
+    tracking: OtherTrackingConfig = field(default_factory=OtherTrackingConfig)
+
+    @property
+    def confirmation(self) -> ConfirmConfig:
+        """The same in the words of a confirmation, whose machinery a transfer is run by."""
+        mine = {item.name for item in fields(self)}
+        return ConfirmConfig(**{item.name: getattr(self, item.name) for item in fields(ConfirmConfig) if item.name in mine})
+
+
+@dataclass
+class ExportConfig:
+    study: str = MISSING
+    out: str | None = None
+
+
+@dataclass
+class VerifyConfig:
+    archive: str = MISSING
+    sample: int = MISSING
+    noise: float | None = None
+    folder: str | None = None
+    cache: str = MISSING
+    sandbox: str = MISSING
 
 
 @dataclass
@@ -139,6 +180,32 @@ def check_confirm(config: ConfirmConfig) -> None:
     for key, value, most in (("repeats", config.repeats, MOST_REPEATS), ("stock_runs", config.stock_runs, MOST_STOCK_RUNS)):
         require(value is None or value <= most, key, value, f"must be {most} or less")
     require(all(budget >= 1 for budget in config.at or ()), "at", config.at, "must be whole numbers of trials above 0")
+
+
+def check_transfer(config: TransferConfig) -> None:
+    """Raises UserError naming the key, the value and the remedy."""
+    check_confirm(config.confirmation)
+    require(config.scale in SCALES, "scale", config.scale, f"choose {', '.join(SCALES)}")
+    require(0 < config.factor < math.inf and config.factor != 1, "factor", config.factor, "must be above 0, and not 1")
+    other = config.scale == OTHER_TEXT
+    require(
+        (config.data is not None) == other, "data", config.data or "null", f"name it for scale={OTHER_TEXT}, and only there"
+    )
+    require(other or config.folder is None, "folder", config.folder, f"is for scale={OTHER_TEXT} only")
+
+
+def check_export(config: ExportConfig) -> None:
+    """Raises UserError naming the key, the value and the remedy."""
+    names = config.study.strip("/").split("/")
+    require(len(names) == 4, "study", config.study, "must be EXPERIMENT/TASK/STRATEGY/SEED, as in mlruns/studies")
+    for name in names:
+        require(name not in ("", ".", ".."), "study", config.study, "must be the name of a study in mlruns/studies")
+
+
+def check_verify(config: VerifyConfig) -> None:
+    """Raises UserError naming the key, the value and the remedy."""
+    require(config.sample >= 0, "sample", config.sample, "must be a whole number of trials, 0 or more")
+    require(config.noise is None or 0 < config.noise < math.inf, "noise", config.noise, "must be a number above 0")
 
 
 def check_plan(config: PlanConfig) -> None:

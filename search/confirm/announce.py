@@ -30,6 +30,26 @@ def announcement(plan: Plan, missing: Sequence[Run], studies: Sequence[StudyReco
     ]
 
 
+def left_in(plan: Plan) -> list[str]:
+    """The steps that cannot be left out, by name, with the reason."""
+    return [
+        f"{identity}: the step of trial {step['trial']} ({step['note'] or 'no note'}) {step['why']}"
+        for identity, study in plan.studies.items()
+        for step in study.get("steps", ())
+        if step["arm"] is None
+    ]
+
+
+def looks(plans: Sequence[Plan]) -> int:
+    """How many of these plans of the report are looks. One that only adds steps brings no other view of what was planned."""
+    seen = [[plan.settings.repeats, _without_steps(plan)] for plan in plans]
+    return sum(before != after for before, after in zip([None, *seen], seen, strict=False))
+
+
+def _without_steps(plan: Plan) -> dict[str, dict[str, object]]:
+    return {name: {key: value for key, value in study.items() if key != "steps"} for name, study in plan.studies.items()}
+
+
 def unplanned(plan: Plan, looks: int) -> str | None:
     """What is said of a plan that makes more looks than were planned; `looks`: with this one."""
     if looks <= plan.settings.looks:

@@ -58,12 +58,13 @@ class Run:
 FIRST = Run(WARM_UP, 0, 0, 0, STOCK)
 
 
-def seed_of(replicate: int) -> int:
-    """The training seed of a run, from its replicate number: one for all runs of a block and stage, and for no others."""
+def seed_of(replicate: int, seeds: int = 0) -> int:
+    """The training seed of a run, from its replicate number: one for all runs of a block and stage, and for no others.
+    `seeds`: 0 for the confirmation's; every other number is a set of seeds that has none of them."""
     block, stage = replicate // (RUNS_OF_A_BLOCK * len(STAGES)), replicate % len(STAGES)
     search_seed, repeat = divmod(block, REPEATS_OF_A_SEED)
     drawn_before = {REPORT: 0, SCREENING: REPEATS_OF_A_SEED, WARM_UP: 2 * REPEATS_OF_A_SEED}[STAGES[stage]]
-    return confirmation_seed(search_seed, drawn_before + repeat)
+    return confirmation_seed(search_seed, (seeds * len(STAGES)) * REPEATS_OF_A_SEED + drawn_before + repeat)
 
 
 @dataclass

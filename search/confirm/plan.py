@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from search.config.messages import NothingToDo, UserError
 from search.confirm.settings import Settings
+from search.confirm.steps import steps_of
 from search.confirm.studies import StudyRecord, text_of
 from search.study import source
 from search.study.journal import Entry
@@ -60,7 +61,9 @@ class Plan:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Plan:
         """Raises KeyError where another version wrote it."""
-        settings = Settings(**{item.name: record[item.name] for item in fields(Settings)})
+        # What was planned before there was ablation has none.
+        settings = Settings(**{item.name: record[item.name] for item in fields(Settings) if item.name != "ablate"})
+        settings = replace(settings, ablate=record.get("ablate", False))
         return cls(record["stage"], settings, record["arms"], record["studies"])
 
     def arms_of_seeds(self) -> dict[int, set[str]]:
@@ -88,8 +91,9 @@ def screening(studies: Sequence[StudyRecord], arms: Arms, settings: Settings) ->
 def report(
     studies: Sequence[StudyRecord], arms: Arms, settings: Settings, screened: Mapping[tuple[int, str], float]
 ) -> Plan:
-    """The stock, each study's winner, the winner's constants alone, and the winners as of smaller budgets. `screened`: mean
-    scores of the screening by search seed and arm, empty where there was none: the study's own winner then stays."""
+    """The stock, each study's winner, the winner's constants alone, the winner without each of its steps where that is asked
+    for, and the winners as of smaller budgets. `screened`: mean scores of the screening by search seed and arm, empty where
+    there was none: the study's own winner then stays."""
     arms.add(STOCK, studies[0].stock)
     planned: dict[str, dict[str, Any]] = {}
     for study in studies:
@@ -102,6 +106,7 @@ def report(
             **_constants(candidates[order[0]], study, arms),
             "screened": named if settings.top > 1 else [],
             "at": _earlier(study, arms, settings.at),
+            **({"steps": _steps(candidates[order[0]], study, arms)} if settings.ablate else {}),
         }
     names = {STOCK}.union(*(_reported(study) for study in planned.values()))
     return Plan(REPORT, settings, arms.hashes(names), planned)
@@ -133,7 +138,8 @@ def check_worthwhile(studies: Sequence[StudyRecord], settings: Settings) -> None
 
 def _reported(study: Mapping[str, Any]) -> set[str]:
     """The arms that speak for a study, but for the stock."""
-    arms = {study["winner"]["arm"], study["constants"], *(entry["arm"] for entry in study["at"].values())}
+    early, steps = study["at"].values(), study.get("steps", ())  # only where they are asked for
+    arms = {study["winner"]["arm"], study["constants"], *(entry["arm"] for entry in (*early, *steps))}
     return {arm for arm in arms if arm not in (None, STOCK)}
 
 
@@ -153,6 +159,16 @@ def _earlier(study: StudyRecord, arms: Arms, budgets: Sequence[int]) -> dict[str
     """The winners as of budgets that the study exceeds."""
     winners = {str(budget): study.at(budget) for budget in budgets if budget < study.trials}
     return {budget: _named(winner, study, arms) for budget, winner in winners.items() if winner is not None}
+
+
+def _steps(winner: Entry, study: StudyRecord, arms: Arms) -> list[dict[str, Any]]:
+    """The winner without each of its steps; without an arm where a step cannot be taken back."""
+    planned = []
+    for step in steps_of(study.entries, winner):
+        name = f"{study.label}, trial {winner.number}, without trial {step.trial}'s step"
+        arm = None if step.text is None else arms.add(name, step.text)
+        planned.append({"trial": step.trial, "note": step.note, "arm": arm, "why": step.why})
+    return planned
 
 
 def _constants(winner: Entry, study: StudyRecord, arms: Arms) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from search.config.commands import ConfirmConfig
 from search.config.messages import UserError
 from search.config.schema import Config, StudyConfig, restored
 from search.config.secrets import HIDDEN
-from search.confirm.announce import announcement, unplanned
+from search.confirm.announce import announcement, left_in, looks, unplanned
 from search.confirm.blocks import FIRST, Blocks, seed_of
 from search.confirm.plan import REPORT, STOCK, Plan, check_budgets, check_worthwhile, report, screening
 from search.confirm.planned import Planned
@@ -38,33 +39,55 @@ class Stage:
     run: Callable[[Display, Callable[[], bool]], str]
 
 
+@dataclass(frozen=True)
+class Ground:
+    """On what programs are trained again. `folder`: of the task, where the journal lies. `config`: that a first start has.
+    `role`: of the journal and of what is published. `seeds`: as `blocks.seed_of` takes it."""
+
+    folder: Path
+    config: Config
+    role: str = CONFIRMATION
+    seeds: int = 0
+
+
 @contextmanager
 def open_confirmation(asked: ConfirmConfig, say: Callable[[str], None]) -> Iterator[Confirmation]:
     """The confirmation that is asked for, with its journal held open. The studies' are only read: one may go on meanwhile,
     and what is planned stays as it is in the confirmation's journal. Raises UserError."""
     folder = task_folder(asked)
+    studies = read_studies(folder, say)
+    check_comparable(studies)
+    with open_on(Ground(folder, studies[0].config), studies, asked, say) as confirmation:
+        yield confirmation
+
+
+@contextmanager
+def open_on(
+    ground: Ground, studies: Sequence[StudyRecord], asked: ConfirmConfig, say: Callable[[str], None]
+) -> Iterator[Confirmation]:
+    """The same for any studies on any ground. Raises UserError."""
     with ExitStack() as stack:
-        studies = read_studies(folder, say)
-        check_comparable(studies)
-        journal = stack.enter_context(Journal(folder / CONFIRMATION / "0", say))
-        begun = studies[0].config if journal.header is None else restored(journal.header["config"])
-        config = _config(begun, asked)
+        journal = stack.enter_context(Journal(ground.folder / ground.role / "0", say))
+        begun = ground.config if journal.header is None else restored(journal.header["config"])
+        config = _config(begun, ground.role, asked)
         planned = Planned(journal, studies[0].stock)
         settings = planned.settings(asked, config.task.budget)
         check_budgets(studies, asked.at or ())
         check_worthwhile(studies, settings)
         check_task(config.task)
-        prepared = prepare_data(config, say, studies[0].header["task"]["text_and_tokenizer"])
-        check_text(studies[0], task_facts(config.task, prepared.fingerprint))
+        wanted = studies[0].header["task"] if journal.header is None else journal.header["task"]
+        prepared = prepare_data(config, say, wanted["text_and_tokenizer"])
+        if studies[0].header["task"]["text_and_tokenizer"] is not None:
+            check_text(studies[0], task_facts(config.task, prepared.fingerprint))
         check_store(config.tracking.uri)
         runner = stack.enter_context(closing(make_runner(config, prepared, journal.folder, confirming=True)))
-        opening = Opening(Stock(studies[0].stock), prepared.fingerprint, runner.sandbox.name, role=CONFIRMATION)
+        opening = Opening(Stock(studies[0].stock), prepared.fingerprint, runner.sandbox.name, role=ground.role)
         open_study(config, opening, journal)
         for study in studies:
             if study.header["harness"] != harness_hash():
                 say(f"note: this version of fairtrial is not the one that ran {study.identity}")
         publisher = MlflowPublisher(config.tracking.uri, journal, say)
-        yield Confirmation(settings, config, planned, studies, runner, publisher, say)
+        yield Confirmation(settings, config, planned, studies, runner, publisher, say, ground.seeds)
 
 
 @dataclass
@@ -78,6 +101,7 @@ class Confirmation:
     runner: TrialRunner
     publisher: MlflowPublisher
     say: Callable[[str], None]
+    seeds: int = 0
 
     @property
     def journal(self) -> Journal:
@@ -92,9 +116,12 @@ class Confirmation:
             yield self._stage(plan)
         plan = report(self.studies, arms, self.settings, screened(self.journal.entries))
         new = self.planned.add(plan)
-        warning = unplanned(plan, len(self.planned.of(REPORT)))
-        if new and warning is not None:
+        before, now = (looks(plans) for plans in (self.planned.of(REPORT)[:-1], self.planned.of(REPORT)))
+        warning = unplanned(plan, now)
+        if new and now > before and warning is not None:
             self.say(warning)
+        for line in left_in(plan):
+            self.say(line)
         yield self._stage(plan)
 
     def _stage(self, plan: Plan) -> Stage:
@@ -111,7 +138,7 @@ class Confirmation:
                 stock=self.studies[0].stock,
                 search_seed=0,
                 audit_share=1.0,
-                seed_of=lambda _, replicate: seed_of(replicate),
+                seed_of=lambda _, replicate: seed_of(replicate, self.seeds),
                 stock_facts=FIRST.facts,
             )
             return drive(study, LocalExecutor(self.runner, 1, display.progress), display, self.publisher, stop)
@@ -119,7 +146,7 @@ class Confirmation:
         return Stage(len(strategy.runs), run)
 
 
-def _config(base: Config, asked: ConfirmConfig) -> Config:
+def _config(base: Config, role: str, asked: ConfirmConfig) -> Config:
     """The studies' configuration, with a strategy that confirms. Raises UserError where what it needs is not on record."""
     uri = asked.tracking.uri or base.tracking.uri
     if HIDDEN in uri:
@@ -128,7 +155,7 @@ def _config(base: Config, asked: ConfirmConfig) -> Config:
         base,
         seed=0,
         start=STOCK,
-        strategy={"_target_": f"{Blocks.__module__}.{Blocks.__qualname__}", "name": CONFIRMATION},
+        strategy={"_target_": f"{Blocks.__module__}.{Blocks.__qualname__}", "name": role},
         study=StudyConfig(),
         cache=asked.cache or base.cache,
         sandbox=asked.sandbox or base.sandbox,

@@ -23,6 +23,7 @@ class Settings:
     stock_runs: int
     at: list[int]
     order_seed: int
+    ablate: bool = False
 
 
 def first_settings(asked: ConfirmConfig, budget: BudgetConfig) -> Settings:
@@ -36,11 +37,13 @@ def first_settings(asked: ConfirmConfig, budget: BudgetConfig) -> Settings:
         stock_runs=asked.stock_runs or runs,
         at=sorted({*(asked.at or ())}),
         order_seed=secrets.randbits(32),  # from the system: nobody can choose an order that suits
+        ablate=bool(asked.ablate),
     )
 
 
 def later_settings(asked: ConfirmConfig, before: Settings) -> Settings:
-    """Those of one that goes on: what is not asked for stays, repeats and budgets are only ever added.
+    """Those of one that goes on: what is not asked for stays; repeats, budgets and ablation are only ever
+    added.
 
     Raises UserError where that would cut a plan short, or change what is fixed.
     """
@@ -62,4 +65,5 @@ def later_settings(asked: ConfirmConfig, before: Settings) -> Settings:
         stock_runs=before.stock_runs,
         at=sorted({*before.at, *(asked.at or ())}),
         order_seed=before.order_seed,
+        ablate=before.ablate or bool(asked.ablate),
     )

@@ -18,6 +18,7 @@ from search.study.trial import Origin
 from search.study.winner import finalists, winner_at
 
 CONFIRMATION = "confirmation"  # its folder beside the strategies', and its strategy's name
+CHANGED = "+"  # in the name of a task that was changed to see what transfers; no task's own name has it
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def text_of(entry: Entry) -> str:
 def task_folder(asked: ConfirmConfig) -> Path:
     """Where the studies lie. Raises UserError."""
     experiment = STUDIES / asked.experiment
-    tasks = sorted(path.name for path in experiment.iterdir() if path.is_dir()) if experiment.is_dir() else []
+    folders = experiment.iterdir() if experiment.is_dir() else ()
+    tasks = sorted(path.name for path in folders if path.is_dir() and CHANGED not in path.name)
     if not tasks:
         raise UserError(
             f"experiment={asked.experiment}: has no studies in {STUDIES}; run some first: "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from search.config.models import REPORTED
 from search.llm.reply import Reply
 from search.strategy import Cost
 from search.study.budget import known_total
@@ -31,8 +30,7 @@ def dollars(reply: Reply, price: Price) -> float | None:
     """What a reply cost by the server's own count, else by its tokens; None where the price or the counts are unknown."""
     if reply.usd is not None:
         return reply.usd
-    if isinstance(price, str):
-        assert price == REPORTED
+    if isinstance(price, str):  # REPORTED: by the server alone
         return None
     input_price, output_price = price["input"], price["output"]
     if input_price is None or output_price is None or reply.tokens_in is None or reply.tokens_out is None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
 LONGEST_DIGEST = 36  # letters of a data set's that MLflow takes
-COMMANDS = {"study": "python -m search", "confirmation": "python -m search.confirm"}
+COMMANDS = {"study": "python -m search", "confirmation": "python -m search.confirm", "transfer": "python -m search.transfer"}
 
 
 def study_tags(header: Mapping[str, Any]) -> dict[str, str]:
@@ -42,7 +42,8 @@ def study_tags(header: Mapping[str, Any]) -> dict[str, str]:
 def new_run(header: Mapping[str, Any]) -> dict[str, Any]:
     """When a study began, and the name of its run."""
     label = f"{header['strategy']}, search seed {header['config']['seed']}"
-    name = "confirmation" if header["role"] == "confirmation" else label
+    names = {"study": label, "confirmation": "confirmation"}
+    name = names.get(header["role"], f"{header['role']} to {header['config']['task']['name']}")
     return {"start_time": int(header["time"] * 1000), "run_name": name}
 
 

@@ -38,7 +38,7 @@ def as_markdown(text: str) -> str:
 
 def study_description(header: Mapping[str, Any]) -> str:
     config = header["config"]
-    if header["role"] == "confirmation":
+    if header["role"] != "study":
         return CONFIRMATION_DESCRIPTION
     llm = config["strategy"].get("llm", {})
     remark = f"**{llm['name']}: {llm['about']}.**\n\n" if llm.get("about") else ""

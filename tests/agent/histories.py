@@ -38,7 +38,7 @@ def facts(study: StudyConfig, stock: str, seconds: bool = True, folder: Path = P
         sequence_length=128,
         vocab_size=1024,
         budget=budget_in_words(config.budget),
-        limits=limits_in_words(config),
+        limits=limits_in_words(config, None),
         folder=folder,
         budget_tokens=config.budget.tokens,
         text="python: Python source code: some packages to train on, another package to be scored on",
@@ -60,7 +60,7 @@ def memory(count: int, stock: str, seconds: bool = True, study: StudyConfig | No
         if trial.val_bpb is None:
             verdicts[number] = Verdict(False, f"no score: {trial.status}, {trial.outcome.reason}")
         else:
-            verdicts[number], incumbent = rule.judge(trial, incumbent)
+            verdicts[number], incumbent = rule.judge(trial, incumbent, None)
         if incumbent.trial != kept[-1]:
             kept.append(incumbent.trial)
         told.append(trial)

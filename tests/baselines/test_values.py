@@ -34,11 +34,11 @@ NOISE = NoiseFloor(2.5, 0.01, 12)
 
 
 def tuner(task, seed):
-    return Tuner(task, seed, NOISE, LLM, SPACE, repairs=1)
+    return Tuner(task, seed, LLM, SPACE, repairs=1)
 
 
 def centaur(task, seed, share=0.3):
-    return Centaur(task, seed, NOISE, LLM, SPACE, repairs=1, share=share, sigma=0.2)
+    return Centaur(task, seed, LLM, SPACE, repairs=1, share=share, sigma=0.2)
 
 
 def kept(make, made):

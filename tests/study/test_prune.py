@@ -64,7 +64,7 @@ def trial(number, origin=Origin.STRATEGY, above=0.0):
 
 
 def asked(origin=Origin.STRATEGY, replicate=0):
-    return Asked(9, origin, Candidate("x", replicate=replicate), 1, 0.0)
+    return Asked(9, origin, Candidate("x", replicate=replicate), 1, 0.0, None)
 
 
 def test_stock_anchors_and_replicates_run_to_their_end():

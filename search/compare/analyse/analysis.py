@@ -15,6 +15,7 @@ from search.compare.analyse.noise import Noise, noise_of
 from search.compare.analyse.probe import Effect
 from search.compare.analyse.programs import program_findings
 from search.compare.analyse.quantity import Evidence, measured_of
+from search.compare.analyse.steps import step_findings
 from search.compare.analyse.strategies import strategy_findings
 from search.compare.analyse.studies import Reliability, StudyFacts, reliability_of, study_facts
 from search.compare.read.tables import REPORT, ConfirmationTable, Experiment
@@ -108,6 +109,7 @@ def analyse(experiment: Experiment, named: Sequence[Pair] = (), delta: float | N
         *contrast_findings(evidence, named, delta),
         *strategy_findings(evidence, measured),
         *program_findings(evidence, measured),
+        *step_findings(evidence),
         *machine,
     )
     curves = tuple(study_curve(study) for study in experiment.studies)

@@ -31,11 +31,13 @@ class Score(StrEnum):
 @dataclass(frozen=True)
 class Blocks:
     """`gains`: stock minus arm, both trained on one seed and side by side; for SPEED, arm minus stock. `failed`: blocks in
-    which an arm failed and the stock did not. `probe`: what scores were adjusted by."""
+    which an arm failed and the stock did not. `probe`: what scores were adjusted by. `ablated`: arms that are nobody's
+    proposal, but a winner without a step."""
 
     gains: Mapping[Score, Cells]
     failed: Mapping[str, frozenset[Key]]
     probe: probe.Effect | None
+    ablated: frozenset[str] = frozenset()
 
     def series(self, weights: Mapping[str, float], score: Score, search_seed: int) -> Floats:
         """A linear combination of arms' gains in each block of a search seed that has all of them, by repeat. The stock's
@@ -52,8 +54,9 @@ class Blocks:
 
     @property
     def worst(self) -> float:
-        """What a program gains that fails where the stock trains well: the worst that any program does, or nothing."""
-        return min([0.0, *(gain for cells in self.gains[Score.UNSEEN].values() for gain in cells.values())])
+        """What a program gains that fails where the stock trains well: the worst that any proposal does, or nothing."""
+        proposed = (cells for arm, cells in self.gains[Score.UNSEEN].items() if arm not in self.ablated)
+        return min([0.0, *(gain for cells in proposed for gain in cells.values())])
 
 
 def counts(row: TrialRow) -> bool:
@@ -79,7 +82,8 @@ def blocks_of(table: ConfirmationTable) -> Blocks:
                 _add(gains, row.arm, key, stock, _scores(row, adjusted))
             else:
                 failed[row.arm].add(key)
-    return Blocks(gains, {arm: frozenset(keys) for arm, keys in failed.items()}, effect)
+    steps = {step.arm for study in table.studies.values() for step in study.steps if step.arm is not None}
+    return Blocks(gains, {arm: frozenset(keys) for arm, keys in failed.items()}, effect, frozenset(steps))
 
 
 def _visits(rows: Iterable[TrialRow]) -> Iterable[tuple[Key, list[TrialRow]]]:

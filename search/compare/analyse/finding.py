@@ -17,15 +17,17 @@ class Scope(StrEnum):
     """Whom a finding is about."""
 
     PROGRAM = "program"  # one study's winner
+    STEP = "step"  # one edit that was kept on the way to a study's winner
     STRATEGY = "strategy"  # what a strategy finds in a typical study
     PROGRAMS = "programs"  # one study's winner against another's, of one search seed
     STRATEGIES = "strategies"  # one strategy against another
     CLAIM = "claim"  # one strategy against every baseline
     MACHINE = "machine"
+    TRANSFER = "transfer"  # all winners of an experiment, on another task
 
 
 class Name(StrEnum):
-    """What is measured. All but the machine's are in bits per byte, but for SPEED, a ratio.
+    """What is measured. All but the machine's are in bits per byte, but for SPEED, SHARE and RANKS.
 
     claimed = luck + overfitting + gain, and gain = tuning + code.
     """
@@ -36,9 +38,12 @@ class Name(StrEnum):
     GAIN = "gain"  # stock minus winner, in blocks, on unseen text
     TUNING = "tuning"  # stock minus the winner's constants in the stock's code, in blocks, on unseen text
     CODE = "code and interaction"  # the rest of the gain
+    STEP = "gain of the step"  # what the winner loses without it, in blocks, on unseen text
     ADVANTAGE = "advantage"  # of the first over the second, in blocks, on unseen text
     EQUIVALENCE = "equivalence"  # that an advantage is smaller, either way, than a difference that the user names
     SPEED = "speed"  # the winner's tokens per second in multiples of the stock's, in blocks; not tested
+    SHARE = "share that is left"  # of a winner's gain on another task; a ratio
+    RANKS = "agreement of ranks"  # of the winners' gains on two tasks; Kendall's tau
     DRIFT = "drift"  # of the stock's score, in bits per byte and hour, positive where it got worse
     SHIFT = "shift"  # of the stock's mean score from the control to the confirmation, positive where it got worse
 
@@ -98,9 +103,10 @@ class Finding:
     """One row of the table.
 
     `subject`: a study's identity, or a strategy; `against`: of two, the second. `at`: the number of trials that winners were
-    taken after; None for whole studies. `p`, `p_reverse`: one-sided, of the hypothesis that the quantity is not above zero,
-    or not below, after the correction that `remarks` names. `look`: what p must be below, and why; None for what is tested
-    once. `studies`, `repeats`: what it rests on (for two strategies, the smaller numbers). `missing`: why it is not stated.
+    taken after; None for whole studies. `step`: the trial that tried the edit, where the finding is about one. `p`,
+    `p_reverse`: one-sided, of the hypothesis that the quantity is not above zero, or not below, after the correction that
+    `remarks` names. `look`: what p must be below, and why; None for what is tested once. `studies`, `repeats`: what it rests
+    on (for two strategies, the smaller numbers). `missing`: why it is not stated.
     """
 
     scope: Scope
@@ -108,6 +114,7 @@ class Finding:
     subject: str
     against: str | None = None
     at: int | None = None
+    step: int | None = None
     estimate: Estimate | None = None
     p: float | None = None
     p_reverse: float | None = None

@@ -73,9 +73,10 @@ def repeats(experiment: Experiment, wanted: Iterable[StudyTable], have: int, few
         )
 
 
-def unfinished(table: ConfirmationTable, planned: Planned) -> int:
-    """How many blocks of a study lack an arm that is planned in them. A failed run is no lack."""
-    arms = {planned.winner.name, *(arm.name for arm in planned.at.values()), planned.constants or STOCK}
+def unfinished(table: ConfirmationTable, planned: Planned, also: Iterable[str] = ()) -> int:
+    """How many blocks of a study lack an arm that is planned in them. A failed run is no lack. `also`: arms of its steps,
+    without which everything else can be stated."""
+    arms = {planned.winner.name, *(arm.name for arm in planned.at.values()), planned.constants or STOCK, *also}
     run: dict[Key, set[str]] = {}
     for row in table.rows:
         if row.stage == REPORT and row.search_seed == planned.search_seed and row.arm is not None:

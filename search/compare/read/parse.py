@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
-from search.compare.read.tables import Arm, ConfirmationPlan, ConfirmationTable, Experiment, Planned, StudyTable, TrialRow
+from search.compare.read.tables import (
+    Arm,
+    ConfirmationPlan,
+    ConfirmationTable,
+    Experiment,
+    Planned,
+    Step,
+    StudyTable,
+    TrialRow,
+)
 from search.config.messages import UserError, command
 from search.study.identity import flat
 
@@ -37,7 +46,7 @@ def study_table(header: Json, rows: Sequence[Json]) -> StudyTable:
 def confirmation_table(header: Json, rows: Sequence[Json], plans: Sequence[Json]) -> ConfirmationTable:
     """Raises UserError where a row, the header or a plan lacks what this version records."""
     try:
-        return ConfirmationTable(tuple(_plan(plan) for plan in plans), tuple(trial_row(row) for row in rows))
+        return ConfirmationTable(_looks([_plan(plan) for plan in plans]), tuple(trial_row(row) for row in rows))
     except KeyError as error:
         raise _other_version(header, error) from error
 
@@ -109,6 +118,20 @@ def _plan(plan: Json) -> ConfirmationPlan:
     )
 
 
+def _looks(plans: Sequence[ConfirmationPlan]) -> tuple[ConfirmationPlan, ...]:
+    """Plans that are looks. One that only adds steps to the plan before it is that plan's last word, and no look."""
+    found: list[ConfirmationPlan] = []
+    for plan in plans:
+        if found and _without_steps(found[-1]) == _without_steps(plan):
+            found.pop()
+        found.append(plan)
+    return tuple(found)
+
+
+def _without_steps(plan: ConfirmationPlan) -> ConfirmationPlan:
+    return replace(plan, studies={name: replace(study, steps=()) for name, study in plan.studies.items()})
+
+
 def _planned(study: Json) -> Planned:
     return Planned(
         search_seed=study["search_seed"],
@@ -117,6 +140,7 @@ def _planned(study: Json) -> Planned:
         left_in_code=tuple(study["left_in_code"]),
         screened=tuple(_arm(entry) for entry in study["screened"]),
         at={int(trials): _arm(entry) for trials, entry in study["at"].items()},
+        steps=tuple(Step(**step) for step in study.get("steps", ())),
     )
 
 

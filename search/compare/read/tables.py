@@ -118,9 +118,20 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Step:
+    """An edit on the way to a winner. `arm`: the winner without it; None where it cannot be left out, and `why`."""
+
+    trial: int
+    note: str
+    arm: str | None
+    why: str
+
+
+@dataclass(frozen=True)
 class Planned:
     """What a plan says of one study. `constants`: the arm of its constants alone, None where the winner changed nothing
-    else. `left_in_code`: constants of the winner that the stock does not have. `at`: the winner as of so many trials."""
+    else. `left_in_code`: constants of the winner that the stock does not have. `at`: the winner as of so many trials.
+    `steps`: of the winner, where it is also trained without each of them."""
 
     search_seed: int
     winner: Arm
@@ -128,6 +139,7 @@ class Planned:
     left_in_code: tuple[str, ...]
     screened: tuple[Arm, ...]
     at: dict[int, Arm]
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True)
