@@ -45,7 +45,7 @@ def sections(program: str, memory: Memory, mode: Mode, offer: Trial | None) -> d
     """The parts of the second message, by their titles."""
     return {
         "What the human wants (program.md)": program.strip(),
-        "Task": _task(memory),
+        "Task": about_task(memory),
         "What train.py may call of the harness": memory.task.api,
         f"train.py (trial {memory.incumbent.trial}, the current one)": f"```python\n{memory.incumbent.source.rstrip()}\n```",
         "Every trial so far": history.every_trial(memory),
@@ -68,7 +68,8 @@ def repair(messages: Sequence[Mapping[str, str]], reply: str, problem: str) -> l
     return [*said[:-1], {**said[-1], "content": f"{said[-1]['content']}\n\n{request}"}]
 
 
-def _task(memory: Memory) -> str:
+def about_task(memory: Memory) -> str:
+    """The text, the budget, the limits, the noise, and what is flagged."""
     task, noise = memory.task, memory.noise
     floor = f"not measured yet (that takes {FEWEST} trials of the control). Small differences are luck"
     if noise is not None:

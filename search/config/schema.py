@@ -120,6 +120,22 @@ class SamplerConfig:
 
 
 @dataclass
+class CoderConfig:
+    """The command line of a coding agent. `command`: its words, none of them null; `{usd}` stands for strategy.usd.
+    `hosts`: all that it may reach. `installation`: folders that it may read beside the system's. `price`: as of an llm."""
+
+    name: str = MISSING
+    about: str | None = None
+    model: str | None = None
+    command: list[Any] = MISSING
+    hosts: list[str] = MISSING
+    api_key_env: str | None = None
+    environment: dict[str, str] = MISSING
+    installation: list[str] = MISSING
+    price: Any = MISSING
+
+
+@dataclass
 class StudyConfig:
     """A study ends with whichever of `trials`, `train_hours` and `usd` is set and used up first."""
 
@@ -151,6 +167,7 @@ class Config:
     space: dict[str, DimensionConfig] = MISSING
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     llm: dict[str, Any] = MISSING
+    coder: CoderConfig = field(default_factory=CoderConfig)
     study: StudyConfig = field(default_factory=StudyConfig)
     executor: dict[str, Any] = MISSING
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
@@ -209,7 +226,16 @@ def _wrong_type(error: ValidationError, composed: DictConfig, schema: type) -> s
 def restored(record: dict[str, Any]) -> Config:
     """The configuration that a journal's first line holds. What only a strategy's settings use is not in it, nor where the
     trials run. Raises UserError where this version's schema is another."""
-    unused = {"space": {}, "sampler": {"name": "unused", "failure": "ignore", "build": {}}, "llm": {}, "executor": {}}
+    sampler: dict[str, Any] = {"name": "unused", "failure": "ignore", "build": {}}
+    coder: dict[str, Any] = {
+        "name": "unused",
+        "command": [],
+        "hosts": [],
+        "environment": {},
+        "installation": [],
+        "price": None,
+    }
+    unused = {"space": {}, "sampler": sampler, "llm": {}, "coder": coder, "executor": {}}
     return typed(OmegaConf.create({**unused, **record}), Config)
 
 

@@ -17,7 +17,17 @@ from search.config.keys import in_words
 from search.config.messages import UserError
 from search.config.models import PRICES as PRICE_LIST
 from search.config.models import REPORTED
-from search.config.schema import LLM_KEYS, ROLES, Config, DimensionConfig, StudyConfig, TaskConfig, settings_of, typed
+from search.config.schema import (
+    LLM_KEYS,
+    ROLES,
+    CoderConfig,
+    Config,
+    DimensionConfig,
+    StudyConfig,
+    TaskConfig,
+    settings_of,
+    typed,
+)
 
 NAME = re.compile(r"\w[\w.-]*")  # what may become a folder
 PLAIN_TYPES: dict[str, Any] = {  # as they are written in annotations
@@ -25,6 +35,7 @@ PLAIN_TYPES: dict[str, Any] = {  # as they are written in annotations
     **{f"{kind.__name__} | None": kind | None for kind in (int, float, str, bool)},
 }
 PRICES = ("input", "cached", "output")
+HOST = re.compile(r"[\w.-]+(:\d{1,5})?")
 FACTORY_ARGUMENTS = ("task", "seed")  # what the harness gives every strategy
 POSITIVE = (  # of a task
     *("startup_seconds", "scoring_seconds", "scoring_rows", "scoring_batch"),
@@ -51,6 +62,7 @@ def check_values(config: Config) -> None:
     _check_space(config.space)
     _check_factory("llm", config.llm, settings_of(config.llm, LLM_KEYS), ())
     _check_llm(config)
+    _check_coder(config.coder)
     _check_factory("strategy", config.strategy, config.strategy_settings, FACTORY_ARGUMENTS)
     _check_factory("executor", config.executor, settings_of(config.executor), ())
     _check_factory("data.corpus", config.data.corpus, settings_of(config.data.corpus), ())
@@ -166,6 +178,15 @@ def _check_llm(config: Config) -> None:
         unlisted = f"no price of llm.model={llm.get('model')} is known (search/config/{PRICE_LIST.name} lists some); "
         remedy = "a budget in dollars needs llm.price.input and llm.price.output, in dollars per million tokens"
         require(known, "study.usd", config.study.usd, unlisted + remedy)
+
+
+def _check_coder(coder: CoderConfig) -> None:
+    require(bool(coder.command), "coder.command", coder.command, "give the command as a list of words")
+    for host in coder.hosts:
+        require(HOST.fullmatch(host) is not None, "coder.hosts", host, "give names as NAME, for port 443, or NAME:PORT")
+    price = coder.price
+    given = price == REPORTED or (isinstance(price, dict) and set(price) == set(PRICES))
+    require(given, "coder.price", price, f"set {', '.join(PRICES)}, or {REPORTED} for a command that tells dollars itself")
 
 
 def _check_factory(key: str, node: dict[str, Any], settings: dict[str, Any], given: Sequence[str]) -> None:

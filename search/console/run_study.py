@@ -20,6 +20,7 @@ from search.console.side_by_side import in_worker
 from search.data.tokens import Prepared, prepare_data
 from search.executor.drive import Display, drive
 from search.executor.place import Place
+from search.runner.external.programs import ExternalPrograms
 from search.runner.process import sandbox
 from search.runner.stock import set_by_task, stock_of
 from search.runner.task_api import task_api
@@ -81,6 +82,7 @@ def make_strategy(
         budget_tokens=task.budget.tokens,
         api=task_api(),
         study=config.study,
+        programs=ExternalPrograms(),
         **text_facts(config, prepared),
     )
     settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}
@@ -178,8 +180,9 @@ def greeting(config: Config, folder: Path, header: dict[str, Any], control: Sequ
     floor = f"unknown yet: {FEWEST - len(control)} trials of strategy=seeds are missing; it is read again at each proposal"
     if noise is not None:
         floor = f"standard deviation {noise.sd:.4f} over {noise.trials} trials"
-    about = config.llm.get("about") if "llm" in config.strategy_settings else None
-    remark = f"llm={config.llm['name']}: {about}\n" if about else ""
+    answering = {"llm": (config.llm["name"], config.llm.get("about")), "coder": (config.coder.name, config.coder.about)}
+    told = (item for item in answering.items() if item[0] in config.strategy_settings and item[1][1])
+    remark = "".join(f"{group}={name}: {about}\n" for group, (name, about) in told)
     batch = batch_of(header)
     remark += f"{batch}\n" if batch else ""
     return (

@@ -25,15 +25,22 @@ class Clock:
 
 
 class PatientClient:
-    """A client that outlasts its server's outages. `say`: tells who watches a line. `stop`: whether a stop was requested."""
+    """A client that outlasts its server's outages. `say`: tells who watches a line. `stop`: whether a stop was requested.
+    `node`: where its settings stand."""
 
     def __init__(
-        self, client: Client, say: Callable[[str], None], stop: Callable[[], bool], clock: Clock | None = None
+        self,
+        client: Client,
+        say: Callable[[str], None],
+        stop: Callable[[], bool],
+        clock: Clock | None = None,
+        node: str = "llm",
     ) -> None:
         self.client = client
         self.say = say
         self.stop = stop
         self.clock = clock or Clock()
+        self.node = node
         self.patience_minutes = client.patience_minutes
 
     def complete(self, messages: Messages, ask: int, call: int) -> Reply:
@@ -57,23 +64,23 @@ class PatientClient:
                     raise UserError(self._gave_up(error, retries)) from None
                 if retries == 0:
                     self.say(
-                        f"llm: {server} gives no reply ({error}); asking again for up to {self.patience_minutes:g} minutes, "
-                        "Ctrl-C stops"
+                        f"{self.node}: {server} gives no reply ({error}); asking again for up to "
+                        f"{self.patience_minutes:g} minutes, Ctrl-C stops"
                     )
                 self._pause(min(left, max(error.after or 0.0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(retries, 10)))))
                 retries += 1
             else:
                 if retries:
                     minutes = (self.clock.now() - began) / 60
-                    self.say(f"llm: {server} replies again, after {minutes:.1f} minutes and {_counted(retries)}")
+                    self.say(f"{self.node}: {server} replies again, after {minutes:.1f} minutes and {_counted(retries)}")
                 return result
 
     def _gave_up(self, error: Unavailable, retries: int) -> str:
         made = f" in {self.patience_minutes:g} minutes, after {_counted(retries)}" if retries else ""
         return (
-            f"llm: {error.server} gave no reply{made} ({error}).\n"
+            f"{self.node}: {error.server} gave no reply{made} ({error}).\n"
             "Nothing is lost: mend the server or the way to it, and give the same command again (it waits "
-            "llm.patience_minutes)"
+            f"{self.node}.patience_minutes)"
         )
 
     def _pause(self, seconds: float) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from search.config.schema import StudyConfig
+from search.study.external import Programs
 from search.study.trial import Candidate, Trial, Unusable, Verdict
 
 
@@ -21,7 +22,8 @@ class TaskFacts:
     whether a stop was requested; what waits for long asks it now and then. `budget_tokens`: of one training run, where it is
     tokens that are counted. `text`: what is trained on and scored, in words. `training_tokens`: how many there are.
     `bytes_per_token`: of the scored text. `api`: what a program may call of the harness. `study`: what the study may spend;
-    it may be extended later, so nothing but words to an LLM may depend on it.
+    it may be extended later, so nothing but words to an LLM may depend on it. `programs`: runs programs of others; None
+    where nobody does.
     """
 
     name: str
@@ -42,6 +44,7 @@ class TaskFacts:
     bytes_per_token: float | None = None
     api: str = ""
     study: StudyConfig = field(default_factory=StudyConfig)
+    programs: Programs | None = None
 
 
 FEWEST = 5  # scores that a noise floor takes: of 2 it was 18 times too small in a study that began beside its control

@@ -38,14 +38,21 @@ ELSEWHERE = (
     "config.data.corpus.folder",
     "config.data.corpus.mirror",
 )
-PATIENCE = tuple(
-    f"config.strategy.llm.{name}" for name in ("api_key_env", "base_url", "patience_minutes", "timeout_seconds", "retries")
+PATIENCE = (
+    *(
+        f"config.strategy.llm.{name}"
+        for name in ("api_key_env", "base_url", "patience_minutes", "timeout_seconds", "retries")
+    ),
+    *(f"config.strategy.coder.{name}" for name in ("about", "api_key_env", "hosts", "installation")),
+    "config.strategy.patience_minutes",
 )
 # What a reply cost is recorded with it, at the price of its day.
-PRICES = tuple(f"config.strategy.llm.price{name}" for name in ("", ".input", ".cached", ".output"))
+PRICES = tuple(
+    f"config.strategy.{who}.price{name}" for who in ("llm", "coder") for name in ("", ".input", ".cached", ".output")
+)
 # Groups that only count where the strategy uses them, as part of its own settings; and where the trials run, which may
 # change: each outcome names its device.
-UNRECORDED = ("llm", "sampler", "space", "executor")
+UNRECORDED = ("llm", "coder", "sampler", "space", "executor")
 # Libraries whose version can change a proposal or a score.
 ENVIRONMENT = ("torch", "numpy", "optuna")
 BATCH_CONSTANT = "DEVICE_BATCH_SIZE"

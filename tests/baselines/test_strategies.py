@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from search.strategy import Candidate, Done, Outcome, Status
 from search.study import source
 from search.study.trial import LossPoint
 from search.testing import PROMISES, Subject
-from search.testing.subject import task_config
+from search.testing.subject import constants_only, task_config
 from search.testing.synthetic import FailsOn, SyntheticRunner
+from tests.agent.coders import InThisProcess
 
 
 def choices(group):
@@ -36,6 +38,8 @@ def variants(strategy):
     text = (CONF / "strategy" / f"{strategy}.yaml").read_text()
     if "${sampler" in text:
         return [(f"strategy={strategy}", f"sampler={sampler}") for sampler in choices("sampler")]
+    if "${coder" in text:
+        return [(f"strategy={strategy}", "coder=fake")]
     if "${llm" in text:
         return [(f"strategy={strategy}", *(DRAWS if "${space" in text else ("llm=playbook",)))]
     return [(f"strategy={strategy}",)]
@@ -43,6 +47,10 @@ def variants(strategy):
 
 SAMPLERS = choices("sampler")
 CASES = [case for strategy in choices("strategy") for case in variants(strategy)]
+
+
+# What the harness needs of a program: a text that is quickly read.
+NO_CODE = "\n\ndef build_model(vocab_size, sequence_length):\n    return None\n\n\ndef main():\n    return None\n"
 
 
 @cache
@@ -54,12 +62,15 @@ def configured(overrides):
 def from_yaml(overrides, task, seed):
     config = configured(overrides)
     settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}
+    task = replace(task, programs=InThisProcess())
     return build(settings, task=task, seed=seed)
 
 
 def subject(case):
     """The stock of a strategy that edits code has some."""
     make = partial(from_yaml, case)
+    if case[1:] == ("coder=fake",):
+        return Subject(make, constants_only() + NO_CODE)
     return Subject(make, stock_of(task_config()).text) if case[1:] == ("llm=playbook",) else Subject(make)
 
 

@@ -56,14 +56,14 @@ class Bubblewrap:
     name = "bubblewrap"
 
     def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
-        wrapped = [*_namespaces(_knows_sizes()), *_mounts(visible())]
+        wrapped = [*namespaces(knows_sizes()), *mounts(visible())]
         if device.kind in GPU_DEVICES:
             wrapped += ["--ro-bind", "/sys", "/sys"]
         for path in gpu_devices(device):
             wrapped += ["--dev-bind", str(path), str(path)]
         for counter in (Path("/proc") / name for name in COUNTERS):
             wrapped += ["--ro-bind", "/dev/null", str(counter)] if counter.exists() else []
-        if elsewhere := [str(place) for place in _packages() if str(place) not in site.getsitepackages()]:
+        if elsewhere := packages_elsewhere():
             wrapped += ["--setenv", "PYTHONPATH", ":".join([str(ROOT), *elsewhere])]
         # Last: the root, which bwrap makes in memory, is writable until then.
         wrapped += ["--bind", str(folder), str(folder), "--remount-ro", "/", "--chdir", str(folder)]
@@ -71,7 +71,7 @@ class Bubblewrap:
 
     def read_only(self, command: list[str], paths: Sequence[Path]) -> list[str]:
         """The command that runs `command` with these paths, too, mounted read-only."""
-        return [*_namespaces(sized=False), *_mounts([*visible(), *paths]), "--", *command]
+        return [*namespaces(sized=False), *mounts([*visible(), *paths]), "--", *command]
 
 
 class Landlock:
@@ -143,16 +143,16 @@ def bubblewrap_works() -> bool:
     """Whether bwrap is installed and may make namespaces: containers often forbid that."""
     if shutil.which("bwrap") is None:
         return False
-    return _starts(_namespaces(sized=False))
+    return _starts(namespaces(sized=False))
 
 
 @functools.cache
-def _knows_sizes() -> bool:
+def knows_sizes() -> bool:
     """Whether this bwrap can limit what lies in memory; before 2023 none could, and half of the machine's is the limit."""
-    return _starts(_namespaces(sized=True))
+    return _starts(namespaces(sized=True))
 
 
-def _namespaces(sized: bool) -> list[str]:
+def namespaces(sized: bool) -> list[str]:
     """What every candidate's process is started with: nothing shared, no capabilities, and folders of its own in memory."""
     wrapped = ["bwrap", "--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--proc", "/proc", "--dev", "/dev"]
     for path, size in (("/dev/shm", SHARED_BYTES), ("/tmp", TEMPORARY_BYTES)):
@@ -161,7 +161,7 @@ def _namespaces(sized: bool) -> list[str]:
     return wrapped
 
 
-def _mounts(paths: Iterable[Path]) -> Iterator[str]:
+def mounts(paths: Iterable[Path]) -> Iterator[str]:
     for path in paths:
         if path.is_symlink():
             yield from ("--symlink", str(path.readlink()), str(path))
@@ -170,7 +170,7 @@ def _mounts(paths: Iterable[Path]) -> Iterator[str]:
 
 
 def _starts(wrapped: list[str]) -> bool:
-    return subprocess.run([*wrapped, *_mounts(_system()), "true"], capture_output=True, check=False).returncode == 0
+    return subprocess.run([*wrapped, *mounts(_system()), "true"], capture_output=True, check=False).returncode == 0
 
 
 def _system() -> Iterator[Path]:
@@ -182,9 +182,20 @@ def _system() -> Iterator[Path]:
 def visible() -> tuple[Path, ...]:
     """All that a candidate may read beside its own folder: the system's programs and libraries, the interpreter, the
     packages that training needs, and `search.task`. No home, no repository, no results, no other package."""
+    return (*installed(), ROOT / "search" / "__init__.py", ROOT / "search" / "task")
+
+
+@functools.cache
+def installed() -> tuple[Path, ...]:
+    """The same without `search.task`."""
     paths = [*_system(), *(path for pattern in TOOLKITS for path in sorted(Path("/").glob(pattern[1:])))]
     shown = list(dict.fromkeys(found for path in [*paths, *_interpreter()] for found in _without_packages(path)))
-    return (*shown, *_shown(), ROOT / "search" / "__init__.py", ROOT / "search" / "task")
+    return (*shown, *_shown())
+
+
+def packages_elsewhere() -> list[str]:
+    """Folders with packages that training needs, where the interpreter does not look by itself."""
+    return [str(place) for place in _packages() if str(place) not in site.getsitepackages()]
 
 
 def check_hidden(places: Iterable[Path]) -> None:

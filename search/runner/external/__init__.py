@@ -1,0 +1,1 @@
+"""Runs programs of others for a strategy: in walls of their own, with a way to named hosts and to nobody else."""
