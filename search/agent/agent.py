@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search.agent.author import Author, Bases, Tried
+from search.agent import others
+from search.agent.author import Author, Bases, tried_before
 from search.agent.conversation import Conversation
 from search.agent.follow import on_offer
 from search.agent.keep_rules import RULES, Program
 from search.agent.memory import Memory
 from search.agent.modes import next_mode
 from search.agent.reply import Edit, read
+from search.agent.tuning import Tuning
 from search.config.schema import LLM_KEYS, build, settings_of
 from search.llm.edit_error import EditError
 from search.llm.patience import PatientClient
 from search.llm.prices import Price
 from search.llm.record import Recorder
 from search.llm.reply import Client, Exhausted
-from search.strategy import Candidate, Done, NoiseFloor, Status, TaskFacts, Trial, Unusable, UserError, Verdict, source
+from search.strategy import (
+    Candidate,
+    DimensionConfig,
+    Done,
+    NoiseFloor,
+    Status,
+    TaskFacts,
+    Trial,
+    Unusable,
+    UserError,
+    Verdict,
+    source,
+)
 from search.study.winner import compared
 
 
@@ -28,6 +43,8 @@ class Agent:
     `llm`: who answers. `program`: the human's Markdown file, read at each proposal. `repairs`: how often an unusable reply
     is sent back with the reason. `keep`: greedy, margin or replicate. `margin`: of the latter two, in standard deviations.
     `follow`: how often in a row a change of the code that failed narrowly may be tried again from its own program.
+    `tune`, `space`, `tuning`: see Tuning. `of`: another study, whose winner is the first thing that is tried. `reads`:
+    studies whose reports it is told, by name or path.
     """
 
     def __init__(
@@ -40,6 +57,11 @@ class Agent:
         keep: str,
         margin: float,
         follow: int,
+        tune: float = 0.0,
+        space: Mapping[str, DimensionConfig] | None = None,
+        tuning: Mapping[str, Any] | None = None,
+        of: str | None = None,
+        reads: Sequence[str] = (),
     ) -> None:
         if keep not in RULES:
             raise UserError(f"strategy.keep={keep}: choose {', '.join(RULES)}")
@@ -55,14 +77,17 @@ class Agent:
         self.client = PatientClient(client, task.say, task.stop)
         self.recorder = Recorder(self.client, task.folder, task.begun)
         self.author = Author(self.recorder, program, repairs)
+        self.tuning = Tuning(task, seed, tune, space or {}, tuning or {})
+        self.start = None if of is None else task.read(of).start
         self.incumbent = Program(0, task.stock)
         self.verdicts: dict[int, Verdict] = {}
         self.kept = [0]  # trials whose programs were built on
         self.notes = ""
+        self.others = others.told(task, reads)
         self._parents: dict[int, int | None] = {}  # of the trials that were told
         self._known: dict[str, int] = {}  # programs that were tried, and the first trial of each
         self._talks: dict[int, Conversation] = {}  # of the trials that are not told yet
-        self._asks = 0
+        self._asks = itertools.count()
         self.author.read_program()  # a missing file is found before anything is spent
 
     def check_server(self) -> None:
@@ -76,10 +101,16 @@ class Agent:
         due = self.rule.due()
         if due is not None:
             return due
+        if self.start is not None:
+            start, self.start = self.start, None
+            return start
         number = len(history) + len(pending)
+        if self.tuning.has(number):
+            point = self.tuning.propose(self.incumbent, self._known, history, pending, noise_floor)
+            if point is not None:
+                return point
         memory = self._memory(history, pending)
-        talk = self._talks[number] = Conversation(self._asks, next_mode(memory), on_offer(memory, self.follow))
-        self._asks += 1
+        talk = self._talks[number] = self._talk(number, memory)
         try:
             edited = self._converse(talk, number, memory)
         except Exhausted as end:
@@ -87,7 +118,8 @@ class Agent:
         return self._proposal(talk, number, edited)
 
     def is_stale(self, candidate: Candidate) -> bool:
-        return candidate.replicate == 0 and self._root(candidate.parent) != self.incumbent.trial
+        own = candidate.replicate == 0 and "mode" in candidate.facts  # an edit, which may be made of another program too
+        return own and self._root(candidate.parent) != self.incumbent.trial
 
     def rebase(
         self, number: int, history: Sequence[Trial], pending: Mapping[int, Candidate], noise_floor: NoiseFloor | None
@@ -98,17 +130,18 @@ class Agent:
         reply = talk.calls[-1].reply
         talk.offer = on_offer(memory, self.follow)
         try:
-            edited: Edit | None = read(reply, self._bases(talk), self._tried(pending), edit_only=True)
-            how = f"applied to trial {self.incumbent.trial}"
+            edited: Edit | None = read(reply, self._bases(talk), tried_before(self._known, pending), edit_only=True)
+            talk.stale = f"applied to trial {self.incumbent.trial}"
         except EditError as error:
             talk.problems.append(f"its base was replaced by trial {self.incumbent.trial}, and there: {error}")
             talk.anew = len(talk.calls)
-            how = f"asked anew for trial {self.incumbent.trial}"
+            talk.stale = f"asked anew for trial {self.incumbent.trial}"
             edited = self._converse(talk, number, memory)
-        return self._proposal(talk, number, edited, stale=how)
+        return self._proposal(talk, number, edited)
 
     def tell(self, trial: Trial) -> Verdict:
         self._talks.pop(trial.number, None)
+        self.tuning.tell(trial)
         if trial.candidate is not None and trial.status is not Status.UNUSABLE:
             self._known.setdefault(source.program_hash(trial.candidate.source), trial.number)
             self._parents[trial.number] = trial.candidate.parent
@@ -134,6 +167,10 @@ class Agent:
         verdict, self.incumbent = self.rule.judge(trial, self.incumbent, self.noise_floor)
         return verdict
 
+    def _talk(self, number: int, memory: Memory) -> Conversation:
+        """What is asked for as trial `number`."""
+        return Conversation(next(self._asks), next_mode(memory), on_offer(memory, self.follow))
+
     def _root(self, number: int | None) -> int | None:
         """The program that was built on, of which an idea that is followed up came."""
         while number is not None and number not in self.kept:
@@ -142,28 +179,15 @@ class Agent:
 
     def _memory(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Memory:
         floor, kept = self.noise_floor, tuple(self.kept)
-        return Memory(self.task, history, self.verdicts, self.incumbent, pending, kept, floor, self.notes)
+        return Memory(self.task, history, self.verdicts, self.incumbent, pending, kept, floor, self.notes, self.others)
 
     def _converse(self, talk: Conversation, number: int, memory: Memory) -> Edit | None:
-        return self.author.converse(talk, number, memory, self._bases(talk), self._tried(memory.pending))
+        return self.author.converse(talk, number, memory, self._bases(talk), tried_before(self._known, memory.pending))
 
     def _bases(self, talk: Conversation) -> Bases:
         offer, current = talk.offer, {self.incumbent.trial: self.incumbent.source}
         return current if offer is None or offer.candidate is None else {**current, offer.number: offer.candidate.source}
 
-    def _tried(self, pending: Mapping[int, Candidate]) -> Tried:
-        being = {source.program_hash(candidate.source): number for number, candidate in pending.items()}
-        again = {program: f"trial {number} again, which is tried already" for program, number in self._known.items()}
-        now = {program: f"trial {number}, which is being tried by now" for program, number in being.items()}
-        return {program: f"this is the program of {words}" for program, words in {**now, **again}.items()}
-
-    def _proposal(self, talk: Conversation, number: int, edited: Edit | None, stale: str = "") -> Candidate | Unusable:
-        """What a conversation has come to, with what goes on record. `stale`: what was done where its base was replaced."""
-        self.recorder.end(number, talk.ask, len(talk.calls), "" if edited is not None else talk.problem)
+    def _proposal(self, talk: Conversation, number: int, edited: Edit | None) -> Candidate | Unusable:
         self.notes = self.notes if talk.notes is None else talk.notes
-        note, facts = talk.facts(None if edited is None else edited.program)
-        if stale:
-            facts["stale"] = stale
-        if edited is None:
-            return Unusable(f"after {len(talk.calls)} replies: {talk.problem}", note, facts, talk.cost(self.price))
-        return Candidate(edited.program, parent=edited.parent, note=note, facts=facts, cost=talk.cost(self.price))
+        return self.author.proposal(talk, number, edited, self.price)

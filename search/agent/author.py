@@ -12,12 +12,21 @@ from search.config.files import read_edited
 from search.config.places import resolve
 from search.llm.answer import answer, is_cut_off
 from search.llm.edit_error import EditError
+from search.llm.prices import Price
 from search.llm.record import Recorder
 from search.llm.reply import Call, Exhausted, Messages, Refused
-from search.strategy import UserError
+from search.strategy import Candidate, Unusable, UserError, source
 
 Bases = Mapping[int, str]  # the programs that a reply may edit, by trial; the current one first
 Tried = Mapping[str, str]  # why another program is not wanted again, by its hash
+
+
+def tried_before(known: Mapping[str, int], pending: Mapping[int, Candidate]) -> Tried:
+    """`known`: the programs that were tried, by hash, with the first trial of each."""
+    being = {source.program_hash(candidate.source): number for number, candidate in pending.items()}
+    again = {program: f"trial {number} again, which is tried already" for program, number in known.items()}
+    now = {program: f"trial {number}, which is being tried by now" for program, number in being.items()}
+    return {program: f"this is the program of {words}" for program, words in {**now, **again}.items()}
 
 
 class Author:
@@ -52,7 +61,7 @@ class Author:
         """Ask for the proposal, or for a repair with what was said before. A server that does not take the conversation
         (it has become too long, say) is asked for the proposal anew. Raises as Client.complete."""
         program, call = self.read_program(), len(talk.calls)
-        first = prompt.compose(program, memory, talk.mode, talk.offer)
+        first = prompt.compose(program, memory, talk.mode, talk.offer, talk.more, talk.direction)
         messages: Messages = first
         for reply, problem in talk.unusable:
             messages = prompt.repair(messages, "" if is_cut_off(reply) else answer(reply.text), problem)
@@ -62,6 +71,14 @@ class Author:
             if call == talk.anew:
                 raise
             return self.recorder.complete(number, first, program, talk.ask, call)
+
+    def proposal(self, talk: Conversation, number: int, edited: Edit | None, price: Price) -> Candidate | Unusable:
+        """What a conversation has come to, with what goes on record."""
+        self.recorder.end(number, talk.ask, len(talk.calls), "" if edited is not None else talk.problem)
+        note, facts = talk.facts(None if edited is None else edited.program)
+        if edited is None:
+            return Unusable(f"after {len(talk.calls)} replies: {talk.problem}", note, facts, talk.cost(price))
+        return Candidate(edited.program, parent=edited.parent, note=note, facts=facts, cost=talk.cost(price))
 
     def read_program(self) -> str:
         """The human's words as they are now. Raises UserError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from search.agent.modes import Mode
@@ -16,14 +17,19 @@ from search.study.flags import flags
 @dataclass
 class Conversation:
     """The calls of one proposal. `ask`: its number among the proposals. `mode`: what was asked for. `offer`: the failed idea
-    that it may follow up. `anew`: so many calls were made before it had to be begun anew."""
+    that it may follow up. `direction`: of a plan, which it is to carry out. `anew`: so many calls were made before it had to
+    be begun anew. `more`: further sections of the prompt, by their titles. `stale`: what was done where the program that it
+    edits was replaced meanwhile."""
 
     ask: int
     mode: Mode
     offer: Trial | None
+    direction: str = ""
     calls: list[Call] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  # of each reply that could not be used
     anew: int = 0
+    more: Mapping[str, str] = field(default_factory=dict)
+    stale: str = ""
 
     @property
     def problem(self) -> str:
@@ -56,6 +62,8 @@ class Conversation:
         }
         if expected is not None:
             facts["expected"] = f"{expected:+.6g}"
+        if self.stale:
+            facts["stale"] = self.stale
         found = flags(edited) if edited is not None else ()
         if found:
             facts["flags"] = ",".join(found)

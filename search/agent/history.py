@@ -32,6 +32,15 @@ def last_trials(memory: Memory) -> str:
     return "\n\n".join(_detailed(trial, memory) for trial in memory.edits[-DETAILED:])
 
 
+def in_full(trials: Sequence[Trial], memory: Memory) -> str:
+    """Trials with all that was measured of them, and with their diffs."""
+    parts = []
+    for trial in trials:
+        parent = memory.parent(trial)
+        parts.append(_detailed(trial, memory) + ("" if parent is None else f"\n{_cut(diff_lines(parent, trial))}"))
+    return "\n\n".join(parts)
+
+
 def current(memory: Memory) -> str:
     """What was measured of the current program."""
     trial = memory.trials[memory.incumbent.trial]

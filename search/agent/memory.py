@@ -16,7 +16,7 @@ CODE = ("code", "both")  # kinds of change that are more than constants
 @dataclass(frozen=True)
 class Memory:
     """`history`: in the order of telling. `verdicts`, `pending`: by trial number. `kept`: the trials whose programs were
-    built on, in that order. `notes`: the agent's own notebook."""
+    built on, in that order. `notes`: the agent's own notebook. `others`: what it is told of other studies."""
 
     task: TaskFacts
     history: Sequence[Trial]
@@ -26,6 +26,7 @@ class Memory:
     kept: Sequence[int] = (0,)
     noise: NoiseFloor | None = None
     notes: str = ""
+    others: str = ""
 
     @functools.cached_property
     def trials(self) -> Mapping[int, Trial]:

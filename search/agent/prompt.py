@@ -34,19 +34,28 @@ match exactly one place. Instead of blocks you may give a unified diff, or the w
 Propose one idea, complete and ready to run."""
 
 
-def compose(program: str, memory: Memory, mode: Mode, offer: Trial | None) -> list[dict[str, str]]:
+def compose(
+    program: str,
+    memory: Memory,
+    mode: Mode,
+    offer: Trial | None,
+    more: Mapping[str, str] | None = None,
+    direction: str = "",
+) -> list[dict[str, str]]:
     """The messages of a proposal. `program`: the human's program.md, whole. `offer`: the failed idea that may be followed
-    up."""
-    body = "\n\n".join(f"# {title}\n\n{text}" for title, text in sections(program, memory, mode, offer).items() if text)
+    up. `more`: further sections, by their titles. `direction`: of a plan, in the place of a mode."""
+    parts = {**sections(program, memory, mode, offer, direction), **(more or {})}
+    body = "\n\n".join(f"# {title}\n\n{text}" for title, text in parts.items() if text)
     return [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": body}]
 
 
-def sections(program: str, memory: Memory, mode: Mode, offer: Trial | None) -> dict[str, str]:
+def sections(program: str, memory: Memory, mode: Mode, offer: Trial | None, direction: str = "") -> dict[str, str]:
     """The parts of the second message, by their titles."""
     return {
         "What the human wants (program.md)": program.strip(),
         "Task": about_task(memory),
         "What train.py may call of the harness": memory.task.api,
+        "Reports of other studies": memory.others,
         f"train.py (trial {memory.incumbent.trial}, the current one)": f"```python\n{memory.incumbent.source.rstrip()}\n```",
         "Every trial so far": history.every_trial(memory),
         "The last trials": history.last_trials(memory),
@@ -54,7 +63,7 @@ def sections(program: str, memory: Memory, mode: Mode, offer: Trial | None) -> d
         "Being tried now, without a result yet (do not propose these again)": history.being_tried(memory),
         "End of what the last broken program printed": history.last_failure(memory),
         "Your notebook": memory.notes,
-        "This proposal": _proposal(memory, mode, offer),
+        "This proposal": _proposal(memory, mode, offer, direction),
     }
 
 
@@ -114,17 +123,21 @@ def _counts(memory: Memory) -> str:
     return "Time is counted: what counts is loss reached per second, not per step."
 
 
-def _proposal(memory: Memory, mode: Mode, offer: Trial | None) -> str:
+def _proposal(memory: Memory, mode: Mode, offer: Trial | None, direction: str) -> str:
     left = memory.left
     of = "" if left is None else f", and about {left} are left with this one"
     lines = [
         f"{len(memory.history) - 1} trials were told after the stock{of}.",
         f"Current: {history.current(memory)}",
         history.estimates(memory),
-        f"Mode: {mode.upper()}: {WORDS[mode]} Leave the mode only for an idea of which you clearly expect more.",
+        direction or _mode(mode),
         _offer(memory, offer),
     ]
     return "\n\n".join(line for line in lines if line)
+
+
+def _mode(mode: Mode) -> str:
+    return f"Mode: {mode.upper()}: {WORDS[mode]} Leave the mode only for an idea of which you clearly expect more."
 
 
 def _offer(memory: Memory, offer: Trial | None) -> str:

@@ -43,9 +43,17 @@ def _settings(node: Any, prefix: str = "") -> Iterator[str]:
         yield f"{prefix}-{node if isinstance(node, str) else json.dumps(node)}"
 
 
-def listed_price(kind: str, *, _root_: Any) -> float | None:
-    """For `${price:input}` in conf/llm: what prices.yaml says of the model; None where it says nothing."""
-    price = price_of(_root_.llm.model, _root_.llm.base_url)
+def role_names(name: str | None, llms: Any) -> str | None:
+    """For a strategy with several LLMs: the chosen one's name, and that of each role which has one of its own, such as
+    `small-plan-large`. What `llms` holds else is refused later."""
+    nodes = sorted(llms.items()) if isinstance(llms, Mapping) else []
+    own = [f"{role}-{node['name']}" for role, node in nodes if isinstance(node, Mapping) and "name" in node]
+    return name if not own else "-".join([str(name), *own])
+
+
+def listed_price(kind: str, model: str | None, base_url: str | None) -> float | None:
+    """For `${price:input,...}` in conf/llm: what prices.yaml says of the model; None where it says nothing."""
+    price = price_of(model, base_url)
     return None if price is None else price[kind]
 
 

@@ -23,7 +23,7 @@ OPTIONS = (  # Hydra's own
 
 
 # Trees whose keys are the user's own: Hydra wants a + before a key that its YAML lacks.
-OPEN = ("llm.request.",)
+OPEN = re.compile(r"(llm|strategy\.llms\.\w+)\.request\.")
 
 
 def key_of(word: str) -> str:
@@ -60,7 +60,7 @@ def _prepared(word: str, texts: Set[str], groups: Set[str], sweeps: bool) -> str
     if key in groups and word == f"{key}=null":
         return f"{key}='null'"
     word = as_text(word, sweeps) if key in texts or key in groups else word
-    if f"{key}.".startswith(OPEN) and word.startswith(key):
+    if OPEN.match(f"{key}.") and word.startswith(key):
         word = f"++{word}"
     return word if word.startswith("-") or _readable(word) else _whole(word)
 

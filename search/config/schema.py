@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pkgutil
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,18 +15,28 @@ from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBas
 
 from search.config.keys import in_words, known_keys, unknown_key
 from search.config.messages import UserError
-from search.config.models import listed_price, model_name
+from search.config.models import listed_price, model_name, role_names
 from search.config.places import ROOT, resolve
 
 T = TypeVar("T")
+
+
+def _with(word: str, value: object) -> str:
+    """Of a study's variant: `-tune-0.3`, nothing for 0 or null; of a study's name, the strategy."""
+    return f"-{word}-{str(value).split('/')[-2 if '/' in str(value) else 0]}" if value else ""
+
 
 # For Hydra's own folders: `${root:}` is the repository's root, wherever the command is called.
 OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
 # `${variable:NAME,DEFAULT}`: of the environment, where an empty one counts as none.
 OmegaConf.register_new_resolver("variable", lambda name, default: os.environ.get(name) or default, replace=True)
-# For conf/llm: `${model:MODEL,REQUEST}`, its name, and `${price:input}`, its price where prices.yaml lists it.
+# For conf/llm: `${model:MODEL,REQUEST}`, its name, and `${price:input,MODEL,ADDRESS}`, its price where prices.yaml lists it.
 OmegaConf.register_new_resolver("model", model_name, replace=True)
+OmegaConf.register_new_resolver("roles", role_names, replace=True)
 OmegaConf.register_new_resolver("price", listed_price, replace=True)
+# For conf/strategy: `${with:tune,VALUE}`, the part of a variant that names a setting.
+OmegaConf.register_new_resolver("with", _with, replace=True)
+
 
 GB = 2**30  # bytes: what every key that ends in _gb counts, and every message that says GB
 
@@ -195,6 +205,7 @@ class Config:
 
 ROLES = ("control", "baseline", "agent")  # of a strategy: what it is in a comparison
 STRATEGY_KEYS = ("_target_", "name", "role", "variant", "trials")  # of a strategy's YAML: what its factory is not given
+LLM_ROLES = ("plan", "edit")  # whose LLM may be another than the chosen one, in a strategy that has them
 LLM_KEYS = ("_target_", "name", "about", "price")  # of an llm's YAML: what its client is not given
 
 
@@ -251,6 +262,13 @@ def describe(error: OmegaConfBaseException) -> str:
     if isinstance(error, MissingMandatoryValue):
         return f"{key}: is not set; give it on the command line, as {key}=..."
     return f"{key}: {message}" if key and key not in message else message
+
+
+def llms_of(strategy: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The LLMs that a strategy asks, by their key: the chosen one, unless each of its roles has one of its own."""
+    roles = {f"strategy.llms.{role}": node for role, node in strategy.get("llms", {}).items()}
+    chosen = {"llm": strategy["llm"]} if "llm" in strategy and len(roles) < len(LLM_ROLES) else {}
+    return {**chosen, **roles}
 
 
 def settings_of(node: dict[str, Any], reserved: Sequence[str] = ("_target_",)) -> dict[str, Any]:

@@ -19,12 +19,14 @@ from search.config.models import PRICES as PRICE_LIST
 from search.config.models import REPORTED
 from search.config.schema import (
     LLM_KEYS,
+    LLM_ROLES,
     ROLES,
     CoderConfig,
     Config,
     DimensionConfig,
     StudyConfig,
     TaskConfig,
+    llms_of,
     settings_of,
     typed,
 )
@@ -60,8 +62,7 @@ def check_values(config: Config) -> None:
     _check_task(config.task)
     _check_study(config.study)
     _check_space(config.space)
-    _check_factory("llm", config.llm, settings_of(config.llm, LLM_KEYS), ())
-    _check_llm(config)
+    _check_llms(config)
     _check_coder(config.coder)
     _check_factory("strategy", config.strategy, config.strategy_settings, FACTORY_ARGUMENTS)
     _check_factory("executor", config.executor, settings_of(config.executor), ())
@@ -163,21 +164,33 @@ def _check_space(space: dict[str, DimensionConfig]) -> None:
             require(powers, f"{key}.low, high", f"{low}, {high}", "must be powers of two")
 
 
-def _check_llm(config: Config) -> None:
-    llm = config.llm
+def _check_llm(key: str, llm: dict[str, Any], usd: float | None) -> None:
+    """`key`: where it stands. `usd`: what a study may spend on it."""
     price = llm.get("price")
     if price == REPORTED:
         return
     given = isinstance(price, dict) and set(price) == set(PRICES)
-    require(given, "llm.price", price, f"set {', '.join(PRICES)}, or {REPORTED} for a server that counts dollars itself")
+    remedy = f"set {', '.join(PRICES)}, or {REPORTED} for a server that counts dollars itself"
+    require(given, f"{key}.price", price, remedy)
     for name, value in llm["price"].items():
         number = isinstance(value, int | float) and value >= 0
-        require(value is None or number, f"llm.price.{name}", value, "dollars per million tokens, or null for unknown")
-    if config.study.usd is not None and "llm" in config.strategy_settings:
+        require(value is None or number, f"{key}.price.{name}", value, "dollars per million tokens, or null for unknown")
+    if usd is not None:
         known = llm["price"]["input"] is not None and llm["price"]["output"] is not None
-        unlisted = f"no price of llm.model={llm.get('model')} is known (search/config/{PRICE_LIST.name} lists some); "
-        remedy = "a budget in dollars needs llm.price.input and llm.price.output, in dollars per million tokens"
-        require(known, "study.usd", config.study.usd, unlisted + remedy)
+        unlisted = f"no price of {key}.model={llm.get('model')} is known (search/config/{PRICE_LIST.name} lists some); "
+        remedy = f"a budget in dollars needs {key}.price.input and {key}.price.output, in dollars per million tokens"
+        require(known, "study.usd", usd, unlisted + remedy)
+
+
+def _check_llms(config: Config) -> None:
+    llms = config.strategy.get("llms", {})
+    known = isinstance(llms, dict) and all(isinstance(node, dict) and "_target_" in node for node in llms.values())
+    known = known and llms.keys() <= set(LLM_ROLES)
+    require(known, "strategy.llms", llms, f"choose for {' or '.join(LLM_ROLES)}, as llm@strategy.llms.{LLM_ROLES[0]}=openai")
+    asked = llms_of(config.strategy)
+    for key, node in {"llm": config.llm, **asked}.items():
+        _check_factory(key, node, settings_of(node, LLM_KEYS), ())
+        _check_llm(key, node, config.study.usd if key in asked else None)
 
 
 def _check_coder(coder: CoderConfig) -> None:

@@ -17,10 +17,12 @@ def main(config: ConfirmConfig) -> None:
     from rich.console import Console
 
     from search.config.messages import command
+    from search.config.places import STUDIES
     from search.confirm.results import summary
     from search.confirm.run import open_confirmation
     from search.console.conduct import conduct, finish, say_where
     from search.console.progress import PlainDisplay
+    from search.console.study_report import refresh
 
     console = Console()
     plain = PlainDisplay(console)
@@ -30,6 +32,8 @@ def main(config: ConfirmConfig) -> None:
             stopped = conduct(journal, publisher, console, stage.trials, stage.run, summary)
             if stopped:
                 break
+        for study in confirmation.studies:
+            refresh(STUDIES / study.identity, plain.say)
         say_where(plain, publisher)
         plain.say(f"compare: {command('search.compare', f'experiment={config.experiment}')}")
     finish(stopped, publisher, confirmation.config.tracking.uri, journal.folder)

@@ -38,6 +38,12 @@ def summary(entries: Sequence[Entry]) -> Table:
     return table
 
 
+def gains_by_program(entries: Sequence[Entry]) -> dict[str, list[float]]:
+    """The same gains by the hash of the program's text."""
+    programs = {entry.trial.answer.facts["arm"]: entry.trial.candidate for entry in entries}
+    return {program.source_hash: gains for arm, gains in _gains(entries).items() if (program := programs[arm]) is not None}
+
+
 def _gains(entries: Sequence[Entry]) -> dict[str, list[float]]:
     """The stock's mean minus the arm's score on unseen text, block by block (visit by visit)."""
     blocks: defaultdict[tuple[str, ...], list[Entry]] = defaultdict(list)

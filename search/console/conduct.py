@@ -11,6 +11,7 @@ from search.config.messages import UserError, many
 from search.console.interrupt import Interrupts
 from search.console.progress import Foresee, PlainDisplay, make_display
 from search.console.side_by_side import in_worker
+from search.console.study_report import write_report
 from search.executor.drive import Display
 from search.study.journal import Entry, Journal
 from search.study.study import STOPPED
@@ -42,6 +43,8 @@ def conduct(
             reason = run(display, lambda: interrupts.requested)
             interrupts.over()
             journal.append("ended", reason=reason)
+            if journal.header is not None and journal.header["role"] == "study":
+                write_report(journal)
         except BaseException as error:
             interrupts.over()
             publisher.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")

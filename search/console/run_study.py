@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from search.config.places import STUDIES
-from search.config.schema import Config, TaskConfig, build
+from search.config.schema import Config, TaskConfig, build, llms_of
 from search.console.conduct import conduct, finish, say_where
 from search.console.expected_end import expected_end
 from search.console.progress import PlainDisplay, summary
@@ -26,11 +26,12 @@ from search.runner.stock import set_by_task, stock_of
 from search.runner.task_api import task_api
 from search.study.budget import Budget, budget_in_words
 from search.study.complete import complete
-from search.study.contract import FEWEST, NeedsServer, Strategy, TaskFacts
+from search.study.contract import FEWEST, NeedsServer, Strategy, TaskFacts, nothing_to_read
 from search.study.identity import Opening, batch_of, identity, open_study, text_of
 from search.study.journal import ATTACHMENTS, Entry, Journal
 from search.study.noise_floor import control_scores, noise_of
 from search.study.prune import Policy
+from search.study.reads import Reads
 from search.study.study import Study
 from search.tracking.publisher import MlflowPublisher
 from search.tracking.store import check_store
@@ -45,7 +46,12 @@ def check(config: Config, here: bool = True) -> None:
         place_of(config).check(config.task)
         sandbox.choose(config.sandbox, config.task.device)
     stock = stock_of(config)
-    make_strategy(config, stock.text, STUDIES / identity(config))
+    make_strategy(config, stock.text, STUDIES / identity(config), reads=reads_for(config))
+
+
+def reads_for(config: Config) -> Reads:
+    """What the study reads of others, none so far."""
+    return Reads(STUDIES, identity(config))
 
 
 def place_of(config: Config) -> Place:
@@ -62,9 +68,11 @@ def make_strategy(
     stop: Callable[[], bool] = lambda: False,
     begun: int = 0,
     prepared: Prepared | None = None,
+    reads: Reads | None = None,
 ) -> Strategy:
-    """`folder`: the study's. `say`, `stop`, `begun`: see TaskFacts. `prepared`: its text, where that is there
-    already. Raises UserError where the strategy's settings or surroundings do not do."""
+    """`folder`: the study's. `say`, `stop`, `begun`: see TaskFacts. `prepared`: its text, where that is there already.
+    `reads`: notes what the strategy reads of other studies. Raises UserError where the strategy's settings or surroundings
+    do not do."""
     task = config.task
     facts = TaskFacts(
         name=task.name,
@@ -82,6 +90,8 @@ def make_strategy(
         budget_tokens=task.budget.tokens,
         api=task_api(),
         study=config.study,
+        read=nothing_to_read if reads is None else reads.study,
+        reports=nothing_to_read if reads is None else reads.reports,
         programs=ExternalPrograms(),
         **text_facts(config, prepared),
     )
@@ -130,11 +140,12 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
     check_store(config.tracking.uri)
     # With the journal there is a study.
     with place_of(config).open(config, prepared, folder) as place, Journal(folder, plain.say) as journal:
-        stock, begins = stock_of(config), not journal.entries
-        strategy = make_strategy(config, stock.text, folder, plain.say)
+        stock, begins, reads = stock_of(config), not journal.entries, reads_for(config)
+        strategy = make_strategy(config, stock.text, folder, plain.say, reads=reads)
         if begins and isinstance(strategy, NeedsServer):
             strategy.check_server()  # before anything is on record: what is wrong can then be mended
-        header = open_study(config, Opening(stock, prepared.fingerprint, place.sandbox, overrides), journal)
+        opening = Opening(stock, prepared.fingerprint, place.sandbox, overrides, reads.record)
+        header = open_study(config, opening, journal)
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
         scores = partial(control_scores, folder.parents[1], header["task_fingerprint"], header["stock"])
         plain.say(greeting(config, folder, header, scores()))
@@ -149,7 +160,7 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
             if over is not None:
                 return over
             study = Study(
-                strategy=make_strategy(config, stock.text, journal.folder, display.say, stop, begun, prepared),
+                strategy=make_strategy(config, stock.text, journal.folder, display.say, stop, begun, prepared, reads),
                 journal=journal,
                 budget=Budget(config.study),
                 stock=stock.text,
@@ -180,9 +191,10 @@ def greeting(config: Config, folder: Path, header: dict[str, Any], control: Sequ
     floor = f"unknown yet: {FEWEST - len(control)} trials of strategy=seeds are missing; it is read again at each proposal"
     if noise is not None:
         floor = f"standard deviation {noise.sd:.4f} over {noise.trials} trials"
-    answering = {"llm": (config.llm["name"], config.llm.get("about")), "coder": (config.coder.name, config.coder.about)}
-    told = (item for item in answering.items() if item[0] in config.strategy_settings and item[1][1])
-    remark = "".join(f"{group}={name}: {about}\n" for group, (name, about) in told)
+    asked = {key: (node["name"], node.get("about")) for key, node in llms_of(config.strategy).items()}
+    if "coder" in config.strategy_settings:
+        asked["coder"] = config.coder.name, config.coder.about
+    remark = "".join(f"{key}={name}: {about}\n" for key, (name, about) in asked.items() if about)
     batch = batch_of(header)
     remark += f"{batch}\n" if batch else ""
     return (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -40,30 +41,32 @@ class Dialogue:
     """One LLM, asked one question for each trial that wants one.
 
     `llm`: a node of conf/llm. `repairs`: how often an unusable reply is sent back with the reason. A call that is on record
-    is not made again.
+    is not made again. `asks`: numbers the questions of a study, where several LLMs are asked.
     """
 
-    def __init__(self, llm: Mapping[str, Any], task: TaskFacts, repairs: int) -> None:
+    def __init__(self, llm: Mapping[str, Any], task: TaskFacts, repairs: int, asks: Iterator[int] | None = None) -> None:
         self.price: Price = llm["price"]
         self.repairs = repairs
         client: Client = build({"_target_": llm["_target_"], **settings_of(dict(llm), LLM_KEYS)})
         self.client = PatientClient(client, task.say, task.stop)
         self.recorder = Recorder(self.client, task.folder, task.begun)
-        self._asks = 0
+        self._asks = asks or itertools.count()
 
     def check_server(self) -> None:
         """Raises UserError where the server, the model or the key do not do."""
         self.client.check()
 
-    def ask(self, number: int, compose: Callable[[], Messages], read: Callable[[str], T]) -> Said[T]:
-        """Ask for trial `number`. `read`: from a reply's text to its meaning; raises Unreadable. Raises as Client.complete,
-        Exhausted only where nobody answered at all."""
-        ask, calls, problems = self._asks, list[Call](), list[str]()
-        self._asks += 1
+    def ask(self, number: int, compose: Callable[[], Messages], read: Callable[[str], T], role: str = "") -> Said[T]:
+        """Ask for trial `number`. `read`: from a reply's text to its meaning; raises Unreadable. `role`: of the LLM, where
+        it is asked several questions for one trial. Raises as Client.complete, Exhausted only where nobody answered at
+        all."""
+        ask, calls, problems = next(self._asks), list[Call](), list[str]()
+        record = self.recorder.of(role)
         value: T | None = None
         while value is None and len(calls) <= self.repairs:
             try:
-                made = self.recorder.recorded(number, len(calls)) or self._call(number, ask, compose(), calls, problems)
+                made = record.recorded(number, len(calls))
+                made = made or _call(record, number, ask, compose(), calls, problems)
             except Exhausted:
                 if not calls:
                     raise
@@ -74,21 +77,22 @@ class Dialogue:
             except Unreadable as error:
                 problems.append(str(error))
         problem = "" if value is not None else problems[-1]
-        self.recorder.end(number, ask, len(calls), problem)
+        record.end(number, ask, len(calls), problem)
         last, facts = calls[-1].reply, {"model": calls[-1].reply.model, "calls": str(len(calls))}
         return Said(value, problem, answer(last.text), facts, cost_of([call.reply for call in calls], self.price))
 
-    def _call(self, number: int, ask: int, first: Messages, calls: Sequence[Call], problems: Sequence[str]) -> Call:
-        """A server that does not take the conversation (it has become too long, say) is asked the first question anew."""
-        messages = first
-        for call, problem in zip(calls, problems, strict=True):
-            messages = _repair(messages, "" if is_cut_off(call.reply) else answer(call.reply.text), problem)
-        try:
-            return self.recorder.complete(number, messages, None, ask, len(calls))
-        except Refused:
-            if not calls:
-                raise
-            return self.recorder.complete(number, first, None, ask, len(calls))
+
+def _call(record: Recorder, number: int, ask: int, first: Messages, calls: Sequence[Call], problems: Sequence[str]) -> Call:
+    """A server that does not take the conversation (it has become too long, say) is asked the first question anew."""
+    messages = first
+    for call, problem in zip(calls, problems, strict=True):
+        messages = _repair(messages, "" if is_cut_off(call.reply) else answer(call.reply.text), problem)
+    try:
+        return record.complete(number, messages, None, ask, len(calls))
+    except Refused:
+        if not calls:
+            raise
+        return record.complete(number, first, None, ask, len(calls))
 
 
 def _read(call: Call, read: Callable[[str], T]) -> T:

@@ -26,6 +26,19 @@ def cost_of(replies: Sequence[Reply], price: Price) -> Cost:
     )
 
 
+def sum_of(costs: Sequence[Cost]) -> Cost:
+    """What several conversations cost together."""
+    return Cost(
+        usd=known_total([cost.usd for cost in costs]),
+        tokens_in=known_total([cost.tokens_in for cost in costs]),
+        tokens_out=known_total([cost.tokens_out for cost in costs]),
+        tokens_cached=known_total([cost.tokens_cached for cost in costs]),
+        seconds=round(sum(cost.seconds for cost in costs), 3),
+        calls=sum(cost.calls for cost in costs),
+        tokens_reasoning=known_total([cost.tokens_reasoning for cost in costs]),
+    )
+
+
 def dollars(reply: Reply, price: Price) -> float | None:
     """What a reply cost by the server's own count, else by its tokens; None where the price or the counts are unknown."""
     if reply.usd is not None:

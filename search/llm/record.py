@@ -22,15 +22,21 @@ class Recorder:
     `proposal.json` for how the conversation ended. Everything here raises UserError where the disk does not take it.
     """
 
-    def __init__(self, client: Client, folder: Path, begun: int = 0) -> None:
-        """`begun`: of so many trials the calls were made in earlier starts."""
+    def __init__(self, client: Client, folder: Path, begun: int = 0, role: str = "") -> None:
+        """`begun`: of so many trials the calls were made in earlier starts. `role`: the name of a folder in a trial's, where
+        several LLMs are asked for one trial."""
         self.client = client
         self.folder = folder
         self.begun = begun
+        self.role = role
+
+    def of(self, role: str) -> Recorder:
+        """A recorder of another role's calls."""
+        return Recorder(self.client, self.folder, self.begun, role)
 
     def recorded(self, number: int, call: int) -> Call | None:
         """A call that was made before this process began. Raises UserError where one was made that cannot be read now."""
-        path = self.folder / f"{number:04d}" / f"{CALL}{call + 1}.json"
+        path = self._place(number) / f"{CALL}{call + 1}.json"
         if not path.is_file():
             if number < self.begun and call < self._calls(number):
                 raise lost(path, number, "it is missing")
@@ -43,7 +49,7 @@ class Recorder:
 
     def _calls(self, number: int) -> int:
         """How many calls the conversation of a trial took that was started."""
-        path = self.folder / f"{number:04d}" / PROPOSAL
+        path = self._place(number) / PROPOSAL
         try:
             return int(json.loads(path.read_text(encoding="utf-8"))["calls"])
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -69,7 +75,10 @@ class Recorder:
         self._keep(number, PROPOSAL, json.dumps(how, indent=1))
 
     def _keep(self, number: int, name: str, text: str) -> None:
-        _write(self.folder / f"{number:04d}" / name, text)
+        _write(self._place(number) / name, text)
+
+    def _place(self, number: int) -> Path:
+        return self.folder / f"{number:04d}" / self.role
 
 
 def lost(path: Path, number: int, why: str) -> UserError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from search.study.journal import Journal
 
 # The folders of `search` whose code can change a proposal or a score. What only shows, starts or compares lies in others.
 DECIDING = ("agent", "data", "executor", "llm", "runner", "study", "task")
+OURS = ("search", "baselines")
 ACCEPTED = "accepted"  # the kind of the journal's line
 NAMED = 6  # files that a message names
 
@@ -25,10 +26,12 @@ def harness_hash() -> str:
     return _hash(_harness())
 
 
-def code_of(target: str) -> Code:
-    """The same code, file by file, with the module of the strategy's class."""
-    module = importlib.util.find_spec(target.rpartition(".")[0])
-    own = [] if module is None or module.origin is None else [Path(module.origin)]
+def code_of(target: str, settings: Mapping[str, Any] | None = None) -> Code:
+    """The same code, file by file, with the module of the strategy's class and, of what its `settings` name as a `_target_`,
+    those that are ours."""
+    modules = [target, *(inner for inner in _targets(settings or {}) if inner.partition(".")[0] in OURS)]
+    specs = [importlib.util.find_spec(name.rpartition(".")[0]) for name in modules]
+    own = [Path(spec.origin) for spec in specs if spec is not None and spec.origin is not None]
     return {_name(path): _digest(path) for path in sorted({*_harness(), *own})}
 
 
@@ -61,6 +64,14 @@ def check_code(journal: Journal, now: Code, accept: str | None) -> None:
         f"{', '.join(files[:NAMED])}{more}.\n"
         f"Go back to that code; or go on, on record, with accept_harness={code_hash(now)}; or use another experiment="
     )
+
+
+def _targets(node: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in node.items():
+        if name == "_target_":
+            yield str(value)
+        elif isinstance(value, Mapping):
+            yield from _targets(value)
 
 
 def _harness() -> list[Path]:

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, runtime_checkable
 
+from search.config.messages import UserError
 from search.config.schema import StudyConfig
 from search.study.external import Programs
 from search.study.trial import Candidate, Trial, Unusable, Verdict
+
+if TYPE_CHECKING:
+    from search.study.reads import Past
+
+
+def nothing_to_read(name: str) -> NoReturn:
+    """Where there are no other studies."""
+    raise UserError(f"{name}: no other study can be read here")
 
 
 @dataclass(frozen=True)
@@ -22,8 +31,10 @@ class TaskFacts:
     whether a stop was requested; what waits for long asks it now and then. `budget_tokens`: of one training run, where it is
     tokens that are counted. `text`: what is trained on and scored, in words. `training_tokens`: how many there are.
     `bytes_per_token`: of the scored text. `api`: what a program may call of the harness. `study`: what the study may spend;
-    it may be extended later, so nothing but words to an LLM may depend on it. `programs`: runs programs of others; None
-    where nobody does.
+    it may be extended later, so nothing but words to an LLM may depend on it. `read`: another study, by its name (see
+    `search.study.reads.Reads.study`); for the factory only, since what was read goes on record as the study begins.
+    `reports`: likewise the reports that a name or a path means (see `Reads.reports`). `programs`: runs programs of
+    others; None where nobody does.
     """
 
     name: str
@@ -44,6 +55,8 @@ class TaskFacts:
     bytes_per_token: float | None = None
     api: str = ""
     study: StudyConfig = field(default_factory=StudyConfig)
+    read: Callable[[str], Past] = nothing_to_read
+    reports: Callable[[str], Sequence[Mapping[str, Any]]] = nothing_to_read
     programs: Programs | None = None
 
 

@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import json
 import platform
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -50,6 +51,7 @@ PATIENCE = (
 PRICES = tuple(
     f"config.strategy.{who}.price{name}" for who in ("llm", "coder") for name in ("", ".input", ".cached", ".output")
 )
+ROLE = re.compile(r"(?<=^config\.strategy\.)llms\.\w+")  # of a strategy that asks several LLMs: each counts as `llm` does
 # Groups that only count where the strategy uses them, as part of its own settings; and where the trials run, which may
 # change: each outcome names its device.
 UNRECORDED = ("llm", "coder", "sampler", "space", "executor")
@@ -80,12 +82,14 @@ class Stock:
 @dataclass(frozen=True)
 class Opening:
     """What is known when a study opens, beside its settings. `text`: the prepared text's fingerprint. `sandbox`: its name.
-    `overrides`: the command line, as Hydra takes it. `role`: study, or confirmation."""
+    `overrides`: the command line, as Hydra takes it. `reads`: what the strategy has read of other studies (see
+    `search.study.reads`). `role`: study, or confirmation."""
 
     stock: Stock
     text: str
     sandbox: str
     overrides: Sequence[str] = ()
+    reads: Sequence[dict[str, Any]] = ()
     role: str = "study"
 
 
@@ -123,7 +127,8 @@ def _refuse_differences(
         )
     then_values, now_values = flat(all_masked(then)), flat(now)  # a password is no difference
     for key in sorted(now_values.keys() | then_values.keys()):
-        if key in (*EXTENDABLE, *ELSEWHERE, *PATIENCE, *PRICES) or key.partition(".")[0] in (*UNCOMPARED, *allowed):
+        may_differ = ROLE.sub("llm", key) in (*EXTENDABLE, *ELSEWHERE, *PATIENCE, *PRICES)
+        if may_differ or key.partition(".")[0] in (*UNCOMPARED, *allowed):
             continue
         before, after = then_values.get(key), now_values.get(key)
         if before != after:
@@ -158,6 +163,7 @@ def header_of(config: Config, opening: Opening) -> dict[str, Any]:
         "identity": identity(config),
         "strategy": config.strategy_name,
         "config": config_record(config),
+        **({"reads": list(opening.reads)} if opening.reads else {}),
         "overrides": all_masked(list(opening.overrides)),
         "sandbox": opening.sandbox,
         "task": task,
@@ -165,7 +171,7 @@ def header_of(config: Config, opening: Opening) -> dict[str, Any]:
         "stock": hashlib.sha256(opening.stock.text.encode()).hexdigest(),
         "device_batch": None if batch is None else asdict(batch),
         "harness": harness_hash(),
-        "code": code_of(config.strategy["_target_"]),
+        "code": code_of(config.strategy["_target_"], config.strategy),
         "environment": {
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in ENVIRONMENT},

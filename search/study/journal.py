@@ -10,7 +10,6 @@ with its budget), `accepted` (the study goes on under other code), `asked` (a tr
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import platform
@@ -24,16 +23,12 @@ from typing import Any
 from search.config.files import sync, unwritable, write_whole
 from search.config.messages import UserError
 from search.study.contract import NoiseFloor
-from search.study.reading import VERSION, Line, entry_of, read_lines, read_schedule
+from search.study.reading import VERSION, Line, entry_of, read_lines, read_schedule, read_text, source_path
 from search.study.schedule import Asked, Rebased, Repeated, Started
 from search.study.schedule import Entry as Entry
 from search.study.trial import Candidate, Origin, Outcome, Unusable, Verdict
 
 FILE = "journal.jsonl"
-_LOST = (
-    "the program of a trial is lost.\n"
-    "Restore the file from a copy (MLflow has it as train.py of that trial), or use another experiment="
-)
 ATTACHMENTS = "attachments"  # what a strategy keeps beside its trials
 
 
@@ -93,7 +88,7 @@ class Journal:
 
     def store(self, candidate: Candidate) -> None:
         """Keep a candidate's text under its hash. Raises UserError where it cannot be written."""
-        path, data = self._source(candidate.source_hash), candidate.source.encode()
+        path, data = source_path(self.folder, candidate.source_hash), candidate.source.encode()
         try:
             if not path.is_file() or path.read_bytes() != data:
                 write_whole(path, data)
@@ -102,14 +97,7 @@ class Journal:
 
     def text(self, digest: str) -> str:
         """The kept text of that hash. Raises UserError where it is missing, or is not that text any more."""
-        path = self._source(digest)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror}): {_LOST}") from error
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise UserError(f"{path}: was changed since it was written: {_LOST}")
-        return data.decode()
+        return read_text(self.folder, digest)
 
     def ask(
         self,
@@ -180,9 +168,6 @@ class Journal:
     def _close(self) -> None:
         self._file.close()
         self._lock.close()
-
-    def _source(self, digest: str) -> Path:
-        return self.folder / "sources" / f"{digest[:16]}.py"
 
     def _take_lock(self) -> None:
         try:

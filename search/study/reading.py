@@ -6,6 +6,7 @@ named like one that cannot be read.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +30,11 @@ FIELDS = {
     "accepted": ("hash", "files", "trial", "code"),
     "ended": ("reason",),
 }
+
+_LOST = (
+    "the program of a trial is lost.\n"
+    "Restore the file from a copy (MLflow has it as train.py of that trial), or use another experiment="
+)
 
 Line = dict[str, Any]
 
@@ -117,6 +123,23 @@ def _damaged(path: Path, before: Sequence[Line], error: Exception) -> UserError:
         f"{path}: line {len(before) + 1} is damaged ({why}): {trials} trials are safe, and what came after is lost.\n"
         "Restore the file from a copy, or remove it from that line on to train them again; or use another experiment="
     )
+
+
+def source_path(folder: Path, digest: str) -> Path:
+    """Where the study of a folder keeps the text of that hash."""
+    return folder / "sources" / f"{digest[:16]}.py"
+
+
+def read_text(folder: Path, digest: str) -> str:
+    """The kept text of that hash. Raises UserError where it is missing, or is not that text any more."""
+    path = source_path(folder, digest)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}): {_LOST}") from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise UserError(f"{path}: was changed since it was written: {_LOST}")
+    return data.decode()
 
 
 def other_version(path: Path, version: object) -> UserError:

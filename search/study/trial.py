@@ -62,8 +62,8 @@ class Candidate:
 
     `replicate` numbers the training runs of one program; the harness turns it into a training seed. `params` are the
     constants that a tuner set, `note` is one line in words. `facts`: short texts that the strategy wants on record.
-    Parameters and facts are kept as JSON brings them back: lists for tuples, Python's numbers for NumPy's. Raises ValueError
-    for what cannot be recorded.
+    `merged`: further trials whose programs went into it, beside the parent's. Parameters and facts are kept as JSON brings
+    them back: lists for tuples, Python's numbers for NumPy's. Raises ValueError for what cannot be recorded.
     """
 
     source: str
@@ -73,6 +73,7 @@ class Candidate:
     note: str = ""
     facts: dict[str, str] = field(default_factory=dict)
     cost: Cost | None = None
+    merged: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.replicate < 0:
@@ -82,6 +83,12 @@ class Candidate:
         self.source.encode()
         object.__setattr__(self, "params", plain(self.params))
         object.__setattr__(self, "facts", plain(self.facts))
+        object.__setattr__(self, "merged", tuple(self.merged))  # a list in JSON
+
+    @property
+    def parents(self) -> tuple[int, ...]:
+        """The trials that it was made from; the first is the one that its change is told against."""
+        return (*(() if self.parent is None else (self.parent,)), *self.merged)
 
     @property
     def source_hash(self) -> str:

@@ -14,6 +14,7 @@ from search.study import source
 from search.study.code import accepted
 from search.study.identity import flat
 from search.study.journal import ATTACHMENTS, Entry, Journal
+from search.study.report import FILE, PAGE
 from search.study.trial import Status
 from search.tracking.about import new_run, study_tags, text_input
 from search.tracking.files import SENT, log_files
@@ -88,6 +89,9 @@ class StudyRun:
         self.client.set_terminated(self.id, status=status)
         self._describe()
         self._publish_table()
+        for path in (self.folder / FILE, self.folder / PAGE):  # of this start, however large the last one's was
+            if path.is_file():
+                self.client.log_artifact(self.id, str(path))
         lines = result(self.header, self._entries.values(), status == "FINISHED")
         self.client.set_tag(self.id, NOTE, with_result(lines, study_description(self.header)))
         self._runs.settle()

@@ -36,10 +36,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One call. `number`: from 1 on. `ended`: nanoseconds since 1970. `problem`: why its reply could not be used, empty
-    where it could. `usd`: None where it is unknown."""
+    """One call. `number`: from 1 on. `role`: of the LLM, where a strategy asks several; else empty. `ended`: nanoseconds
+    since 1970. `problem`: why its reply could not be used, empty where it could. `usd`: None where it is unknown."""
 
     number: int
+    role: str
     messages: Sequence[Mapping[str, str]]
     reply: Mapping[str, Any]
     ended: int
@@ -78,18 +79,24 @@ def recorded(conversation: Path, entry: Entry) -> list[Recorded]:
     """The calls of a trial in their order. A file is written when its call has ended. One that was damaged since is the
     strategy's to complain of, and is left out."""
     cost, found = entry.trial.answer.cost, []
-    paths = sorted(conversation.glob("call-*.json"), key=lambda path: int(path.stem.partition("-")[2]))
+    paths = sorted(conversation.rglob("call-*.json"), key=_place)
     for number, path in enumerate(paths, 1):
-        last = number == len(paths)
+        last = number == len(paths) or paths[number].parent != path.parent
         with contextlib.suppress(ValueError, KeyError, TypeError):
             call = json.loads(path.read_text(encoding="utf-8"))
             reply, shared = call["reply"], cost.usd if cost is not None and len(paths) == 1 else None
             usd = reply["usd"] if reply.get("usd") is not None else shared
-            problem = _problem(conversation) if last else "a repair was asked for: the next call says why"
+            problem = _problem(path.parent) if last else "a repair was asked for: the next call says why"
             messages = [{name: printable(text) for name, text in message.items()} for message in call["messages"]]
             texts = {name: printable(reply[name]) for name in ("text", "reasoning", "refusal", "tools")}
-            found.append(Recorded(number, messages, {**reply, **texts}, path.stat().st_mtime_ns, problem, usd))
+            role = path.relative_to(conversation).parent.as_posix().lstrip(".")
+            found.append(Recorded(number, role, messages, {**reply, **texts}, path.stat().st_mtime_ns, problem, usd))
     return found
+
+
+def _place(path: Path) -> tuple[str, int]:
+    """Conversation by conversation: each role's of a trial has a folder of its own."""
+    return path.parent.as_posix(), int(path.stem.partition("-")[2])
 
 
 def _problem(conversation: Path) -> str:
@@ -121,7 +128,7 @@ def _span(study: str, entry: Entry, call: Recorded) -> Span:
             "trace_id": trace,
             "span_id": trace[-16:],
             "parent_span_id": None,
-            "name": f"call {call.number}",
+            "name": f"call {call.number} {call.role}".strip(),
             "start_time_unix_nano": call.began,
             "end_time_unix_nano": call.ended,
             "status": {"code": "STATUS_CODE_ERROR" if call.problem else "STATUS_CODE_OK", "message": call.problem},
@@ -166,5 +173,8 @@ def _info(run: Run, study: str, entry: Entry, call: Recorded) -> TraceInfo:
             "mlflow.sourceRun": run.id,
             **{name: json.dumps(value) for name, value in more.items() if value},
         },
-        tags={"mlflow.traceName": f"trial {entry.number}, call {call.number}", "fairtrial.trial": str(entry.number)},
+        tags={
+            "mlflow.traceName": f"trial {entry.number}, call {call.number} {call.role}".strip(),
+            "fairtrial.trial": str(entry.number),
+        },
     )

@@ -32,6 +32,7 @@ def row(entry: Entry, parent: str | None, stock: Trial, task: TaskConfig) -> dic
         "replicate": None if candidate is None else candidate.replicate,
         "training_seed": entry.training_seed,
         "parent": None if candidate is None else candidate.parent,
+        "merged": [] if candidate is None else list(candidate.merged),
         "note": trial.answer.note,
         "source": None if candidate is None else candidate.source_hash,
         **_changes(None if candidate is None else candidate.source, parent, stock.candidate.source),

@@ -16,13 +16,17 @@ from search.config.places import CONF
 from search.config.schema import STRATEGY_KEYS, DimensionConfig, build
 from search.config.validate import load
 from search.runner.stock import stock_of
-from search.strategy import Candidate, Done, Outcome, Status
+from search.strategy import Candidate, Done, Origin, Outcome, Status, Trial, Verdict
 from search.study import source
+from search.study.reads import Past
+from search.study.schedule import Entry
 from search.study.trial import LossPoint
 from search.testing import PROMISES, Subject
 from search.testing.subject import constants_only, task_config
 from search.testing.synthetic import FailsOn, SyntheticRunner
 from tests.agent.coders import InThisProcess
+from tests.loops.world import STOCK
+from tests.servers.roles import SHORT
 
 
 def choices(group):
@@ -31,17 +35,27 @@ def choices(group):
 
 # One that needs no key, and knows the constants of the space.
 DRAWS = ("llm=playbook", "llm._target_=tests.servers.values.Draws")
+# One that edits a program of a few lines, which is quickly read.
+PLAYS = ("llm=playbook", "llm._target_=tests.loops.player.Plays")
+
+
+# One that needs no key, and plays every role.
+ROLES = ("llm=playbook", "llm._target_=tests.servers.roles.Roles")
 
 
 def variants(strategy):
-    """A strategy that samples is tried with each sampler; one that asks an LLM with one that needs no key."""
+    """A strategy that asks LLMs is tried with one that needs no key; plain tuning with each sampler."""
     text = (CONF / "strategy" / f"{strategy}.yaml").read_text()
-    if "${sampler" in text:
+    if strategy == "agent":
+        return [("strategy=agent", "llm=playbook"), ("strategy=agent", *PLAYS, "strategy.tune=0.5")]
+    if "llms:" in text:
+        return [(f"strategy={strategy}", *ROLES)]
+    if "llm: ${llm}" in text:
+        return [(f"strategy={strategy}", *(PLAYS if "program:" in text else DRAWS))]
+    if "sampler: ${sampler" in text and "tuning:" not in text:
         return [(f"strategy={strategy}", f"sampler={sampler}") for sampler in choices("sampler")]
     if "${coder" in text:
         return [(f"strategy={strategy}", "coder=fake")]
-    if "${llm" in text:
-        return [(f"strategy={strategy}", *(DRAWS if "${space" in text else ("llm=playbook",)))]
     return [(f"strategy={strategy}",)]
 
 
@@ -62,13 +76,25 @@ def configured(overrides):
 def from_yaml(overrides, task, seed):
     config = configured(overrides)
     settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}
-    task = replace(task, programs=InThisProcess())
+    task = replace(task, read=partial(past, task.stock), programs=InThisProcess())
     return build(settings, task=task, seed=seed)
 
 
+def past(stock, name):
+    """A study that has found another weight decay."""
+    name_of = {"DECAY", "WEIGHT_DECAY"} & source.constants(stock).keys()
+    candidate = Candidate(source.set_constants(stock, dict.fromkeys(name_of, 0.3)))
+    outcome = Outcome(Status.COMPLETED, val_bpb=1.0, audited=True)
+    return Past(name, {}, [Entry(Trial(7, Origin.STRATEGY, candidate, outcome), 1, 0.0, 1.0, Verdict(True, "kept"))])
+
+
 def subject(case):
-    """The stock of a strategy that edits code has some."""
+    """The stock of a strategy that edits code has some: all of it for the playbook, whose edits quote it."""
     make = partial(from_yaml, case)
+    if case[1:] == ROLES:
+        return Subject(make, constants_only() + SHORT)
+    if PLAYS[1] in case:
+        return Subject(make, STOCK)
     if case[1:] == ("coder=fake",):
         return Subject(make, constants_only() + NO_CODE)
     return Subject(make, stock_of(task_config()).text) if case[1:] == ("llm=playbook",) else Subject(make)

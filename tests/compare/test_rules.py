@@ -10,7 +10,7 @@ import pytest
 from search.compare.analyse import minima, remedies
 from search.compare.analyse.analysis import analyse
 from search.compare.analyse.budgets import budget_of
-from search.compare.analyse.finding import ALPHA, Name, Scope
+from search.compare.analyse.finding import ALPHA, Name, Scope, Verdict
 from search.compare.analyse.looks import RESERVE, level, planned_levels
 from search.compare.read import parse
 from search.compare.truth import world as worlds
@@ -27,6 +27,9 @@ BETTER = (
 )
 
 
+OF_AGENT = (Scope.STRATEGY, Name.GAIN, "agent-playbook")
+
+
 def analysed(world: World, seed: int = 0, **asked):
     return analyse(simulate(seed, world)[0], **asked)
 
@@ -36,6 +39,20 @@ def claim(analysis):
 
 
 # ---- refusals ----
+
+
+def test_studies_that_hold_what_another_found_are_not_called_independent():
+    (studies, confirmation, _), found = records(0, World(BETTER, QUIET, plans=((4, 3),))), []
+    for reads in (None, "simulated/cpu/optuna-tpe/0", "elsewhere/cpu/agent/0"):
+        for header, _ in studies:
+            if reads is not None and header["strategy"] == "agent-playbook":
+                header["reads"] = [{"study": reads}]
+        analysis = analyse(parse.experiment("simulated", studies, [confirmation]))
+        lacks = [missing.what for missing in claim(analysis).missing + analysis.find(*OF_AGENT).missing]
+        found.append([what for what in lacks if "not independent" in what])
+        assert (claim(analysis).verdict is Verdict.NOT_STATED) == bool(found[-1])
+    assert found[0] == [] and "optuna-tpe/0 found" in found[1][0]
+    assert len(found[2]) == 2 and "agent-playbook/0 and simulated/cpu/agent-playbook/1" in found[2][0]
 
 
 def changed(records_, number, **header):

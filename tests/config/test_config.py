@@ -26,6 +26,19 @@ def test_every_yaml_composes(configure, group, name):
         assert config.space
 
 
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        (["strategy=agent"], "agent-playbook"),
+        (["strategy=agent", "strategy.tune=0.3"], "agent-playbook-tune-0.3"),
+        (["strategy=agent", "strategy.of=other/smoke/optuna-tpe/3"], "agent-playbook-of-optuna-tpe"),
+        (["strategy=retune"], "retune-tpe-of-agent-playbook"),
+    ],
+)
+def test_what_makes_another_strategy_stands_in_its_name(configure, settings, name):
+    assert configure("task=smoke", "llm=playbook", *settings).strategy_name == name
+
+
 @pytest.mark.parametrize("task", GROUPS["task"])
 def test_every_task_fits_its_stock_and_brings_its_data_and_space(configure, task):
     config = configure(f"task={task}", "strategy=optuna", "task.row_gb=null")  # whatever GPU is here

@@ -72,9 +72,9 @@ def _truths(world: World, entries: list[Any]) -> list[float]:
     return [world.truth(entry.trial.candidate.source) for entry in entries if entry.verdict.kept]
 
 
-def _agent(seed: int, folder: Path, trials: int) -> Agent:
-    """As this code has it: an older one knows fewer facts and settings."""
-    facts: dict[str, Any] = {
+def facts(folder: Path, trials: int, **more: Any) -> TaskFacts:
+    """As this code has them: an older one knows fewer."""
+    values: dict[str, Any] = {
         "name": "simulated",
         "stock": STOCK,
         "device": "cpu",
@@ -88,12 +88,17 @@ def _agent(seed: int, folder: Path, trials: int) -> Agent:
         "training_tokens": 10_000_000,
         "bytes_per_token": 3.0,
         "study": StudyConfig(trials=trials),
+        **more,
     }
     known = {item.name for item in fields(TaskFacts)}
-    task = TaskFacts(**{name: value for name, value in facts.items() if name in known})
+    return TaskFacts(**{name: value for name, value in values.items() if name in known})
+
+
+def _agent(seed: int, folder: Path, trials: int) -> Agent:
+    """As this code has it: an older one knows fewer settings."""
     llm = {"_target_": "tests.loops.player.Player", "seed": seed, "price": {"input": 0.0, "output": 0.0, "cached": 0.0}}
     taken = inspect.signature(Agent).parameters
-    settings = {**SETTINGS, "task": task, "seed": seed, "noise_floor": FLOOR, "llm": llm}
+    settings = {**SETTINGS, "task": facts(folder, trials), "seed": seed, "noise_floor": FLOOR, "llm": llm}
     return Agent(**{name: value for name, value in settings.items() if name in taken})
 
 

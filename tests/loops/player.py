@@ -27,6 +27,8 @@ TOLD = (
 )
 OFFER = re.compile(r"follow up trial (\d+) \((.*?)\), which.*?```diff\n(.*?)\n```", re.DOTALL)
 
+MERGE = re.compile(r"^Operator: MERGE:.*?Trial (\d+) \(.*?```diff\n(.*?)\n```", re.MULTILINE | re.DOTALL)
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -66,12 +68,15 @@ class Player:
         edit = _written(plan, shown, draw, AGAIN if call else MALFORMED)
         notes = ", ".join(sorted({seen.note for seen in _told(prompt)}))
         head = f"IDEAS:\n- {plan.note}\nNOTE: {plan.note}\nHYPOTHESIS: it should help\nEXPECT: -0.01\n{plan.base}"
-        return Reply(f"{head}\n{edit}\nNOTES: seen: {notes}", "stop", "player", 1000, 100, 0)
+        read = sum(len(message["content"]) for message in messages) // 4  # characters of a token, about
+        return Reply(f"{head}\n{edit}\nNOTES: seen: {notes}", "stop", "player", read, 100, 0)
 
     def _plan(self, prompt: str, shown: str, draw: random.Random) -> Plan:
         seen = _told(prompt)
         offer = OFFER.search(prompt)
         if offer is not None and (plan := self._follow(offer, prompt, seen, shown, draw)):
+            return plan
+        if (merge := MERGE.search(prompt)) and (plan := self._merge(merge, shown)):
             return plan
         asked = re.search(r"^Mode: (\w+)", prompt, re.MULTILINE)
         mode = asked.group(1) if asked else ("TUNE" if draw.random() < TUNES else "STRUCTURE")
@@ -106,6 +111,13 @@ class Player:
             return Plan(f"{note}, mended", line, line if slips else line.replace(", broken", ""), base)
         right = self.world.ideas[number].shift or 1.0
         return self._step("LR", right if draw.random() < KNOWS else -right, shown, f"{note}, LR", base)
+
+    @staticmethod
+    def _merge(merge: re.Match[str], shown: str) -> Plan | None:
+        """The other program's ideas in this one."""
+        lines = [line[1:] for line in merge.group(2).split("\n") if line.startswith("+") and "idea_" in line]
+        lacks = [line for line in lines if CALL.search(line).group(1) not in {call[0] for call in CALL.findall(shown)}]  # type: ignore[union-attr]
+        return Plan(f"with trial {merge.group(1)}", ANCHOR, "\n".join([ANCHOR, *lacks])) if lacks else None
 
     def _tune(self, seen: list[Seen], shown: str, draw: random.Random) -> Plan:
         """A constant by a factor of two: on where that helped, back where it did not, and else as it thinks."""
@@ -149,6 +161,13 @@ class Player:
         broke = [one.note[5:7] for one in seen if one.note.startswith("idea ") and one.lost is None and not one.kept]
         tried |= {name for name in broke if broke.count(name) > 1} | {call[0] for call in CALL.findall(shown)}
         return [number for number in range(IDEAS) if f"{number:02d}" not in tried]
+
+
+class Plays(Player):
+    """The same for llm=playbook, whose setting it does not use."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(0)
 
 
 def _told(prompt: str) -> list[Seen]:

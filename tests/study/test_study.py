@@ -455,9 +455,13 @@ def test_other_code_is_named_by_file_and_accepted_on_record(configure, prepared,
         begin(config, journal, prepared)
         before = identity.code_of(config.strategy["_target_"])
         assert {"search/study/study.py", "baselines/seeds.py"} <= before.keys()
+        retune = configure("task=smoke", "strategy=retune").strategy
+        assert (
+            "baselines/optuna.py" in identity.code_of(retune["_target_"], retune).keys() - before.keys()
+        )  # which tunes for it
         assert not any(name.startswith(("search/console", "search/tracking", "search/compare")) for name in before)
         mended = {**before, "search/study/study.py": "mended"}
-        monkeypatch.setattr(identity, "code_of", lambda target: mended)
+        monkeypatch.setattr(identity, "code_of", lambda target, settings: mended)
         with pytest.raises(UserError, match=r"other code.*: search/study/study\.py\.\n.*accept_harness=h\w+") as refused:
             begin(config, journal, prepared)
         (accept,) = re.findall(r"accept_harness=\w+", str(refused.value))

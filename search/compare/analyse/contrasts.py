@@ -56,6 +56,7 @@ def _strategies(pair: Pair, at: int | None, evidence: Evidence, delta: float | N
     look = evidence.look(studies, minima.STUDY_REPEATS, minima.STUDIES)
     missing = [*budget.missing, *(lack for label in pair for lack in minima.studies(evidence.experiment, label))]
     missing += minima.repeats(evidence.experiment, everything, blocks, minima.STUDY_REPEATS)
+    missing += minima.independence(everything)
     missing += [] if missing else minima.enough_ways(evidence.experiment, pair, look)
     first, second = ([effect.value for effect in mine] for mine in effects)
     failed = sum(effect.failed for mine in effects for effect in mine)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from search.compare.analyse import remedies
 from search.compare.analyse.blocks import Key
 from search.compare.analyse.finding import Look, Missing
 from search.compare.read.tables import REPORT, STOCK, ConfirmationTable, Experiment, Planned, StudyTable
+from search.study.reads import sources_of
 
 CONTROL = 8  # scores of the control, below which its spread says little
 PROGRAM_REPEATS = 5  # blocks of a program, for a claim about it
@@ -39,6 +40,15 @@ def studies(experiment: Experiment, strategy: str) -> Iterator[Missing]:
     wanted = list(itertools.islice(itertools.chain(others, fresh), STUDIES - len(mine)))
     what = f"{strategy} has {len(mine)} of {STUDIES} studies"
     yield Missing(what, remedies.studies(experiment, experiment.of(strategy)[0], sorted(wanted)))
+
+
+def independence(studies: Sequence[StudyTable]) -> Iterator[Missing]:
+    """Studies that know nothing of each other. What was read of another study cannot be unread: no command mends it."""
+    for one, other in itertools.combinations(studies, 2):
+        if shared := sources_of(one.header) & sources_of(other.header):
+            what = f"{one.identity} and {other.identity} are not independent: both hold what {min(shared)} found"
+            yield Missing(what, None)
+            return
 
 
 def enough_ways(experiment: Experiment, pair: tuple[str, str], look: Look) -> Iterator[Missing]:

@@ -72,6 +72,7 @@ def _finding(strategy: str, measured: Sequence[Measured], evidence: Evidence) ->
     missing = (
         *minima.control(evidence.experiment, evidence.noise.trials),
         *minima.studies(evidence.experiment, strategy),
+        *minima.independence(studies),
         *minima.repeats(evidence.experiment, studies, finding.repeats, minima.STUDY_REPEATS),
     )
     remarks = (f"{failures} of its winners failed where the stock trained well",) if failures else ()
