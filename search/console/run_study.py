@@ -159,18 +159,8 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
         def run(display: Display, stop: Callable[[], bool]) -> str:
             if over is not None:
                 return over
-            study = Study(
-                strategy=make_strategy(config, stock.text, journal.folder, display.say, stop, begun, prepared, reads),
-                journal=journal,
-                budget=Budget(config.study),
-                stock=stock.text,
-                search_seed=config.seed,
-                audit_share=config.task.audit_share,
-                noise_floor=lambda: noise_of(scores()),
-                parallel=config.study.parallel,
-                ahead=config.study.ahead,
-                prune=None if config.study.prune is None else Policy(config.study.prune, config.task.budget),
-            )
+            going_on = make_strategy(config, stock.text, journal.folder, display.say, stop, begun, prepared, reads)
+            study = _study(config, going_on, journal, stock.text, scores)
             return drive(study, place.start(display.progress, display.say), display, publisher, stop)
 
         def summarise(entries: Sequence[Entry]) -> str:
@@ -183,6 +173,22 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
         if not in_worker():
             say_where(plain, publisher)
     finish(stopped, publisher, config.tracking.uri, folder)
+
+
+def _study(config: Config, strategy: Strategy, journal: Journal, stock: str, scores: Callable[[], Sequence[float]]) -> Study:
+    """`scores`: of the experiment's control, as they are now."""
+    return Study(
+        strategy=strategy,
+        journal=journal,
+        budget=Budget(config.study),
+        stock=stock,
+        search_seed=config.seed,
+        audit_share=config.task.audit_share,
+        noise_floor=lambda: noise_of(scores()),
+        parallel=config.study.parallel,
+        ahead=config.study.ahead,
+        prune=None if config.study.prune is None else Policy(config.study.prune, config.task.budget),
+    )
 
 
 def greeting(config: Config, folder: Path, header: dict[str, Any], control: Sequence[float]) -> str:
