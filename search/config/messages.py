@@ -51,6 +51,12 @@ def command(module: str, *words: str) -> str:
     return shlex.join([python, "-m", module, *words])
 
 
+def pasted_here(line: str) -> str:
+    """A `python -m MODULE ...` that was written for any machine, for this one's shell: see `command`."""
+    _, _, module, *words = shlex.split(line)
+    return command(module, *words)
+
+
 def printable(text: str) -> str:
     """The text with every control and formatting character but newline and tab spelt out, such as `\\x1b` for escape: a
     terminal obeys them, and some turn the order of what follows. For text that a candidate, an LLM or a server wrote."""

@@ -10,6 +10,7 @@ from rich.text import Text
 from search.compare.analyse.finding import Name, Scope
 from search.compare.show.verdict import answers_of, machine_moved, sentences_of
 from search.compare.show.view import UNCONFIRMED, View
+from search.config.messages import pasted_here
 from search.page.numbers import plural, studies
 from search.page.text import plain
 
@@ -36,7 +37,7 @@ def summarise(view: View, cautions: Sequence[str], console: Console) -> None:
     if commands:
         _say(console, "To add what is missing:")
     for command in commands[:COMMANDS]:
-        console.print(Text(f"  {plain(command)}"), soft_wrap=True)  # to be copied in one piece
+        console.print(Text(f"  {plain(pasted_here(command))}"), soft_wrap=True)  # to be copied in one piece
     _more(console, len(commands) - COMMANDS, "commands")
 
 
