@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from search.compare.show.report import markdown_of
+from search.compare.show.markdown import markdown_of
 
 from search.compare.analyse.analysis import analyse
 from search.compare.analyse.finding import Scope, Verdict
@@ -92,5 +92,5 @@ def test_the_table_of_findings_says_which_step_carries_the_gain():
     verdicts = [found[trial].verdict for trial in (2, 5, 7)]
     assert verdicts == [Verdict.NOT_SHOWN, Verdict.SHOWN, Verdict.NOT_STATED]
     assert found[5].estimate.low < 0.05 < found[5].estimate.high and found[5].look.number == 1
-    text = markdown_of(experiment, view, ("",), (), ())
+    text = markdown_of(experiment, view, (), ())
     assert "## Which steps carry the gain" in text and "without the step of trial 7, which cannot be taken back" in text
