@@ -10,7 +10,8 @@ from search.agent import others
 from search.agent.author import Author, Bases, tried_before
 from search.agent.conversation import Conversation
 from search.agent.follow import on_offer
-from search.agent.keep_rules import RULES, Program
+from search.agent.judge import Judge
+from search.agent.keep_rules import Program
 from search.agent.memory import Memory
 from search.agent.modes import next_mode
 from search.agent.reply import Edit, read
@@ -32,9 +33,7 @@ from search.strategy import (
     Unusable,
     UserError,
     Verdict,
-    source,
 )
-from search.study.winner import compared
 
 
 class Agent:
@@ -63,32 +62,31 @@ class Agent:
         of: str | None = None,
         reads: Sequence[str] = (),
     ) -> None:
-        if keep not in RULES:
-            raise UserError(f"strategy.keep={keep}: choose {', '.join(RULES)}")
-        for name, value in (("repairs", repairs), ("margin", margin), ("follow", follow)):
+        for name, value in (("repairs", repairs), ("follow", follow)):
             if value < 0:
                 raise UserError(f"strategy.{name}={value}: must be 0 or more")
         self.task = task
         self.noise_floor: NoiseFloor | None = None  # of the newest ask
         self.price: Price = llm["price"]
         self.follow = follow
-        self.rule = RULES[keep](margin)
+        self.judge = Judge(task.stock, keep, margin)
         client: Client = build({"_target_": llm["_target_"], **settings_of(dict(llm), LLM_KEYS)})
         self.client = PatientClient(client, task.say, task.stop)
         self.recorder = Recorder(self.client, task.folder, task.begun)
         self.author = Author(self.recorder, program, repairs)
         self.tuning = Tuning(task, seed, tune, space or {}, tuning or {})
         self.start = None if of is None else task.read(of).start
-        self.incumbent = Program(0, task.stock)
-        self.verdicts: dict[int, Verdict] = {}
-        self.kept = [0]  # trials whose programs were built on
         self.notes = ""
         self.others = others.told(task, reads)
         self._parents: dict[int, int | None] = {}  # of the trials that were told
-        self._known: dict[str, int] = {}  # programs that were tried, and the first trial of each
         self._talks: dict[int, Conversation] = {}  # of the trials that are not told yet
         self._asks = itertools.count()
         self.author.read_program()  # a missing file is found before anything is spent
+
+    @property
+    def incumbent(self) -> Program:
+        """The program that is built on."""
+        return self.judge.incumbent
 
     def check_server(self) -> None:
         """Raises UserError where the server, the model or the key do not do."""
@@ -98,7 +96,7 @@ class Agent:
         self, history: Sequence[Trial], pending: Mapping[int, Candidate], noise_floor: NoiseFloor | None
     ) -> Candidate | Unusable | Done:
         self.noise_floor = noise_floor
-        due = self.rule.due()
+        due = self.judge.rule.due()
         if due is not None:
             return due
         if self.start is not None:
@@ -106,7 +104,7 @@ class Agent:
             return start
         number = len(history) + len(pending)
         if self.tuning.has(number):
-            point = self.tuning.propose(self.incumbent, self._known, history, pending, noise_floor)
+            point = self.tuning.propose(self.incumbent, self.judge.known, history, pending, noise_floor)
             if point is not None:
                 return point
         memory = self._memory(history, pending)
@@ -130,7 +128,7 @@ class Agent:
         reply = talk.calls[-1].reply
         talk.offer = on_offer(memory, self.follow)
         try:
-            edited: Edit | None = read(reply, self._bases(talk), tried_before(self._known, pending), edit_only=True)
+            edited: Edit | None = read(reply, self._bases(talk), tried_before(self.judge.known, pending), edit_only=True)
             talk.stale = f"applied to trial {self.incumbent.trial}"
         except EditError as error:
             talk.problems.append(f"its base was replaced by trial {self.incumbent.trial}, and there: {error}")
@@ -143,29 +141,8 @@ class Agent:
         self._talks.pop(trial.number, None)
         self.tuning.tell(trial)
         if trial.candidate is not None and trial.status is not Status.UNUSABLE:
-            self._known.setdefault(source.program_hash(trial.candidate.source), trial.number)
             self._parents[trial.number] = trial.candidate.parent
-        verdict = self._judge(trial)
-        self.verdicts[trial.number] = verdict
-        if self.incumbent.trial != self.kept[-1]:
-            self.kept.append(self.incumbent.trial)
-        return verdict
-
-    def _judge(self, trial: Trial) -> Verdict:
-        if trial.val_bpb is None:
-            self.rule.failed(trial, self.incumbent)
-            # Of scoring an agent hears a status word; why training failed, it can learn from.
-            told = "" if trial.status is Status.DISQUALIFIED else f", {trial.outcome.reason}"
-            return Verdict(False, f"no score: {trial.status}{told}")
-        if trial.number == 0:
-            self.incumbent.scores[0] = trial.val_bpb
-            return Verdict(True, f"{trial.val_bpb:.4f}: the stock, to begin with")
-        if not trial.outcome.audited:
-            self.rule.failed(trial, self.incumbent)
-            words = compared(trial.val_bpb, self.incumbent.score, self.incumbent.trial)
-            return Verdict(False, f"{words}: too far from the best to be audited, and so nothing to build on")
-        verdict, self.incumbent = self.rule.judge(trial, self.incumbent, self.noise_floor)
-        return verdict
+        return self.judge.tell(trial, self.noise_floor)
 
     def _talk(self, number: int, memory: Memory) -> Conversation:
         """What is asked for as trial `number`."""
@@ -173,16 +150,16 @@ class Agent:
 
     def _root(self, number: int | None) -> int | None:
         """The program that was built on, of which an idea that is followed up came."""
-        while number is not None and number not in self.kept:
+        while number is not None and number not in self.judge.kept:
             number = self._parents.get(number)
         return number
 
     def _memory(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Memory:
-        floor, kept = self.noise_floor, tuple(self.kept)
-        return Memory(self.task, history, self.verdicts, self.incumbent, pending, kept, floor, self.notes, self.others)
+        floor, kept = self.noise_floor, tuple(self.judge.kept)
+        return Memory(self.task, history, self.judge.verdicts, self.incumbent, pending, kept, floor, self.notes, self.others)
 
     def _converse(self, talk: Conversation, number: int, memory: Memory) -> Edit | None:
-        return self.author.converse(talk, number, memory, self._bases(talk), tried_before(self._known, memory.pending))
+        return self.author.converse(talk, number, memory, self._bases(talk), tried_before(self.judge.known, memory.pending))
 
     def _bases(self, talk: Conversation) -> Bases:
         offer, current = talk.offer, {self.incumbent.trial: self.incumbent.source}

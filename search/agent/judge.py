@@ -21,12 +21,12 @@ class Judge:
         self.incumbent = Program(0, stock)
         self.verdicts: dict[int, Verdict] = {}
         self.kept = [0]  # trials whose programs were built on
-        self._known: dict[str, int] = {}  # programs that were tried, and the first trial of each
+        self.known: dict[str, int] = {}  # programs that were tried, and the first trial of each
 
     def tell(self, trial: Trial, noise: NoiseFloor | None) -> Verdict:
         """`noise`: of the newest ask."""
         if trial.candidate is not None and trial.status is not Status.UNUSABLE:
-            self._known.setdefault(source.program_hash(trial.candidate.source), trial.number)
+            self.known.setdefault(source.program_hash(trial.candidate.source), trial.number)
         verdict = self.verdicts[trial.number] = self._verdict(trial, noise)
         if self.incumbent.trial != self.kept[-1]:
             self.kept.append(self.incumbent.trial)
@@ -37,8 +37,8 @@ class Judge:
         digest = source.program_hash(program)
         if digest == source.program_hash(self.incumbent.source):
             return f"{NOTHING_CHANGED} of trial {self.incumbent.trial}"
-        if digest in self._known:
-            return f"it is the program of trial {self._known[digest]} again"
+        if digest in self.known:
+            return f"it is the program of trial {self.known[digest]} again"
         being = {source.program_hash(candidate.source): number for number, candidate in pending.items()}
         return f"it is the program of trial {being[digest]}, which is being tried by now" if digest in being else ""
 

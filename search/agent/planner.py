@@ -59,7 +59,7 @@ class Planner(Agent):
     def ask(
         self, history: Sequence[Trial], pending: Mapping[int, Candidate], noise_floor: NoiseFloor | None
     ) -> Candidate | Unusable | Done:
-        due = self.rule.due()
+        due = self.judge.rule.due()
         if due is not None:
             return due
         self.noise_floor = noise_floor

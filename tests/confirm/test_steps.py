@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from search.compare.show.markdown import markdown_of
 
 from search.compare.analyse.analysis import analyse
 from search.compare.analyse.finding import Scope, Verdict
 from search.compare.read import parse
+from search.compare.show.markdown import markdown_of
 from search.compare.show.view import View
 from search.compare.truth.world import AGENT, CONTROL, World, records
 from search.confirm.announce import left_in, looks
