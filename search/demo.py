@@ -29,7 +29,7 @@ OPENING = """\
 Three strategies look for a better train.py: the stock under fresh seeds (what luck alone finds), Optuna (plain tuning), and
 the agent's loop. No LLM is asked: llm=playbook replays edits that were picked by hand, so what it finds says nothing about
 LLMs. Then the winners are trained again on seeds and text that no study has seen, and compared. All of it is about 70 short
-training runs: ten minutes on two idle cores, longer on a busy machine, with the same scores.
+training runs: about ten minutes on two idle cores, longer on a busy machine, with the same scores.
 """
 CLOSING = """\
 What this cannot show: one study of each strategy says which of two programs is better, and nothing about strategies (that
