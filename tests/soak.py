@@ -69,7 +69,7 @@ class Soak:
     def calm(self, server: Moody, gateway: Gateway) -> None:
         process = self.start(server, gateway)
         output, _ = process.communicate()
-        assert process.returncode == 0, output
+        assert process.returncode == 0 and len(self.done()) >= self.trials, output
 
     def storm(self, server: Moody, gateway: Gateway) -> list[str]:
         """Returns what went wrong on the way."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from search.config.messages import many
 from search.confirm.blocks import FIRST, Run
 from search.confirm.plan import REPORT, STOCK, Plan
 from search.confirm.studies import StudyRecord
+from search.page.numbers import duration
 from search.study.trial import Status
 
 
@@ -19,12 +21,12 @@ def announcement(plan: Plan, missing: Sequence[Run], studies: Sequence[StudyReco
     blocks = {(run.search_seed, run.repeat) for run in in_blocks}
     arms = sorted({run.arm for run in in_blocks}, key=lambda arm: (arm != STOCK, arm))
     seeds = len({seed for seed, _ in blocks})
-    hours, stocks = _hours(len(missing), studies), plan.settings.stock_runs
+    seconds, stocks = _seconds(len(missing), studies), plan.settings.stock_runs
     warming = ", the first to warm up" if len(in_blocks) < len(missing) else ""
-    stock = f", the stock {_many(stocks, 'time')} in each" if plan.stage == REPORT else ""
+    stock = f", the stock {many(stocks, 'time')} in each" if plan.stage == REPORT else ""
     return [
-        f"{plan.stage}: {_many(len(missing), 'training run')}, about {hours:.2f} hours{warming}",
-        f"{_many(len(arms), 'program')} in {_many(len(blocks), 'block')} of {_many(seeds, 'search seed')}{stock}; "
+        f"{plan.stage}: {many(len(missing), 'training run')}, about {duration(seconds)}{warming}",
+        f"{many(len(arms), 'program')} in {many(len(blocks), 'block')} of {many(seeds, 'search seed')}{stock}; "
         "what comes first is drawn at random:",
         *(f"  {arm}" for arm in arms),
     ]
@@ -61,11 +63,7 @@ def unplanned(plan: Plan, looks: int) -> str | None:
     )
 
 
-def _hours(runs: int, studies: Sequence[StudyRecord]) -> float:
+def _seconds(runs: int, studies: Sequence[StudyRecord]) -> float:
     """By the mean of the studies' own trials that were completed, all phases together."""
     entries = [entry.trial for study in studies for entry in study.entries if entry.trial.status is Status.COMPLETED]
-    return runs * statistics.mean(sum(trial.outcome.seconds.values()) for trial in entries) / 3600
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return runs * statistics.mean(sum(trial.outcome.seconds.values()) for trial in entries)

@@ -126,7 +126,7 @@ class Blocks:
         return Candidate(self.texts[run.arm], run.replicate, 0, note=run.note, facts=run.facts)
 
     def tell(self, trial: Trial) -> Verdict:
-        return Verdict(False, "a repeat")
+        return Verdict(False, "")  # nothing is kept, and nothing is judged
 
 
 def _shuffled(items: Sequence[T], order_seed: int, *where: int) -> list[T]:

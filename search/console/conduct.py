@@ -72,7 +72,7 @@ def finish(stopped: bool, publisher: MlflowPublisher, uri: str, folder: Path) ->
 def ending(reason: str, new: int) -> str:
     """How a start ended. `new`: trials of this start, anchors too."""
     if new or reason == STOPPED:
-        return f"{reason}; {many(new, 'trial')} in this start"
+        return f"{reason}; {many(new, 'trial')} in this start, the stock and its repeats counted"
     return f"the study is complete: {reason}; nothing was trained"
 
 

@@ -9,6 +9,7 @@ from statistics import mean
 
 from search.config.messages import many
 from search.config.schema import BudgetConfig, StudyConfig
+from search.page.numbers import duration
 from search.study.budget import proposed, train_hours
 from search.study.journal import Entry
 
@@ -24,11 +25,11 @@ def expected_end(study: StudyConfig, budget: BudgetConfig, entries: Sequence[Ent
         return None
     if not entries:
         earliest = _moment(left * train_seconds / study.parallel, now)
-        return f"{many(left, 'trial')} of {_duration(train_seconds)} and more: ends {earliest} at the earliest"
+        return f"{many(left, 'trial')} of {duration(train_seconds)} and more: ends {earliest} at the earliest"
     one_by_one = study.parallel == 1 and study.ahead == 0
     seconds = mean(_seconds(entry, one_by_one) for entry in entries)
     moment = _moment(left * seconds / study.parallel, now)
-    return f"{many(left, 'more trial')} of about {_duration(seconds)}: ends about {moment}"
+    return f"{many(left, 'more trial')} of about {duration(seconds)}: ends about {moment}"
 
 
 def _trials_left(study: StudyConfig, entries: Sequence[Entry], train_seconds: float) -> int | None:
@@ -48,12 +49,6 @@ def _seconds(entry: Entry, one_by_one: bool) -> float:
     """What a trial took, with the strategy's wait for an LLM where nothing else runs meanwhile."""
     cost = entry.trial.answer.cost
     return entry.finished - entry.started + (cost.seconds if cost is not None and one_by_one else 0.0)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _moment(seconds: float, now: datetime) -> str:

@@ -169,7 +169,8 @@ def result(entry: Entry) -> str:
     outcome, verdict = entry.trial.outcome, entry.verdict
     if outcome.val_bpb is None:
         return f"{outcome.status}: {one_line(outcome.reason)}"
-    return f"val_bpb {outcome.val_bpb:.4f}, {'kept' if verdict.kept else 'not kept'}: {one_line(verdict.reason)}"
+    judged = f", {'kept' if verdict.kept else 'not kept'}: {one_line(verdict.reason)}" if verdict.reason else ""
+    return f"val_bpb {outcome.val_bpb:.4f}{judged}"
 
 
 def summary(name: str, entries: Sequence[Entry]) -> str:

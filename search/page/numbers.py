@@ -21,8 +21,9 @@ def percent(share: float) -> str:
 
 
 def duration(seconds: float) -> str:
+    """Such as 4.2 s, 25 s, 12.5 min or 3.0 h."""
     if seconds < 120:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 

@@ -87,9 +87,9 @@ def dollars(trials: Iterable[Trial | Asked]) -> float | None:
 
 
 def replies_in_words(trials: Iterable[Trial | Asked]) -> str:
-    """What an LLM's replies have taken: tokens and dollars; empty where none was asked."""
+    """What an LLM's replies have taken: tokens and dollars; empty where they took nothing."""
     costs = [trial.answer.cost for trial in trials if trial.answer.cost is not None]
-    if not costs:
+    if all(cost.tokens_in == cost.tokens_out == 0 for cost in costs):  # a playbook's replies, or none at all
         return ""
     totals = {
         "tokens in": known_total([cost.tokens_in for cost in costs]),

@@ -68,7 +68,7 @@ def kept_chain(rows: list[str]) -> str:
 def trial_description(entry: Entry) -> str:
     outcome, hypothesis = entry.trial.outcome, entry.trial.answer.facts.get("hypothesis", "")
     score = "no score" if outcome.val_bpb is None else f"val_bpb {outcome.val_bpb:.4f}"
-    judged = ("kept: " if entry.verdict.kept else "not kept: ") + entry.verdict.reason
+    judged = f"{'kept' if entry.verdict.kept else 'not kept'}: {entry.verdict.reason}" if entry.verdict.reason else ""
     idea = f"\n\n{as_markdown(entry.trial.answer.note)}. Hypothesis: {as_markdown(hypothesis)}" if hypothesis else ""
     said = "\n\n`described` is what the program says of itself." if outcome.described else ""
     return f"Trial {entry.trial.number}, {outcome.status}, {score}. {as_markdown(judged)}{idea}{said}"

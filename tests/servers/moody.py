@@ -77,10 +77,10 @@ class Moody(Script):
 
     def reply(self, messages: list[dict[str, str]]) -> Answer:
         asked = "\n".join(message["content"] for message in messages)
-        rows = re.findall(r"(?m)^\| (\d+) \|", asked)
-        if not rows:
+        told = [int(number) for number in re.findall(r"(?m)^- (\d+): ", asked)]
+        if not told:
             return Answer("OK")
-        number, repairs = 1 + int(rows[-1]), asked.count("Nothing was trained:")
+        number, repairs = 1 + max(told), asked.count("Nothing was trained:")
         first = REPLIES[number % len(REPLIES)]
         anew = self.paid[number, 0] > 0 and first.text == NOT_TAKEN
         if anew and any(message["content"] == NOT_TAKEN for message in messages):
