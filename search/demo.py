@@ -28,8 +28,8 @@ REPEATS = 5  # the least that a contrast of two programs is stated from
 OPENING = """\
 Three strategies look for a better train.py: the stock under fresh seeds (what luck alone finds), Optuna (plain tuning), and
 the agent's loop. No LLM is asked: llm=playbook replays edits that were picked by hand, so what it finds says nothing about
-LLMs. Then the winners are trained again on seeds and text that no study has seen, and compared. All of it is about 70 short
-training runs: about ten minutes on two idle cores, longer on a busy machine, with the same scores.
+LLMs. Then the winners are trained again on seeds and text that no study has seen, and compared. All of it is about 60 short
+training runs: about eight minutes on two idle cores, longer on a busy machine, with the same scores.
 """
 CLOSING = """\
 What this cannot show: one study of each strategy says which of two programs is better, and nothing about strategies (that
@@ -60,9 +60,10 @@ def commands(experiment: str) -> list[list[str]]:
 
 def main(config: DemoConfig) -> None:
     print(OPENING)
-    for command in commands(config.experiment):
+    steps = commands(config.experiment)
+    for number, command in enumerate(steps, start=1):
         words = " ".join(["python", "-m", *command])
-        print(f"\n$ {words}", flush=True)
+        print(f"\nStep {number} of {len(steps)}:\n$ {words}", flush=True)
         code = _run([sys.executable, "-m", *command])
         if code == messages.INTERRUPTED:
             raise KeyboardInterrupt
@@ -74,7 +75,7 @@ def main(config: DemoConfig) -> None:
 def _run(command: list[str]) -> int:
     """Run a command that hears of Ctrl-C from this process alone, since it is in a group of its own: once is not twice. It
     stops where this process is killed. Returns its exit code."""
-    child = subprocess.Popen(command, cwd=ROOT, process_group=0, preexec_fn=end_with_parent)
+    child = subprocess.Popen(command, cwd=ROOT, process_group=0, preexec_fn=end_with_parent())
     with passed_on(child):
         return child.wait()
 

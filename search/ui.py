@@ -78,7 +78,7 @@ def served(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
             stdout=said,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for this process
-            preexec_fn=end_with_parent,
+            preexec_fn=end_with_parent(),
         )
         try:
             _await(server, port, said)

@@ -9,6 +9,7 @@ from search.agent.conversation import Conversation
 from search.agent.memory import Memory
 from search.agent.reply import Edit, read
 from search.config.files import read_edited
+from search.config.messages import many
 from search.config.places import resolve
 from search.llm.answer import answer, is_cut_off
 from search.llm.edit_error import EditError
@@ -77,7 +78,7 @@ class Author:
         self.recorder.end(number, talk.ask, len(talk.calls), "" if edited is not None else talk.problem)
         note, facts = talk.facts(None if edited is None else edited.program)
         if edited is None:
-            return Unusable(f"after {len(talk.calls)} replies: {talk.problem}", note, facts, talk.cost(price))
+            return Unusable(f"after {many(len(talk.calls), 'call')}: {talk.problem}", note, facts, talk.cost(price))
         return Candidate(edited.program, parent=edited.parent, note=note, facts=facts, cost=talk.cost(price))
 
     def read_program(self) -> str:

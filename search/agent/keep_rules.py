@@ -55,7 +55,7 @@ class Margin:
 
 
 class Greedy(Margin):
-    """Keep any improvement of a single trial, as autoresearch does it."""
+    """Keep any improvement of a single trial, as autoresearch does it. One within the noise floor is kept too, and said."""
 
     def __init__(self) -> None:
         super().__init__(0.0)
@@ -63,9 +63,12 @@ class Greedy(Margin):
     def judge(self, trial: Trial, incumbent: Program, noise: NoiseFloor | None) -> tuple[Verdict, Program]:
         assert trial.candidate is not None and trial.val_bpb is not None
         rival = Program(trial.number, trial.candidate.source, {trial.candidate.replicate: trial.val_bpb})
-        better = rival.score < incumbent.score
         words = compared(rival.score, incumbent.score, incumbent.trial)
-        return Verdict(better, words if better else f"{words}: no improvement"), rival if better else incumbent
+        if rival.score >= incumbent.score:
+            return Verdict(False, f"{words}: no improvement"), incumbent
+        if noise is not None and incumbent.score - rival.score < noise.sd:
+            words += f", within the noise floor of {noise.sd:.4f}"
+        return Verdict(True, words), rival
 
 
 @dataclass

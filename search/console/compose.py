@@ -51,7 +51,7 @@ def call(command: Command[T], arguments: Sequence[str]) -> int:
 
     def job(composed: DictConfig) -> None:
         if os.getpid() != started:  # a launcher's worker
-            watch_parent()
+            watch_parent(started if in_worker() else os.getppid())  # a job of a cluster has another parent
         try:
             config = typed(composed, command.schema)
             command.check(config)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from search.console.interrupt import INTERRUPTED, SECONDS, install, restore
 
@@ -29,15 +29,23 @@ def passed_on(child: subprocess.Popen[bytes]) -> Iterator[None]:
         restore(before)
 
 
-def end_with_parent() -> None:
-    """Have the kernel send this process SIGTERM when the one that started it is gone. Only Linux can."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def end_with_parent() -> Callable[[], None]:
+    """What a child does as it starts (`preexec_fn`): it has the kernel send it SIGTERM when this process is gone. Only Linux
+    can."""
+    parent = os.getpid()
+
+    def ask() -> None:
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != parent:  # it was killed before it could be heard of
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    return ask
 
 
-def watch_parent() -> None:
-    """The same for a worker of a pool, which any of its parent's threads may have started: from a thread that looks."""
-    parent = os.getppid()
+def watch_parent(parent: int) -> None:
+    """The same for a worker of a pool, which any of its parent's threads may have started: from a thread that looks.
+    `parent`: the process that started this one. It may be gone before the first look."""
 
     def watch() -> None:
         while os.getppid() == parent:

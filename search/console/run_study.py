@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from search.config.messages import many
 from search.config.places import STUDIES
 from search.config.schema import Config, TaskConfig, build, llms_of
 from search.console.conduct import conduct, finish, say_where
@@ -194,7 +195,7 @@ def _study(config: Config, strategy: Strategy, journal: Journal, stock: str, sco
 def greeting(config: Config, folder: Path, header: dict[str, Any], control: Sequence[float]) -> str:
     """What a study says when it begins. `control`: the scores of the experiment's control so far."""
     noise = noise_of(control)
-    floor = f"unknown yet: {FEWEST - len(control)} trials of strategy=seeds are missing; it is read again at each proposal"
+    floor = f"not known yet; it needs {many(FEWEST - len(control), 'more trial')} of strategy=seeds (they may still come)"
     if noise is not None:
         floor = f"standard deviation {noise.sd:.4f} over {noise.trials} trials"
     asked = {key: (node["name"], node.get("about")) for key, node in llms_of(config.strategy).items()}

@@ -105,7 +105,7 @@ def prepare_data(config: Config, say: Say, wanted: str | None = None) -> Prepare
     try:
         begun = None if wanted is None else _prepared_as(config, wanted)
         if begun is not None:
-            say(f"text: what the study began with ({begun.folder})")
+            say(f"text: the one that the study began with ({begun.folder})")
             return _whole(begun)
         return prepare(config.data.name, build(config.data.corpus), config.task.vocab_size, config.cache_folder, say)
     except OSError as error:

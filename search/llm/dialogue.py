@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from search.config.messages import many
 from search.config.schema import LLM_KEYS, build, settings_of
 from search.llm.answer import answer, is_cut_off, no_answer
 from search.llm.patience import PatientClient
@@ -34,7 +35,7 @@ class Said(Generic[T]):
 
     @property
     def why_unusable(self) -> str:
-        return f"after {self.cost.calls} replies: {self.problem}"
+        return f"after {many(self.cost.calls, 'call')}: {self.problem}"
 
 
 class Dialogue:

@@ -46,4 +46,5 @@ def _short(error: Exception) -> str:
 
 def _as_reply(entry: Mapping[str, str]) -> str:
     """An edit of the playbook in the form that an LLM replies in."""
-    return f"NOTE: {entry['note']}\nHYPOTHESIS: {entry['hypothesis']}\n\n{entry['edit']}"
+    meant = f" (planted; expected: {entry['fails']})" if "fails" in entry else ""
+    return f"NOTE: {entry['note']}{meant}\nHYPOTHESIS: {entry['hypothesis']}\n\n{entry['edit']}"

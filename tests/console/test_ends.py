@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from mlflow import MlflowClient
 
 from search.config.places import ROOT
@@ -247,13 +248,22 @@ def test_what_a_killed_process_left_is_removed_and_what_another_uses_is_not(tmp_
     assert [str(path) for path in tmp_path.iterdir()] == [used]
 
 
-WORKER = "from search.console import family\nfamily.watch_parent()\nprint('here', flush=True)\nfamily.time.sleep(600)"
-POOL = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {WORKER!r}])"
+WORKER = """
+import os, sys, time
+from search.console import family
+print('here', flush=True)
+while len(sys.argv) > 2 and os.getppid() == int(sys.argv[1]):
+    time.sleep(0.01)
+family.watch_parent(int(sys.argv[1]))
+time.sleep(600)
+"""
+POOL = f"import os, subprocess, sys\nsubprocess.run([sys.executable, '-c', {WORKER!r}, str(os.getpid()), *sys.argv[1:]])"
 
 
-def test_a_worker_ends_with_its_parent():
+@pytest.mark.parametrize("when", [[], ["before it looks"]])
+def test_a_worker_ends_with_its_parent(when):
     reader, writer = os.pipe()
-    parent = subprocess.Popen([sys.executable, "-c", POOL], cwd=ROOT, stdout=writer)
+    parent = subprocess.Popen([sys.executable, "-c", POOL, *when], cwd=ROOT, stdout=writer)
     os.close(writer)
     assert os.read(reader, 100)
     parent.kill()
