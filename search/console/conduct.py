@@ -76,9 +76,13 @@ def ending(reason: str, new: int) -> str:
     return f"the study is complete: {reason}; nothing was trained"
 
 
-def say_where(display: PlainDisplay, publisher: MlflowPublisher) -> None:
-    """How to look at the study."""
+def where(publisher: MlflowPublisher) -> list[str]:
+    """Lines that say how to look at the study."""
     assert publisher.journal.header is not None
     name = publisher.journal.header["config"]["experiment"]
-    for line in directions(publisher.uri, name, studies_page(publisher.experiment)):
+    return directions(publisher.uri, name, studies_page(publisher.experiment))
+
+
+def say_where(display: PlainDisplay, publisher: MlflowPublisher) -> None:
+    for line in where(publisher):
         display.say(line)

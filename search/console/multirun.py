@@ -19,6 +19,7 @@ from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
 
 from search.config.keys import known_keys
 from search.config.messages import UserError, printable
@@ -26,7 +27,9 @@ from search.config.places import resolve
 from search.config.schema import Config
 from search.config.secrets import masked
 from search.console.explain import explain
-from search.console.side_by_side import SideBySide, begin_study, fair_order, in_worker, labels
+from search.console.progress import PlainDisplay
+from search.console.side_by_side import SideBySide, begin_study, ended, fair_order, in_worker, labels
+from search.console.study_table import table
 
 FAILURES = "failures.jsonl"  # in the sweep's folder: with parallel launchers the studies are other processes
 
@@ -97,8 +100,19 @@ def side_by_side() -> Iterator[None]:
         if _side_by_side is not None:
             _side_by_side.end()
             stopped = _side_by_side.stopped
+            _say_results(_side_by_side.sweep)
     if stopped:
         raise KeyboardInterrupt
+
+
+def _say_results(sweep: Path) -> None:
+    """All studies in one table, and where to look at them."""
+    rows, places = ended(sweep)
+    console = Console()
+    if rows:
+        console.print(table(rows))
+    for line in places:
+        PlainDisplay(console).say(line)
 
 
 def _begin(sweep: Path, labels: list[str], workers: int) -> None:

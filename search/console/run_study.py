@@ -14,10 +14,11 @@ from rich.markup import escape
 from search.config.messages import many
 from search.config.places import STUDIES
 from search.config.schema import Config, TaskConfig, build, llms_of
-from search.console.conduct import conduct, finish, say_where
+from search.console.conduct import conduct, finish, say_where, where
 from search.console.expected_end import expected_end
 from search.console.progress import PlainDisplay, summary
-from search.console.side_by_side import in_worker
+from search.console.side_by_side import end_study, in_worker
+from search.console.study_table import row_of
 from search.data.tokens import Prepared, prepare_data
 from search.executor.drive import Display, drive
 from search.executor.place import Place
@@ -171,7 +172,9 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
             return expected_end(config.study, config.task.budget, entries, datetime.now())
 
         stopped = conduct(journal, publisher, console, config.study.trials, run, summarise, foresee)
-        if not in_worker():
+        if in_worker():
+            end_study(row_of(identity(config), journal.entries), where(publisher))
+        else:
             say_where(plain, publisher)
     finish(stopped, publisher, config.tracking.uri, folder)
 

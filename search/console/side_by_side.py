@@ -7,6 +7,7 @@ process's to hear, and is passed on: the first one lets the running trials finis
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import threading
@@ -19,8 +20,9 @@ import psutil
 
 from search.config.messages import UserError
 from search.console.interrupt import install, restore
+from search.console.study_table import Row
 
-OUTPUT, STOP = "output.txt", "stop"  # files: of one study, of the sweep
+OUTPUT, STOP, ENDED = "output.txt", "stop", "ended.jsonl"  # files: of one study, and two of the sweep
 PARENT = "FAIRTRIAL_SWEEP"  # holds the number of the process that started the workers, and the sweep's folder
 LOOK_SECONDS = 0.5
 NAMED_BY_VALUE = ("strategy", "task", "sampler", "llm")  # keys whose values say what they are
@@ -112,3 +114,17 @@ def begin_study(folder: Path) -> None:
     for stream in (1, 2):
         os.dup2(file, stream)
     os.close(file)
+
+
+def end_study(row: Row, places: Sequence[str]) -> None:
+    """In a worker: leave for the parent what its table says of the study, and the lines that say where to look at it."""
+    _, _, sweep = os.environ[PARENT].partition(":")
+    with (Path(sweep) / ENDED).open("a") as file:
+        file.write(json.dumps({"row": row, "places": list(places)}) + "\n")
+
+
+def ended(sweep: Path) -> tuple[list[Row], list[str]]:
+    """What the workers have left: the rows, and each line once."""
+    path = sweep / ENDED
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [line["row"] for line in lines], list(dict.fromkeys(place for line in lines for place in line["places"]))

@@ -79,6 +79,12 @@ def test_studies_of_a_multirun_run_side_by_side(quick_clone):
     assert done.returncode == 0, done.stdout
     journals = sorted(quick_clone.study("side").glob("*/*/*/journal.jsonl"))
     assert len(journals) == 2 and "2 studies" in done.stdout and "Traceback" not in done.stdout
+    table = done.stdout[done.stdout.rindex("study ") :].splitlines()
+    assert sorted(line.split()[:3] for line in table if "side/" in line) == [
+        ["side/smoke/optuna-tpe/0", "1", "1"],
+        ["side/smoke/seeds/0", "1", "1"],
+    ]
+    assert done.stdout.count("see it: ") == 1
     for journal in journals:
         (told,) = (line for line in map(json.loads, journal.read_text().splitlines()) if "outcome" in line)
         assert told["outcome"]["status"] == "completed"
