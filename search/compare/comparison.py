@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from search.compare.analyse.analysis import analyse, to_json
+from search.compare.analyse.analysis import analyse
 from search.compare.publish import publish
 from search.compare.read.reader import read_experiment
 from search.compare.read.tables import Experiment
@@ -85,7 +85,7 @@ def write_report(folder: Path, compared: Comparison, pictures: Sequence[Picture]
 
 def files_of(compared: Comparison, pictures: Sequence[Picture]) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the report's files."""
-    analysis = to_json(compared.view.analysis)
+    analysis = asdict(compared.view.analysis)
     said = {"schema": analysis["schema"], "verdict": compared.verdict, "cautions": compared.cautions}
     report = markdown_of(compared.experiment, compared.view, compared.cautions, pictures)
     yield "report.html", html_of(report, f"{compared.experiment.name}: fairtrial", pictures).encode()
@@ -96,11 +96,7 @@ def files_of(compared: Comparison, pictures: Sequence[Picture]) -> Iterator[tupl
 
 
 def _folder(config: CompareConfig, experiment: Experiment) -> Path:
+    """Names in an MLflow store may be anything; ours are folders already."""
     if config.out is not None:
         return resolve(config.out)
-    return REPORTS / _folder_name(experiment.name) / _folder_name(experiment.task)
-
-
-def _folder_name(name: str) -> str:
-    """Names in an MLflow store may be anything; ours are folders already."""
-    return re.sub(r"^\.+|[^\w.-]+", "-", name)
+    return REPORTS.joinpath(*(re.sub(r"^\.+|[^\w.-]+", "-", name) for name in (experiment.name, experiment.task)))

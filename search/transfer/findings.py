@@ -8,12 +8,10 @@ from dataclasses import replace
 
 from scipy import stats
 
-from search.compare.analyse.blocks import blocks_of
 from search.compare.analyse.finding import CONFIDENCE, Estimate, Finding, Missing, Name, Scope, Verdict, stated
 from search.compare.analyse.intervals import Variance
-from search.compare.analyse.noise import noise_of
 from search.compare.analyse.programs import program_findings
-from search.compare.analyse.quantity import Evidence, Measured, measured_of
+from search.compare.analyse.quantity import Measured, evidence_of, measured_of
 from search.compare.read.tables import Experiment
 
 FIELLER = "Fieller"
@@ -58,20 +56,15 @@ def share_left(before: Measured, after: Measured) -> Estimate | None:
 
 def _gains(experiment: Experiment) -> dict[str, Measured]:
     """By study; of winners that are not the stock."""
-    measured = measured_of(_evidence(experiment))
+    measured = measured_of(evidence_of(experiment))
     mine = (one for one in measured if one.quantity.name is Name.GAIN and one.quantity.at is None and one.quantity.weights)
     return {one.quantity.study.identity: one for one in mine}
 
 
 def _parts(experiment: Experiment) -> Iterator[Finding]:
-    evidence = _evidence(experiment)
+    evidence = evidence_of(experiment)
     found = program_findings(evidence, measured_of(evidence))
     return (one for one in found if one.name in PARTS and one.at is None and evidence.planned.get(one.subject) is not None)
-
-
-def _evidence(experiment: Experiment) -> Evidence:
-    table = experiment.confirmation
-    return Evidence(experiment, noise_of(experiment), None if table is None else blocks_of(table))
 
 
 def _addressed(finding: Finding, again: str) -> Finding:

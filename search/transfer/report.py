@@ -12,11 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from search.compare.analyse.blocks import blocks_of
 from search.compare.analyse.finding import Estimate, Finding, Name, Scope, Verdict
 from search.compare.analyse.noise import noise_of
 from search.compare.analyse.programs import program_findings
-from search.compare.analyse.quantity import Evidence, measured_of
+from search.compare.analyse.quantity import evidence_of, measured_of
 from search.compare.read.tables import Experiment
 from search.compare.show.numbers import Numbers
 from search.config.files import unwritable, write_whole
@@ -126,8 +125,7 @@ class Report:
         return {one.subject: one for one in self.findings if one.scope is Scope.PROGRAM and one.name is name}
 
     def _before(self) -> dict[str, Finding]:
-        table = self.first.confirmation
-        evidence = Evidence(self.first, noise_of(self.first), None if table is None else blocks_of(table))
+        evidence = evidence_of(self.first)
         found = program_findings(evidence, measured_of(evidence))
         return {one.subject: one for one in found if one.name is Name.GAIN and one.at is None}
 

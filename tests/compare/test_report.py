@@ -20,7 +20,7 @@ from search.compare.analyse.finding import Name, Scope
 from search.compare.show.markdown import markdown_of
 from search.compare.show.numbers import Numbers
 from search.compare.show.pictures import pictures_of
-from search.compare.show.pictures.parts import bars_of
+from search.compare.show.pictures.parts import parts_of
 from search.compare.show.terminal import summarise
 from search.compare.truth.example import publish_simulated
 from search.compare.truth.world import CONTROL, World
@@ -121,11 +121,11 @@ def test_a_claim_is_the_sum_of_its_parts_in_the_picture_too():
     for strategy in view.rivals:
         names = (Name.CLAIMED, Name.OVERFITTING)
         claimed, overfitting = (view.analysis.find(Scope.STRATEGY, name, strategy).estimate.value for name in names)
-        bars = {bar.part: bar.estimate.value for bar in bars_of(view, strategy)}
+        bars = {part: estimate.value for part, estimate in parts_of(view, strategy).items()}
         assert list(bars) == ["luck", "tuning", "code"] and sum(bars.values()) == pytest.approx(claimed - overfitting)
-    assert [bar.part for bar in bars_of(view, "seeds")] == ["luck"]
+    assert list(parts_of(view, "seeds")) == ["luck"]
     unconfirmed = told("unconfirmed").compared.view
-    assert [bar.part for bar in bars_of(unconfirmed, "optuna-tpe")] == ["unconfirmed"]
+    assert list(parts_of(unconfirmed, "optuna-tpe")) == ["unconfirmed"]
 
 
 @pytest.mark.parametrize("name", WORLDS)

@@ -6,11 +6,14 @@ import shlex
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from search.compare.analyse import minima, remedies
 from search.compare.analyse.analysis import analyse
 from search.compare.analyse.budgets import budget_of
-from search.compare.analyse.finding import ALPHA, Name, Scope, Verdict
+from search.compare.analyse.effects import advantage, permutation
+from search.compare.analyse.finding import ALPHA, REVERSED, Name, Scope, Verdict
 from search.compare.analyse.looks import RESERVE, level, planned_levels
 from search.compare.read import parse
 from search.compare.truth import world as worlds
@@ -270,6 +273,47 @@ def test_a_program_that_both_found_is_no_difference_by_definition():
     analysis = analyse(experiment)
     assert claim(analysis) is not None and claim(analysis).verdict == "not shown" and claim(analysis).estimate.value == 0
     assert all(finding.estimate.by_definition for finding in analysis.of(Scope.PROGRAM, Name.GAIN))
+
+
+# ---- what is shown, and the interval beside it ----
+
+
+def lies_where_it_is_shown(finding, delta: float) -> bool:
+    low, high = finding.estimate.low, finding.estimate.high
+    if finding.name is Name.EQUIVALENCE:
+        return abs(finding.estimate.value) < delta
+    if finding.scope is Scope.MACHINE:  # of which no side is claimed
+        return not low <= 0 <= high
+    if finding.shown:  # one-sided: where it is only just so, the interval may reach past zero
+        return finding.estimate.value > 0 and (low > 0 or finding.p > REVERSED)
+    return high < 0
+
+
+@pytest.mark.parametrize("plans", [((4, 5),), ((5, 5), (5, 8))])
+def test_an_interval_never_contradicts_what_is_shown_beside_it(plans):
+    """Of all kinds, where differences are so small that either side is shown, or none."""
+    agent = replace(SHORT[0], tuning=-0.0005, code=0.0008, overfit=0.0003, noise=1.5)
+    small, noise = (agent, replace(SHORT[1], tuning=0.0004), SHORT[2]), Noise(restless=0.03, drift=0.003, tails="skewed")
+    world = World(small, noise, plans=plans, looks=len(plans), at=(2,))
+    decided = [
+        finding
+        for seed in range(6)
+        for finding in analysed(world, seed, delta=0.002).findings
+        if finding.verdict in (Verdict.SHOWN, Verdict.REVERSE)
+    ]
+    assert [finding for finding in decided if not lies_where_it_is_shown(finding, 0.002)] == []
+    assert len(decided) > 20 and {finding.verdict for finding in decided} == {Verdict.SHOWN, Verdict.REVERSE}
+
+
+GAINS = st.lists(st.floats(-1, 1) | st.floats(-30, 30), min_size=4, max_size=7)
+
+
+@given(GAINS, GAINS)
+def test_strategies_are_told_apart_only_where_the_interval_does_so_too(first, second):
+    """Whatever the gains look like, and however many there are: one study that found ten times as much is in both."""
+    if permutation(first, second) < REVERSED:
+        assert advantage(first, second).low > 0
+        assert advantage(second, first).high < 0
 
 
 # ---- looks ----

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from search.compare.analyse import blocks, looks, probe
+from search.compare.analyse import blocks, intervals, looks, probe
 from search.compare.analyse.analysis import analyse
 from search.compare.analyse.blocks import Score, blocks_of
 from search.compare.analyse.effects import permutation
 from search.compare.analyse.finding import ALPHA, Name, Scope
-from search.compare.analyse.intervals import Variance, moderated, p_above_zero, pooled_spread, t_interval, variance_of
+from search.compare.analyse.intervals import Variance, estimated, moderated, pooled_spread, variance_of
 from search.compare.analyse.noise import luck_band, noise_of
 from search.compare.analyse.programs import holm
 from search.compare.analyse.reference import reference_of
@@ -38,10 +38,10 @@ EFFECTS = (
 @given(VALUES)
 def test_a_mean_has_the_t_interval_and_test(values):
     variance = variance_of(values).over(len(values))
-    ours = t_interval(float(np.mean(values)), variance.value, variance.degrees)
-    theirs = stats.ttest_1samp(values, 0.0, alternative="greater")
+    ours = estimated(float(np.mean(values)), variance)
+    theirs = [stats.ttest_1samp(values, 0.0, alternative=side).pvalue for side in ("greater", "less")]
     assert (ours.low, ours.high) == pytest.approx(tuple(stats.ttest_1samp(values, 0.0).confidence_interval(0.95)))
-    assert p_above_zero(ours.value, variance.value, variance.degrees) == pytest.approx(theirs.pvalue)
+    assert intervals.tested(ours.value, variance) == pytest.approx(tuple(theirs))
 
 
 @given(VALUES, VALUES)
@@ -49,7 +49,7 @@ def test_a_sum_of_variances_is_welchs(first, second):
     total = variance_of(first).over(len(first)) + variance_of(second).over(len(second))
     theirs = stats.ttest_ind(first, second, equal_var=False)
     assert total.degrees == pytest.approx(theirs.df)
-    ours = t_interval(float(np.mean(first) - np.mean(second)), total.value, total.degrees)
+    ours = estimated(float(np.mean(first) - np.mean(second)), total)
     assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval(0.95)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from search.compare.analyse.finding import Estimate, Finding, Name, Scope, Verdict
+from search.compare.analyse.finding import REVERSED, Estimate, Finding, Name, Scope, Verdict
 from search.compare.analyse.intervals import variance_of
 from search.compare.analyse.quantity import Measured, Quantity
 from search.config.commands import ConfirmConfig, OtherTrackingConfig, TransferConfig
@@ -160,6 +161,9 @@ def test_ranks_agree_are_turned_around_or_are_too_few():
     assert turned.verdict is Verdict.REVERSE and turned.estimate.low == pytest.approx(-1)
     assert few.verdict is Verdict.NOT_STATED and few.missing[0].what.startswith("1 of 5 different winners")
     assert ranked([2, 6, 1, 5, 3, 4]).verdict is Verdict.NOT_SHOWN
+    for one in map(ranked, itertools.permutations(range(5))):  # an interval never contradicts what is shown
+        assert one.estimate.low > 0 or one.verdict is not Verdict.SHOWN or one.p > REVERSED
+        assert one.estimate.high < 0 or one.verdict is not Verdict.REVERSE
 
 
 @pytest.mark.parametrize(

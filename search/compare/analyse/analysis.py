@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from search.compare.analyse.blocks import blocks_of, counts
+from search.compare.analyse.blocks import counts
 from search.compare.analyse.contrasts import contrast_findings
 from search.compare.analyse.curves import MedianCurve, StudyCurve, medians, study_curve
 from search.compare.analyse.finding import Finding, Missing, Name, Scope
 from search.compare.analyse.machine import Move, held_back, machine_findings, moves, speed_shifts
-from search.compare.analyse.noise import Noise, noise_of
+from search.compare.analyse.noise import Noise
 from search.compare.analyse.probe import Effect
 from search.compare.analyse.programs import program_findings
-from search.compare.analyse.quantity import Evidence, measured_of
+from search.compare.analyse.quantity import Evidence, evidence_of, measured_of
 from search.compare.analyse.steps import step_findings
 from search.compare.analyse.strategies import strategy_findings
 from search.compare.analyse.studies import Reliability, StudyFacts, reliability_of, study_facts
@@ -101,9 +101,8 @@ class Analysis:
 
 def analyse(experiment: Experiment, named: Sequence[Pair] = (), delta: float | None = None) -> Analysis:
     """Pure: the same tables give the same analysis. `named`, `delta`: as `contrast_findings` takes them."""
-    noise, table = noise_of(experiment), experiment.confirmation
-    evidence = Evidence(experiment, noise, None if table is None else blocks_of(table))
-    measured = measured_of(evidence)
+    evidence = evidence_of(experiment)
+    measured, noise = measured_of(evidence), evidence.noise
     machine = tuple(machine_findings(experiment))
     findings = (
         *contrast_findings(evidence, named, delta),
@@ -124,18 +123,13 @@ def analyse(experiment: Experiment, named: Sequence[Pair] = (), delta: float | N
         machine=Machine(
             tuple(moves(experiment, machine, noise)), tuple(speed_shifts(experiment)), tuple(held_back(experiment))
         ),
-        confirmation=None if table is None or not table.plans else _facts(table, evidence),
+        confirmation=_facts(experiment.confirmation, evidence) if experiment.confirmation.plans else None,
         studies=tuple(study_facts(study, evidence) for study in experiment.studies),
         strategies=tuple(reliability_of(experiment, label) for label in experiment.strategies),
         curves=curves,
         medians=medians(curves),
         missing=tuple(dict.fromkeys(missing for finding in findings for missing in finding.missing)),
     )
-
-
-def to_json(analysis: Analysis) -> dict[str, Any]:
-    """What report.json holds. Tuples become lists when it is written."""
-    return asdict(analysis)
 
 
 def _facts(table: ConfirmationTable, evidence: Evidence) -> ConfirmationFacts:
@@ -154,5 +148,5 @@ def _facts(table: ConfirmationTable, evidence: Evidence) -> ConfirmationFacts:
             for row in rows
             if not counts(row)
         ),
-        probe=None if evidence.blocks is None else evidence.blocks.probe,
+        probe=evidence.blocks.probe,
     )

@@ -32,22 +32,20 @@ def budget_of(experiment: Experiment, studies: Sequence[StudyTable], at: int | N
         return Budget(None, f"{hours.pop():g} training hours each")
     fewest = min(trials)
     table = experiment.confirmation
-    known = {} if table is None else table.studies
-    if all(len(study.trials) == fewest or arm_at(study, known, fewest) is not None for study in studies):
+    if all(len(study.trials) == fewest or arm_at(study, table.studies, fewest) is not None for study in studies):
         return Budget(fewest, f"winners after {fewest} trials, for not all studies are longer")
-    repeats = minima.PROGRAM_REPEATS if table is None else table.repeats
     missing = Missing(
         f"studies have {fewest} to {max(trials)} trials, and winners as of {fewest} are not confirmed",
-        remedies.confirm(experiment, repeats, [fewest]),
+        remedies.confirm(experiment, table.repeats or minima.PROGRAM_REPEATS, [fewest]),
     )
     return Budget(fewest, f"not equal: {fewest} to {max(trials)} trials", (missing,))
 
 
-def arm_at(study: StudyTable, planned: Mapping[str, Planned], trials: int) -> str | None:
-    """The arm of the winner as of so many trials; None where it is not confirmed."""
+def arm_at(study: StudyTable, planned: Mapping[str, Planned], trials: int | None) -> str | None:
+    """The arm of the winner as of so many trials, or of all; None where it is not confirmed."""
     plan = planned.get(study.identity)
-    if plan is None:
-        return None
+    if plan is None or trials is None:
+        return None if plan is None else plan.winner.name
     if trials in plan.at:
         return plan.at[trials].name
     winner = study.winner_at(trials)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +13,9 @@ from search.compare.analyse.blocks import Score
 from search.compare.analyse.budgets import Budget, arm_at, budget_of
 from search.compare.analyse.effects import advantage, permutation
 from search.compare.analyse.finding import Finding, Look, Missing, Name, Scope, Verdict, stated
-from search.compare.analyse.intervals import variance_of
-from search.compare.analyse.programs import T, corrected, failures_in_words, tested
-from search.compare.analyse.quantity import Evidence, Measured, Quantity, difference, measure, weights_of
+from search.compare.analyse.intervals import tested
+from search.compare.analyse.programs import T, corrected, failures_in_words
+from search.compare.analyse.quantity import Evidence, Measured, Quantity, beside, difference, measure, weights_of
 from search.compare.read.tables import Experiment, StudyTable
 from search.config.commands import Pair
 
@@ -27,8 +27,7 @@ def contrast_findings(evidence: Evidence, named: Sequence[Pair] = (), delta: flo
     each budget that the confirmation was given. Winners of early budgets are one more family (Holm), beside the final ones.
     `delta`: a difference below which two are as good as equal."""
     pairs = list(named) or default_pairs(evidence.experiment)
-    table = evidence.experiment.confirmation
-    budgets = [None, *(() if table is None or not table.plans else table.plans[-1].at)]
+    budgets = [None, *evidence.experiment.confirmation.at]
     asked = [(pair, at) for at in budgets for pair in pairs]
     programs = [finding for pair, at in asked for finding in _programs(pair, at, evidence, delta)]
     programs = corrected(programs, lambda one: (_pair_of(one, evidence), one.name, one.at is None), "search seeds")
@@ -54,31 +53,43 @@ def _strategies(pair: Pair, at: int | None, evidence: Evidence, delta: float | N
     effects = [_effects(mine, budget, evidence) for mine in studies]
     blocks = min((effect.blocks for mine in effects for effect in mine if effect.blocks), default=minima.STUDY_REPEATS)
     look = evidence.look(studies, minima.STUDY_REPEATS, minima.STUDIES)
-    missing = [*budget.missing, *(lack for label in pair for lack in minima.studies(evidence.experiment, label))]
-    missing += minima.repeats(evidence.experiment, everything, blocks, minima.STUDY_REPEATS)
-    missing += minima.independence(everything)
-    missing += [] if missing else minima.enough_ways(evidence.experiment, pair, look)
     first, second = ([effect.value for effect in mine] for mine in effects)
     failed = sum(effect.failed for mine in effects for effect in mine)
-    finding = replace(
-        _unstated(look, budget, missing, evidence),
+    finding = Finding(
+        scope=Scope.STRATEGIES,
+        name=Name.ADVANTAGE,
         subject=pair[0],
         against=pair[1],
         at=at,
+        estimate=advantage(first, second) if first and second else None,
+        look=look,
+        verdict=Verdict.NOT_STATED,
         method=PERMUTATION,
         studies=min(map(len, effects)),
         repeats=blocks,
-        estimate=advantage(first, second) if first and second else None,
+        missing=_missing(pair, budget, blocks, look, evidence),
         remarks=(budget.words, *([f"{failed} of the winners failed where the stock trained well"] if failed else [])),
     )
     if finding.missing or not (first and second):
         yield finding
         return
-    yield stated(finding, permutation(first, second), permutation(second, first))
-    if delta is not None:
-        above = permutation([value + delta for value in first], second)
-        below = permutation([value + delta for value in second], first)
-        yield _equivalent(finding, delta, max(above, below))
+
+    def test(shift: float) -> tuple[float, float]:
+        shifted = [value + shift for value in first]
+        return permutation(shifted, second), permutation(second, shifted)
+
+    yield from _answers(finding, test, delta)
+
+
+def _missing(pair: Pair, budget: Budget, blocks: int, look: Look, evidence: Evidence) -> tuple[Missing, ...]:
+    """What two strategies lack. More ways to part studies are asked for last: other lacks may add studies anyway."""
+    experiment = evidence.experiment
+    everything = [study for label in pair for study in experiment.of(label)]
+    found = [*budget.missing, *(lack for label in pair for lack in minima.studies(experiment, label))]
+    found += minima.repeats(experiment, everything, blocks, minima.STUDY_REPEATS)
+    found += minima.independence(everything)
+    found += [] if found else minima.enough_ways(experiment, pair, look)
+    return (*minima.control(experiment, evidence.noise.trials), *found)
 
 
 def _programs(pair: Pair, at: int | None, evidence: Evidence, delta: float | None) -> Iterator[Finding]:
@@ -90,17 +101,16 @@ def _programs(pair: Pair, at: int | None, evidence: Evidence, delta: float | Non
         if other is None or (at is not None and min(len(mine.trials), len(other.trials)) < at):
             continue
         budget = budget_of(evidence.experiment, [mine, other], at)
-        arms = [_arm(study, budget, evidence) for study in (mine, other)]
+        arms = [arm_at(study, evidence.planned, budget.at) for study in (mine, other)]
         weights = [weights_of(arm) for arm in arms if arm is not None]
         if len(weights) < len(arms):
             continue
         measured = measure(Quantity(Name.ADVANTAGE, mine, difference(*weights), Score.UNSEEN, at=at), evidence.blocks)
         if measured is not None:
             found.append((measured, other, budget))
-    variances = [variance_of(measured.values) for measured, _, _ in found if measured.quantity.weights]
-    alike = tuple(variance for variance in variances if variance is not None)
+    alike = [measured for measured, _, _ in found]
     for measured, other, budget in found:
-        yield from _of_programs(replace(measured, alike=alike), other, budget, evidence, delta)
+        yield from _of_programs(beside(measured, alike), other, budget, evidence, delta)
 
 
 def _of_programs(
@@ -108,39 +118,40 @@ def _of_programs(
 ) -> Iterator[Finding]:
     mine, same = measured.quantity.study, not measured.quantity.weights
     blocks = minima.PROGRAM_REPEATS if same else measured.blocks
-    missing = [*budget.missing, *minima.repeats(evidence.experiment, [mine, other], blocks, minima.PROGRAM_REPEATS)]
-    finding = _unstated(evidence.look([[mine], [other]], minima.PROGRAM_REPEATS, 1), budget, missing, evidence)
-    finding = replace(
-        finding,
+    finding = Finding(
         scope=Scope.PROGRAMS,
+        name=Name.ADVANTAGE,
         subject=mine.identity,
         against=other.identity,
         at=measured.quantity.at,
         estimate=measured.estimate,
+        look=evidence.look([[mine], [other]], minima.PROGRAM_REPEATS, 1),
         method="one program" if same else T,
         studies=1,
         repeats=measured.blocks,
-        remarks=(*finding.remarks, *failures_in_words(measured)),
+        missing=(
+            *minima.control(evidence.experiment, evidence.noise.trials),
+            *budget.missing,
+            *minima.repeats(evidence.experiment, [mine, other], blocks, minima.PROGRAM_REPEATS),
+        ),
+        remarks=(budget.words, *failures_in_words(measured)),
     )
-    p, p_reverse = (None, None) if measured.failures else tested(measured.value, measured.variance)
-    yield stated(finding, p, p_reverse)
-    if delta is not None and not finding.missing and p is not None:
-        above, below = (tested(sign * measured.value + delta, measured.variance)[0] for sign in (1, -1))
-        if above is not None and below is not None:
-            yield _equivalent(finding, delta, max(above, below))
+    variance = None if measured.failures else measured.variance
+    yield from _answers(finding, lambda shift: tested(measured.value + shift, variance), delta)
 
 
-def _unstated(look: Look, budget: Budget, missing: Sequence[Missing], evidence: Evidence) -> Finding:
-    """What contrasts have in common before they are tested."""
-    return Finding(
-        scope=Scope.STRATEGIES,
-        name=Name.ADVANTAGE,
-        subject="",
-        look=look,
-        missing=(*minima.control(evidence.experiment, evidence.noise.trials), *missing),
-        verdict=Verdict.NOT_STATED,
-        remarks=(budget.words,),
-    )
+def _answers(
+    finding: Finding, test: Callable[[float], tuple[float | None, float | None]], delta: float | None
+) -> Iterator[Finding]:
+    """The advantage, and whether the two are equivalent by `delta`: by both one-sided tests (Schuirmann 1987). `test`: p
+    either way, where the first was better by so much more."""
+    yield stated(finding, *test(0.0))
+    if delta is None or finding.missing:
+        return
+    above, below = test(delta)[0], test(-delta)[1]
+    if above is not None and below is not None:
+        remarks = (*finding.remarks, f"neither is better by {delta:g}")
+        yield stated(replace(finding, name=Name.EQUIVALENCE, remarks=remarks), max(above, below))
 
 
 def _claims(contrasts: Sequence[Finding], at: int | None) -> Iterator[Finding]:
@@ -152,41 +163,24 @@ def _claims(contrasts: Sequence[Finding], at: int | None) -> Iterator[Finding]:
             continue
         least = min(mine, key=lambda one: one.estimate.value if one.estimate is not None else -np.inf)
         verdicts = {one.verdict for one in mine}
-        verdict = next(
-            (one for one in (Verdict.NOT_STATED, Verdict.NOT_SHOWN, Verdict.REVERSE) if one in verdicts), Verdict.SHOWN
-        )
-        if verdict is Verdict.REVERSE and verdicts != {Verdict.REVERSE}:
-            verdict = Verdict.NOT_SHOWN
+        mixed = Verdict.NOT_STATED if Verdict.NOT_STATED in verdicts else Verdict.NOT_SHOWN
         yield replace(
             least,
             scope=Scope.CLAIM,
             against=" and ".join(str(one.against) for one in mine),
             p=_worst([one.p for one in mine]),
             p_reverse=_worst([one.p_reverse for one in mine]),
-            verdict=verdict,
+            verdict=verdicts.pop() if len(verdicts) == 1 else mixed,
             missing=tuple(dict.fromkeys(missing for one in mine for missing in one.missing)),
             remarks=tuple(dict.fromkeys(remark for one in mine for remark in one.remarks)),
         )
 
 
-def _arm(study: StudyTable, budget: Budget, evidence: Evidence) -> str | None:
-    planned = evidence.planned.get(study.identity)
-    if planned is None:
-        return None
-    return planned.winner.name if budget.at is None else arm_at(study, evidence.planned, budget.at)
-
-
 def _effects(studies: Sequence[StudyTable], budget: Budget, evidence: Evidence) -> list[Measured]:
     """What the studies' winners gain in blocks, of those that have any; the stock needs none."""
-    arms = [(study, _arm(study, budget, evidence)) for study in studies]
+    arms = [(study, arm_at(study, evidence.planned, budget.at)) for study in studies]
     gains = [Quantity(Name.GAIN, study, weights_of(arm), Score.UNSEEN) for study, arm in arms if arm is not None]
     return [measured for gain in gains if (measured := measure(gain, evidence.blocks)) is not None]
-
-
-def _equivalent(finding: Finding, delta: float, p: float) -> Finding:
-    """Both one-sided tests (Schuirmann 1987): neither is better than the other by `delta`."""
-    remarks = (*finding.remarks, f"neither is better by {delta:g}")
-    return stated(replace(finding, name=Name.EQUIVALENCE, remarks=remarks), p)
 
 
 def _pair_of(finding: Finding, evidence: Evidence) -> Pair:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 from scipy import optimize, stats
 
 from search.compare.analyse import minima
-from search.compare.analyse.effects import standard_errors_ahead
+from search.compare.analyse.blocks import Floats
+from search.compare.analyse.effects import share_ahead
 from search.compare.analyse.looks import level
 
 POWER = 0.8
@@ -26,8 +26,6 @@ MOST_STUDIES = 12
 FEWEST_TRIALS = 10  # of a study that is planned shorter than asked for
 REPEATS = (*range(minima.PROGRAM_REPEATS, 13), 15, 20, 25, 30, 40, 60)  # that are tried, for programs
 STUDY_REPEATS = (minima.STUDY_REPEATS, 6)  # and for strategies
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -85,16 +83,19 @@ def designs_of(plan: Assumptions, questions: Sequence[str] = (GAIN, PROGRAMS, ST
 def best_within(hours: float, designs: Sequence[Design], plan: Assumptions) -> list[Design]:
     """For each question, the design that shows the smallest difference in so many hours; where it needs more, the longest
     studies that the fewest of them leave room for."""
-    affordable = [design for design in designs if design.hours <= hours]
-    answered = {design.question for design in affordable}
-    fewest = [min(mine, key=lambda design: (sum(design.studies), design.repeats)) for mine in _by_question(designs)]
-    shorter = [_shorter(design, hours, plan) for design in fewest if design.question not in answered]
-    return _each([*affordable, *(design for design in shorter if design)], lambda design: (design.difference, design.hours))
+    found = []
+    for mine in _by_question(designs):
+        affordable = [design for design in mine if design.hours <= hours]
+        fewest = min(mine, key=lambda design: (sum(design.studies), design.repeats))
+        best = min(affordable, key=lambda design: (design.difference, design.hours), default=_shorter(fewest, hours, plan))
+        found += [best] if best is not None else []
+    return found
 
 
 def cheapest(difference: float, designs: Sequence[Design]) -> list[Design]:
     """For each question, the design that shows such a difference in the fewest hours; none where none does."""
-    return _each([design for design in designs if design.difference <= difference], lambda design: (design.hours, 0.0))
+    enough = [design for design in designs if design.difference <= difference]
+    return [min(mine, key=lambda design: design.hours) for mine in _by_question(enough)]
 
 
 def power_of(design: Design, difference: float, plan: Assumptions) -> float:
@@ -113,24 +114,13 @@ def permutation_power(
         below = sum(part**2 / (count - 1) for part, count in zip(parts, studies, strict=True))
         return t_power(difference / math.sqrt(sum(parts)), sum(parts) ** 2 / below, alpha)
     first, second, seeds = _normal(studies)
-    gains = [
-        difference + sds[0] * first + common * seeds[:, : studies[0]],
-        sds[1] * second + common * seeds[:, : studies[1]],
-    ]
-    values = np.hstack(gains)
-    chosen = _partitions(studies)
-    ahead = standard_errors_ahead(values[:, chosen], values[:, _others(studies)])
-    return float(np.mean(np.mean(ahead >= ahead[:, :1] - 1e-9, axis=1) < alpha))
+    mine = difference + sds[0] * first + common * seeds[:, : studies[0]]
+    return float(np.mean(share_ahead(mine, sds[1] * second + common * seeds[:, : studies[1]]) < alpha))
 
 
 def t_power(errors: float, degrees: float, alpha: float) -> float:
     """Chance that a one-sided t test at `alpha` shows what is so many standard errors away."""
     return float(stats.nct.sf(stats.t.isf(alpha, degrees), degrees, errors))
-
-
-def _each(designs: Sequence[Design], key: Callable[[Design], tuple[float, float]]) -> list[Design]:
-    """The least by that key, for each question that has one."""
-    return [min(mine, key=key) for mine in _by_question(designs)]
 
 
 def _by_question(designs: Sequence[Design]) -> list[list[Design]]:
@@ -196,15 +186,3 @@ def _normal(studies: tuple[int, int]) -> tuple[Floats, Floats, Floats]:
     random = np.random.default_rng(0)
     first, second, seeds = (random.standard_normal((DRAWS, count)) for count in (*studies, max(studies)))
     return first, second, seeds
-
-
-@cache
-def _partitions(studies: tuple[int, int]) -> npt.NDArray[np.intp]:
-    """All ways to choose the first strategy's studies [ways, studies], as they are first."""
-    return np.array(list(itertools.combinations(range(sum(studies)), studies[0])))
-
-
-@cache
-def _others(studies: tuple[int, int]) -> npt.NDArray[np.intp]:
-    """The studies that are left: what the first strategy's are in lexical order, these are in reverse."""
-    return np.array(list(itertools.combinations(range(sum(studies)), studies[1])))[::-1]

@@ -1,7 +1,8 @@
 """The one currency of a comparison. A report, its pictures, the terminal and MLflow are views of a table of findings.
 
 Scores are bits per byte, lower is better. Gains and advantages are differences of them, positive where something is better.
-Intervals are two-sided at 95 %. None stands where a number is not known, and never for zero.
+Intervals are two-sided at 95 %, of the same t or permutation as the test. None stands where a number is not known, and never
+for zero.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from enum import StrEnum
 
 ALPHA = 0.05  # chance of a false claim that every one-sided test allows, all its looks together
 CONFIDENCE = 0.95
+REVERSED = (1 - CONFIDENCE) / 2  # of the side that nobody claims: the whole interval is then below zero
 
 
 class Scope(StrEnum):
@@ -138,6 +140,6 @@ def stated(finding: Finding, p: float | None, p_reverse: float | None = None) ->
     verdict, level = Verdict.NOT_SHOWN, ALPHA if finding.look is None else finding.look.level
     if p is not None and p < level:
         verdict = Verdict.SHOWN
-    elif p_reverse is not None and p_reverse < level:
+    elif p_reverse is not None and p_reverse < min(level, REVERSED):
         verdict = Verdict.REVERSE
     return replace(finding, p=p, p_reverse=p_reverse, verdict=verdict)

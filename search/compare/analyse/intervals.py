@@ -12,29 +12,6 @@ from scipy import optimize, special, stats
 from search.compare.analyse.finding import CONFIDENCE, Estimate, Spread
 
 
-def t_interval(value: float, variance: float, degrees: float) -> Estimate:
-    """A value with its t interval. `variance`: of the value itself, known to so many degrees of freedom."""
-    error = math.sqrt(variance)
-    reach = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees)) if error > 0 else 0.0
-    return Estimate(float(value), error, float(value - reach), float(value + reach))
-
-
-def p_above_zero(value: float, variance: float, degrees: float) -> float | None:
-    """One-sided p of the hypothesis that what `value` estimates is at most 0; None where there is no variance."""
-    return float(stats.t.sf(value / math.sqrt(variance), degrees)) if variance > 0 else None
-
-
-def pooled_spread(groups: Iterable[Sequence[float]]) -> Spread | None:
-    """The standard deviation within groups, with its chi-square interval; None where no group has two values."""
-    arrays = [np.asarray(group, dtype=float) for group in groups if len(group) > 1]
-    degrees = sum(len(array) - 1 for array in arrays)
-    if degrees == 0:
-        return None
-    squares = sum(float(np.sum((array - array.mean()) ** 2)) for array in arrays)
-    low, high = stats.chi2.ppf([(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2], degrees)
-    return Spread(math.sqrt(squares / degrees), math.sqrt(squares / low), math.sqrt(squares / high), degrees)
-
-
 @dataclass(frozen=True)
 class Variance:
     """A variance, known to so many degrees of freedom."""
@@ -50,6 +27,35 @@ class Variance:
 
     def over(self, count: float) -> Variance:
         return Variance(self.value / count, self.degrees)
+
+
+def estimated(value: float, variance: Variance | None) -> Estimate:
+    """A value with its t interval; without one where its variance is unknown."""
+    if variance is None:
+        return Estimate(value)
+    error = math.sqrt(variance.value)
+    reach = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, variance.degrees)) if error > 0 else 0.0
+    return Estimate(value, error, value - reach, value + reach)
+
+
+def tested(value: float, variance: Variance | None) -> tuple[float | None, float | None]:
+    """One-sided p of the hypotheses that what `value` estimates is at most 0, and that it is at least 0, by the same t. None
+    where the variance is unknown, or where there is none."""
+    if variance is None or variance.value == 0:
+        return None, None
+    errors = value / math.sqrt(variance.value)
+    return float(stats.t.sf(errors, variance.degrees)), float(stats.t.cdf(errors, variance.degrees))
+
+
+def pooled_spread(groups: Iterable[Sequence[float]]) -> Spread | None:
+    """The standard deviation within groups, with its chi-square interval; None where no group has two values."""
+    arrays = [np.asarray(group, dtype=float) for group in groups if len(group) > 1]
+    degrees = sum(len(array) - 1 for array in arrays)
+    if degrees == 0:
+        return None
+    squares = sum(float(np.sum((array - array.mean()) ** 2)) for array in arrays)
+    low, high = stats.chi2.ppf([(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2], degrees)
+    return Spread(math.sqrt(squares / degrees), math.sqrt(squares / low), math.sqrt(squares / high), degrees)
 
 
 def variance_of(values: Sequence[float] | np.ndarray) -> Variance | None:

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from search.compare.analyse.blocks import counts
 from search.compare.analyse.finding import ALPHA, Finding, Name, Scope, Verdict
-from search.compare.analyse.intervals import Variance, t_interval, variance_of
-from search.compare.analyse.noise import Noise, control_runs, score_of, stock_runs
+from search.compare.analyse.intervals import Variance, estimated, tested, variance_of
+from search.compare.analyse.noise import Noise, control_runs, control_scores, score_of, stock_runs
 from search.compare.read.tables import REPORT, STOCK, Experiment, TrialRow
 from search.study.trial import Status
 
@@ -31,7 +30,7 @@ class Move:
 
 def machine_findings(experiment: Experiment) -> Iterator[Finding]:
     """Drift in studies and in the confirmation, and the stock's shift between control and confirmation."""
-    drifts = _drift(STUDIES, _anchors(experiment)), _drift(CONFIRMATION, _confirmed(experiment))
+    drifts = _drift(STUDIES, _anchors(experiment)), _drift(CONFIRMATION, [_confirmed(experiment)])
     return (finding for finding in (*drifts, _shift(experiment)) if finding is not None)
 
 
@@ -45,7 +44,7 @@ def moves(experiment: Experiment, findings: Sequence[Finding], noise: Noise) -> 
             continue
         value, what = finding.estimate.value, "from the control to the confirmation"
         if finding.name is Name.DRIFT:
-            hours = _hours(_anchors(experiment) if finding.subject == STUDIES else _confirmed(experiment))
+            hours = _hours(_anchors(experiment) if finding.subject == STUDIES else [_confirmed(experiment)])
             value, what = value * hours, f"over {hours:.1f} hours of {finding.subject}"
         if abs(value) > noise.sd.sd:
             found.append(Move(what, value))
@@ -64,17 +63,11 @@ def speed_shifts(experiment: Experiment) -> list[tuple[str, float]]:
 
 
 # Signs of a machine that did not give a trial all it could, in its telemetry. The bounds are assumed.
+SLOWED = "on a GPU that was slowed down (by heat or a power limit) for more than 5 % of the time"
+SHARED = "with less than 90 % of its cores' time (something else had the rest, or it waited)"
 SIGNS: tuple[tuple[str, Callable[[float], bool], str], ...] = (
-    (
-        "throttled_share",
-        lambda share: share > 0.05,
-        "on a GPU that was slowed down (by heat or a power limit) for more than 5 % of the time",
-    ),
-    (
-        "cpu_share",
-        lambda share: share < 0.9,
-        "with less than 90 % of its cores' time (something else had the rest, or it waited)",
-    ),
+    ("throttled_share", lambda share: share > 0.05, SLOWED),
+    ("cpu_share", lambda share: share < 0.9, SHARED),
 )
 
 
@@ -97,17 +90,15 @@ def _anchors(experiment: Experiment) -> list[Points]:
 
 def confirmed_stock(experiment: Experiment) -> list[TrialRow]:
     """The stock's runs in the confirmation that have scores that count."""
-    table = experiment.confirmation
-    rows = () if table is None else table.rows
-    return [row for row in rows if row.arm == STOCK and row.stage == REPORT and counts(row)]
+    return [row for row in experiment.confirmation.rows if row.arm == STOCK and row.stage == REPORT and counts(row)]
 
 
-def _confirmed(experiment: Experiment) -> list[Points]:
+def _confirmed(experiment: Experiment) -> Points:
     """The mean of each training seed's runs: seeds come in random order."""
-    rows = confirmed_stock(experiment)
-    times = _by_seed(rows, [row.started / 3600 for row in rows])
-    scores = _by_seed(rows, [score_of(row) for row in rows])
-    return [list(zip(times, scores, strict=True))]
+    found: dict[int, Points] = defaultdict(list)
+    for row in confirmed_stock(experiment):
+        found[row.training_seed].append((row.started / 3600, score_of(row)))
+    return [(float(hours), float(score)) for hours, score in (np.mean(points, axis=0) for points in found.values())]
 
 
 def _hours(groups: Sequence[Points]) -> float:
@@ -129,9 +120,8 @@ def _drift(subject: str, groups: Sequence[Points]) -> Finding | None:
 
 
 def _shift(experiment: Experiment) -> Finding | None:
-    before = [score_of(row) for row in control_runs(experiment)]
-    rows = confirmed_stock(experiment)
-    after = _by_seed(rows, [score_of(row) for row in rows])
+    before = control_scores(experiment)
+    after = [score for _, score in _confirmed(experiment)]
     first, second = variance_of(before), variance_of(after)
     if first is None or second is None:
         return None
@@ -140,25 +130,18 @@ def _shift(experiment: Experiment) -> Finding | None:
 
 
 def _tested(name: Name, subject: str, value: float, variance: Variance, runs: int) -> Finding:
-    p = 2 * float(stats.t.sf(abs(value) / math.sqrt(variance.value), variance.degrees)) if variance.value > 0 else 1.0
+    worse, better = tested(value, variance)
+    p = 1.0 if worse is None or better is None else 2 * min(worse, better)
     return Finding(
         scope=Scope.MACHINE,
         name=name,
         subject=subject,
-        estimate=t_interval(value, variance.value, variance.degrees),
+        estimate=estimated(value, variance),
         p=p,
         verdict=Verdict.SHOWN if p < ALPHA else Verdict.NOT_SHOWN,
         method="t, two-sided",
         repeats=runs,
     )
-
-
-def _by_seed(rows: Sequence[TrialRow], values: Sequence[float]) -> list[float]:
-    """The mean value of each training seed's runs."""
-    found: dict[int, list[float]] = defaultdict(list)
-    for row, value in zip(rows, values, strict=True):
-        found[row.training_seed].append(value)
-    return [float(np.mean(mine)) for mine in found.values()]
 
 
 def _log_speed(rows: Sequence[TrialRow]) -> float | None:

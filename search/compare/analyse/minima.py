@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from search.compare.analyse import remedies
-from search.compare.analyse.blocks import Key
 from search.compare.analyse.finding import Look, Missing
 from search.compare.read.tables import REPORT, STOCK, ConfirmationTable, Experiment, Planned, StudyTable
 from search.study.reads import sources_of
@@ -31,15 +30,18 @@ def control(experiment: Experiment, scores: int) -> Iterator[Missing]:
 
 
 def studies(experiment: Experiment, strategy: str) -> Iterator[Missing]:
-    """Search seeds that a strategy needs; those come first that others have, for their blocks are there."""
+    have = len(experiment.of(strategy))
+    if have < STUDIES:
+        yield Missing(f"{strategy} has {have} of {STUDIES} studies", _more_studies(experiment, strategy, STUDIES - have))
+
+
+def _more_studies(experiment: Experiment, strategy: str, more: int) -> str:
+    """The command; search seeds come first that others have, for their blocks are there."""
     mine = {study.search_seed for study in experiment.of(strategy)}
-    if len(mine) >= STUDIES:
-        return
     others = sorted({study.search_seed for study in experiment.studies if not study.is_control} - mine)
     fresh = (seed for seed in itertools.count() if seed not in mine and seed not in others)
-    wanted = list(itertools.islice(itertools.chain(others, fresh), STUDIES - len(mine)))
-    what = f"{strategy} has {len(mine)} of {STUDIES} studies"
-    yield Missing(what, remedies.studies(experiment, experiment.of(strategy)[0], sorted(wanted)))
+    wanted = itertools.islice(itertools.chain(others, fresh), more)
+    return remedies.studies(experiment, experiment.of(strategy)[0], sorted(wanted))
 
 
 def independence(studies: Sequence[StudyTable]) -> Iterator[Missing]:
@@ -58,37 +60,30 @@ def enough_ways(experiment: Experiment, pair: tuple[str, str], look: Look) -> It
     while look.level and 1 / math.comb(sum(counts) + 2 * more, counts[0] + more) >= look.level:
         more += 1
     for label in pair if more else ():
-        studies = experiment.of(label)
-        fresh = (seed for seed in itertools.count() if seed not in {study.search_seed for study in studies})
         what = f"{label} needs {more} more studies, for with {counts[0]} and {counts[1]} nothing can be shown at this look"
-        yield Missing(what, remedies.studies(experiment, studies[0], list(itertools.islice(fresh, more))))
+        yield Missing(what, _more_studies(experiment, label, more))
 
 
 def repeats(experiment: Experiment, wanted: Iterable[StudyTable], have: int, fewest: int) -> Iterator[Missing]:
     """Of studies' confirmations. `have`: the fewest blocks that one of them has. What is planned must be run as well: to
     look before would be a look of its own."""
     table = experiment.confirmation
-    planned = 0 if table is None else table.repeats
-    known = {} if table is None else table.studies
-    unplanned = [study for study in wanted if study.identity not in known]
-    if table is None or unplanned:
-        names = " and ".join(sorted({study.strategy for study in unplanned}))
-        what = "there is no confirmation" if table is None else f"winners of {names} are not confirmed"
+    known, planned = table.studies, table.repeats
+    if unplanned := {study.strategy for study in wanted if study.identity not in known}:
+        some = f"winners of {' and '.join(sorted(unplanned))} are not confirmed"
+        what = some if table.plans else "there is no confirmation"
         yield Missing(what, remedies.confirm(experiment, max(fewest, planned)))
     elif any(unfinished(table, known[study.identity]) for study in wanted):
         yield Missing("the planned confirmation is not finished", remedies.confirm(experiment, planned))
     elif have < fewest:
-        yield Missing(
-            f"the confirmation has {have} of {fewest} repeats", remedies.confirm(experiment, planned + fewest - have)
-        )
+        command = remedies.confirm(experiment, planned + fewest - have)
+        yield Missing(f"the confirmation has {have} of {fewest} repeats", command)
 
 
 def unfinished(table: ConfirmationTable, planned: Planned, also: Iterable[str] = ()) -> int:
     """How many blocks of a study lack an arm that is planned in them. A failed run is no lack. `also`: arms of its steps,
     without which everything else can be stated."""
     arms = {planned.winner.name, *(arm.name for arm in planned.at.values()), planned.constants or STOCK, *also}
-    run: dict[Key, set[str]] = {}
-    for row in table.rows:
-        if row.stage == REPORT and row.search_seed == planned.search_seed and row.arm is not None:
-            run.setdefault((planned.search_seed, row.repeat or 0), set()).add(row.arm)
-    return sum(bool(arms - {STOCK} - run.get((planned.search_seed, repeat), set())) for repeat in range(table.repeats))
+    rows = [row for row in table.rows if row.stage == REPORT and row.search_seed == planned.search_seed]
+    run = {(row.repeat, row.arm) for row in rows}
+    return sum(any((repeat, arm) not in run for arm in arms - {STOCK}) for repeat in range(table.repeats))

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from search.compare.analyse.finding import Estimate, Spread
-from search.compare.analyse.intervals import pooled_spread, t_interval, variance_of
+from search.compare.analyse.intervals import estimated, pooled_spread, variance_of
 from search.compare.read.tables import Experiment, StudyTable, TrialRow
 from search.study.trial import Origin, Status
 
@@ -109,10 +109,8 @@ def mean_of(values: Sequence[float]) -> Estimate | None:
     """With its t interval, which two values or more have; None without a value."""
     if not values:
         return None
-    mean, variance = float(np.mean(values)), variance_of(values)
-    if variance is None:
-        return Estimate(mean)
-    return t_interval(mean, variance.value / len(values), variance.degrees)
+    variance = variance_of(values)
+    return estimated(float(np.mean(values)), None if variance is None else variance.over(len(values)))
 
 
 def luck_band(scores: Sequence[float]) -> LuckBand | None:
@@ -125,9 +123,6 @@ def luck_band(scores: Sequence[float]) -> LuckBand | None:
     sd = np.std(scores, ddof=1) * np.sqrt((count - 1) / random.chisquare(count - 1, POSTERIOR))
     mean = np.mean(scores) + sd / np.sqrt(count) * random.standard_normal(POSTERIOR)
     share = random.random(POSTERIOR)
-    ends = []
-    for draws in range(1, count + 1):
-        best = mean + sd * stats.norm.ppf(1 - (1 - share) ** (1 / draws))
-        ends.append(np.quantile(best, QUANTILES))
-    low, median, high = (tuple(map(float, quantile)) for quantile in np.transpose(ends))
-    return LuckBand(low, median, high)
+    draws = np.arange(1, count + 1)[:, np.newaxis]
+    best = mean + sd * stats.norm.ppf(1 - (1 - share) ** (1 / draws))
+    return LuckBand(*(tuple(map(float, quantile)) for quantile in np.quantile(best, QUANTILES, axis=1)))

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from search.compare.analyse.finding import ALPHA, Estimate
-from search.compare.analyse.intervals import t_interval
+from search.compare.analyse.intervals import Variance, estimated, tested
 from search.compare.read.tables import TrialRow
 
 Floats = npt.NDArray[np.float64]
@@ -62,11 +61,12 @@ def effect_of(rows: Sequence[TrialRow]) -> Effect | None:
         return None
     slope = float(speed @ score) / explaining
     left = float(((score - slope * speed) ** 2).sum())
-    error = math.sqrt(left / degrees / explaining)
-    if error == 0 or stats.t.cdf(slope / error, degrees) >= ALPHA:
+    per_percent, variance = -slope * ONE_PERCENT, Variance(left / degrees / explaining * ONE_PERCENT**2, degrees)
+    p, _ = tested(per_percent, variance)
+    if p is None or p >= ALPHA:
         return None
-    per_percent = t_interval(-slope * ONE_PERCENT, (error * ONE_PERCENT) ** 2, degrees)
-    return Effect(per_percent, float(np.mean(np.array(speeds))), 1 - left / float(score @ score), len(rows))
+    mean, share = float(np.mean(np.array(speeds))), 1 - left / float(score @ score)
+    return Effect(estimated(per_percent, variance), mean, share, len(rows))
 
 
 def _within(values: Floats, groups: Sequence[npt.NDArray[np.intp]]) -> Floats:

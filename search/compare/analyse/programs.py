@@ -10,7 +10,7 @@ import numpy as np
 
 from search.compare.analyse import minima
 from search.compare.analyse.finding import Estimate, Finding, Name, Scope, Verdict, stated
-from search.compare.analyse.intervals import Variance, p_above_zero
+from search.compare.analyse.intervals import tested
 from search.compare.analyse.quantity import Evidence, Measured
 
 T = "t within blocks"
@@ -32,32 +32,21 @@ def corrected(findings: Sequence[Finding], family: Callable[[Finding], Hashable]
     for place, finding in enumerate(result):
         if finding.p is not None and finding.verdict is not Verdict.NOT_STATED:
             places.setdefault(family(finding), []).append(place)
-    for mine in places.values():
-        if len(mine) == 1:
-            continue
-        forward = holm([result[place].p or 0.0 for place in mine])
-        backward = holm([1.0 if result[place].p_reverse is None else result[place].p_reverse or 0.0 for place in mine])
+    for mine in (mine for mine in places.values() if len(mine) > 1):
+        remark = f"p corrected for {len(mine)} {of} (Holm)"
+        forward, backward = (holm([getattr(result[place], side) for place in mine]) for side in ("p", "p_reverse"))
         for place, p, p_reverse in zip(mine, forward, backward, strict=True):
-            remark = f"p corrected for {len(mine)} {of} (Holm)"
-            known = None if result[place].p_reverse is None else p_reverse
-            result[place] = stated(replace(result[place], remarks=(*result[place].remarks, remark)), p, known)
+            result[place] = stated(replace(result[place], remarks=(*result[place].remarks, remark)), p, p_reverse)
     return result
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's correction (1979), in the order given."""
-    order = np.argsort(p_values)
-    steps = np.asarray(p_values)[order] * np.arange(len(p_values), 0, -1)
-    found = np.empty(len(p_values))
-    found[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return [float(p) for p in found]
-
-
-def tested(value: float, variance: Variance | None) -> tuple[float | None, float | None]:
-    """One-sided p, either way."""
-    if variance is None:
-        return None, None
-    return p_above_zero(value, variance.value, variance.degrees), p_above_zero(-value, variance.value, variance.degrees)
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's correction (1979), in the order given. A p that is not known stays so, and counts as one."""
+    known = np.array([1.0 if p is None else p for p in p_values])
+    order = np.argsort(known)
+    found = np.empty(len(known))
+    found[order] = np.minimum(np.maximum.accumulate(known[order] * np.arange(len(known), 0, -1)), 1.0)
+    return [None if p is None else float(corrected) for p, corrected in zip(p_values, found, strict=True)]
 
 
 def _finding(measured: Measured, evidence: Evidence) -> Finding:

@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from search.compare.analyse.blocks import Blocks, Floats, Score
+from search.compare.analyse.blocks import Blocks, Floats, Score, blocks_of
 from search.compare.analyse.finding import Estimate, Look, Name
-from search.compare.analyse.intervals import Variance, moderated, t_interval, variance_of
+from search.compare.analyse.intervals import Variance, estimated, moderated, variance_of
 from search.compare.analyse.looks import look_at
-from search.compare.analyse.noise import Noise
+from search.compare.analyse.noise import Noise, noise_of
 from search.compare.analyse.reference import Reference, reference_of
 from search.compare.read.tables import STOCK, Arm, Experiment, Planned, StudyTable, TrialRow
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What all findings are computed from. `blocks`: None without a confirmation."""
+    """What all findings are computed from."""
 
     experiment: Experiment
     noise: Noise
-    blocks: Blocks | None
+    blocks: Blocks
 
     @property
     def planned(self) -> Mapping[str, Planned]:
-        table = self.experiment.confirmation
-        return {} if table is None else table.studies
+        return self.experiment.confirmation.studies
 
     def look(self, groups: Sequence[Sequence[StudyTable]], repeats: int, fewest: int) -> Look:
         """The look at what so many studies of each group say."""
-        table = self.experiment.confirmation
         identities = [{study.identity for study in group} for group in groups]
-        return look_at(() if table is None else table.plans, identities, repeats, fewest)
+        return look_at(self.experiment.confirmation.plans, identities, repeats, fewest)
+
+
+def evidence_of(experiment: Experiment) -> Evidence:
+    return Evidence(experiment, noise_of(experiment), blocks_of(experiment.confirmation))
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Measured:
     values: Floats
     failures: int = 0
     worst: float = 0.0
-    alike: tuple[Variance, ...] = field(default=())  # of one block, where the same is measured of others
+    alike: tuple[Variance, ...] = ()  # of one block, where the same is measured of others
 
     @property
     def blocks(self) -> int:
@@ -95,7 +98,7 @@ class Measured:
         reference, variance = self.quantity.reference, self.variance
         if not self.quantity.weights and reference is None:
             return Estimate(self.value, 0.0, self.value, self.value, by_definition=True)
-        return Estimate(self.value) if variance is None else t_interval(self.value, variance.value, variance.degrees)
+        return estimated(self.value, variance)
 
 
 def measured_of(evidence: Evidence) -> list[Measured]:
@@ -106,15 +109,22 @@ def measured_of(evidence: Evidence) -> list[Measured]:
         for quantity in quantities_of(study, evidence)
         if (measured := measure(quantity, evidence.blocks)) is not None
     ]
-    return [replace(measured, alike=_alike(measured, found)) for measured in found]
+    same: dict[Hashable, list[Measured]] = defaultdict(list)  # programs of other strategies may be noisier
+    for measured in found:
+        same[_family(measured)].append(measured)
+    return [beside(measured, same[_family(measured)]) for measured in found]
 
 
-def measure(quantity: Quantity, blocks: Blocks | None) -> Measured | None:
+def beside(measured: Measured, others: Iterable[Measured]) -> Measured:
+    """With the noise of others like it, itself among them."""
+    variances = (variance_of(other.values) for other in others if other.quantity.weights)
+    return replace(measured, alike=tuple(variance for variance in variances if variance is not None))
+
+
+def measure(quantity: Quantity, blocks: Blocks) -> Measured | None:
     """None where the confirmation has not measured it yet."""
     if not quantity.weights:
         return Measured(quantity, np.zeros(0))
-    if blocks is None:
-        return None
     values = blocks.series(quantity.weights, quantity.score, quantity.study.search_seed)
     failures = blocks.failures(quantity.weights, quantity.study.search_seed)
     measured = Measured(quantity, values, failures, blocks.worst)
@@ -168,14 +178,6 @@ def weights_of(arm: Arm | str) -> dict[str, float]:
     return {} if name == STOCK else {name: 1.0}
 
 
-def _alike(measured: Measured, everything: Sequence[Measured]) -> tuple[Variance, ...]:
-    """The variances of the same quantity in the strategy's other studies. Programs of other strategies may be noisier."""
-    mine = measured.quantity
-    same = [
-        other
-        for other in everything
-        if other.quantity.weights
-        and (other.quantity.name, other.quantity.at) == (mine.name, mine.at)
-        and other.quantity.study.strategy == mine.study.strategy
-    ]
-    return tuple(variance for other in same if (variance := variance_of(other.values)) is not None)
+def _family(measured: Measured) -> Hashable:
+    quantity = measured.quantity
+    return quantity.name, quantity.at, quantity.study.strategy

@@ -12,8 +12,8 @@ from search.config.overrides import changed, key_of
 from search.config.places import CONF
 from search.study.noise_floor import CONTROL
 
-# What makes a control comparable: beside the strategy it is a study like the others. A trailing dot: all keys below.
-OF_A_CONTROL = ("task", "task.", "data", "data.", "start", "cache", "experiment", "tracking.", "study.anchor_every")
+# What makes a control comparable, with all keys below: beside the strategy it is a study like the others.
+OF_A_CONTROL = {"task", "data", "start", "cache", "experiment", "tracking", "study.anchor_every"}
 
 
 def confirm(experiment: Experiment, repeats: int, at: Iterable[int] = ()) -> str:
@@ -35,7 +35,8 @@ def longer(experiment: Experiment, like: StudyTable, seeds: Iterable[int], trial
 
 def control(experiment: Experiment) -> str:
     """A control, where there is none."""
-    kept = [word for word in experiment.studies[0].overrides if _of_a_control(key_of(word))]
+    keys = ((word, key_of(word)) for word in experiment.studies[0].overrides)
+    kept = [word for word, key in keys if {key, key.partition(".")[0]} & OF_A_CONTROL]
     return _studies(experiment, _control_strategy(), kept, {"seed": "0"})
 
 
@@ -52,10 +53,6 @@ def _studies(experiment: Experiment, strategy: str, words: Sequence[str], values
     named = [f"{key}={value}" for key, value in names.items() if key not in given]
     several = ["-m"] if "," in values["seed"] else []
     return _command("search", *several, *changed([*named, *words], {"experiment": experiment.name, **values}))
-
-
-def _of_a_control(key: str) -> bool:
-    return key in OF_A_CONTROL or any(part.endswith(".") and key.startswith(part) for part in OF_A_CONTROL)
 
 
 def _several(seeds: Iterable[int]) -> str:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from search.compare.analyse import minima, remedies
 from search.compare.analyse.blocks import Score
 from search.compare.analyse.finding import Finding, Missing, Name, Scope, stated
-from search.compare.analyse.intervals import variance_of
-from search.compare.analyse.programs import T, corrected, tested
-from search.compare.analyse.quantity import Evidence, Measured, Quantity, difference, measure
+from search.compare.analyse.intervals import tested
+from search.compare.analyse.programs import T, corrected
+from search.compare.analyse.quantity import Evidence, Measured, Quantity, beside, difference, measure
 from search.compare.read.tables import STOCK, Planned, Step, StudyTable
 
 APART = "steps can depend on each other: what they are worth need not add up to the gain"
@@ -30,7 +30,7 @@ def step_findings(evidence: Evidence) -> list[Finding]:
 
 def _of(study: StudyTable, planned: Planned, evidence: Evidence) -> Iterator[Finding]:
     measured = {step.arm: _measured(study, planned, step.arm, evidence) for step in planned.steps if step.arm is not None}
-    alike = tuple(found for one in measured.values() if one is not None and (found := variance_of(one.values)) is not None)
+    alike = [one for one in measured.values() if one is not None]  # each is the winner against nearly itself
     for step in planned.steps:
         finding = Finding(Scope.STEP, Name.STEP, study.identity, step.arm, step=step.trial, studies=1, remarks=(APART,))
         if step.arm is None:
@@ -38,8 +38,7 @@ def _of(study: StudyTable, planned: Planned, evidence: Evidence) -> Iterator[Fin
             yield stated(replace(finding, missing=(missing,)), None)
         else:
             one = measured[step.arm]
-            one = None if one is None else replace(one, alike=alike)  # each is the winner against nearly itself
-            yield _tested(finding, one, planned, step, evidence)
+            yield _tested(finding, None if one is None else beside(one, alike), planned, step, evidence)
 
 
 def _measured(study: StudyTable, planned: Planned, without: str, evidence: Evidence) -> Measured | None:
@@ -63,7 +62,7 @@ def _tested(finding: Finding, measured: Measured | None, planned: Planned, step:
 def _missing(planned: Planned, step: Step, have: int, evidence: Evidence) -> tuple[Missing, ...]:
     """What every claim asks for, and blocks of the winner with and without the step."""
     table = evidence.experiment.confirmation
-    assert table is not None and step.arm is not None
+    assert step.arm is not None
     control = tuple(minima.control(evidence.experiment, evidence.noise.trials))
     if minima.unfinished(table, planned, [step.arm]) or have < minima.PROGRAM_REPEATS:
         wanted = max(minima.PROGRAM_REPEATS, table.repeats)

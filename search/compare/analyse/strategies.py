@@ -10,8 +10,8 @@ import numpy as np
 
 from search.compare.analyse import minima
 from search.compare.analyse.finding import Estimate, Finding, Name, Scope, stated
-from search.compare.analyse.intervals import Variance, t_interval, variance_of
-from search.compare.analyse.programs import TESTED, tested
+from search.compare.analyse.intervals import Variance, estimated, tested, variance_of
+from search.compare.analyse.programs import TESTED
 from search.compare.analyse.quantity import Evidence, Measured
 
 T = "t over studies"
@@ -90,4 +90,4 @@ def _estimate(measured: Sequence[Measured], value: float, variance: Variance | N
         return Estimate(math.exp(value))
     if len(measured) == 1:
         return measured[0].estimate
-    return Estimate(value) if variance is None else t_interval(value, variance.value, variance.degrees)
+    return estimated(value, variance)

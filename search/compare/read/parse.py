@@ -93,7 +93,7 @@ def experiment(
         task_facts=headers[0]["task"],
         task_fingerprint=headers[0]["task_fingerprint"],
         studies=tuple(sorted(tables, key=lambda table: table.identity)),
-        confirmation=confirmation_table(*confirmations[0]) if confirmations else None,
+        confirmation=confirmation_table(*confirmations[0]) if confirmations else ConfirmationTable(),
     )
 
 

@@ -157,15 +157,20 @@ class ConfirmationPlan:
 
 @dataclass(frozen=True)
 class ConfirmationTable:
-    """The experiment's confirmation: its plans, oldest first, and what was trained."""
+    """The experiment's confirmation: its plans, oldest first, and what was trained. Empty where there is none."""
 
-    plans: tuple[ConfirmationPlan, ...]
-    rows: tuple[TrialRow, ...]
+    plans: tuple[ConfirmationPlan, ...] = ()
+    rows: tuple[TrialRow, ...] = ()
 
     @property
     def repeats(self) -> int:
         """As many as are planned by now."""
-        return self.plans[-1].repeats
+        return self.plans[-1].repeats if self.plans else 0
+
+    @property
+    def at(self) -> tuple[int, ...]:
+        """Budgets whose winners are arms too, by now."""
+        return self.plans[-1].at if self.plans else ()
 
     @property
     def studies(self) -> dict[str, Planned]:
@@ -183,7 +188,7 @@ class Experiment:
     task_facts: dict[str, Any]
     task_fingerprint: str
     studies: tuple[StudyTable, ...]
-    confirmation: ConfirmationTable | None
+    confirmation: ConfirmationTable
     empty: tuple[str, ...] = ()
     imported: tuple[str, ...] = ()
 

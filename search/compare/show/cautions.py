@@ -67,8 +67,7 @@ def _machine(experiment: Experiment, view: View) -> Iterator[str]:
 
 def _groups(experiment: Experiment) -> Iterator[tuple[str, Sequence[TrialRow]]]:
     yield from ((study.identity, study.rows) for study in experiment.studies)
-    if experiment.confirmation is not None:
-        yield "the confirmation", experiment.confirmation.rows
+    yield "the confirmation", experiment.confirmation.rows
 
 
 def _confirmation(view: View) -> Iterator[str]:

@@ -55,12 +55,9 @@ class View:
         return [
             one
             for one in self.everywhere(Scope.PROGRAMS)
-            if one.verdict is not Verdict.NOT_STATED and (*self.pair(one), one.at) in unstated
+            if one.verdict is not Verdict.NOT_STATED
+            and (self.facts[one.subject].strategy, self.facts[str(one.against)].strategy, one.at) in unstated
         ]
-
-    def pair(self, programs: Finding) -> tuple[str, str]:
-        """The strategies of two programs."""
-        return self.facts[programs.subject].strategy, self.facts[str(programs.against)].strategy
 
     def gains(self, label: str) -> list[Finding]:
         """The gains of a strategy's winners, one by one."""

@@ -14,7 +14,9 @@ WORDS = {
     "not shown": "p is above its level. This does not mean that there is no difference.",
     "overfitting": "how much more a winner gains on the text that its study looked at than on unseen text.",
     "repeat": "a block of one search seed.",
-    "shown": "p, one-sided, is below its level, which is 0.05 at most over all looks. Intervals are two-sided, at 95 %.",
+    "shown": "p, one-sided, is below its level, which is 0.05 at most over all looks. Intervals are two-sided, at 95 %: "
+    "where something is only just shown, they may reach a little past zero. The opposite is shown where the whole interval "
+    "is below it.",
     "stock": "the unchanged train.py from which every study starts.",
     "study": "one strategy with one search seed and one budget.",
     "too early to say": "there are too few control trials, studies or repeats.",

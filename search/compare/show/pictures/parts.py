@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,72 +19,67 @@ CAPTION = (
 )
 
 
-@dataclass(frozen=True)
-class Bar:
-    """One part of a strategy's claim. `claimed`: the whole, as a signed number."""
-
-    strategy: str
-    claimed: str
-    part: str
-    estimate: Estimate
-
-
 def parts_picture(view: View) -> Picture | None:
     """None where nobody claims anything."""
-    bars = [bar for label in view.strategies for bar in bars_of(view, label)]
-    if not bars:
+    claims = {label: parts for label in view.strategies if (parts := parts_of(view, label))}
+    if not claims:
         return None
     title = "What the claimed gains are made of (bits per byte)"
-    alt = "; ".join(f"{view.name(bar.strategy)}, {bar.part}: {view.numbers.estimate(bar.estimate)}" for bar in bars)
+    cells = [(label, *one) for label, parts in claims.items() for one in parts.items()]
+    alt = "; ".join(f"{view.name(label)}, {part}: {view.numbers.estimate(estimate)}" for label, part, estimate in cells)
+    rows = len(cells) + len(claims) - 1  # with a gap between strategies
 
     def paint(figure: Figure) -> None:
-        _draw(figure.subplots(), view, bars)
+        _draw(figure.subplots(), view, claims, rows)
 
-    return draw("parts", 0.7 + 0.24 * len(_places(bars)), title, f"{title}. {alt}.", CAPTION, paint)
+    return draw("parts", 0.7 + 0.24 * rows, title, f"{title}. {alt}.", CAPTION, paint)
 
 
-def bars_of(view: View, label: str) -> list[Bar]:
+def parts_of(view: View, label: str) -> dict[str, Estimate]:
     """From top to bottom. The control's whole claim is luck; that of a strategy without a confirmation is unconfirmed."""
-    claimed = view.analysis.find(Scope.STRATEGY, Name.CLAIMED, label)
-    if claimed is None or claimed.estimate is None or claimed.estimate.by_definition:
-        return []
+    claimed = _claimed(view, label)
+    if claimed is None or claimed.by_definition:
+        return {}
+    if label not in view.rivals:
+        return {"luck": claimed}
     found = {part: view.analysis.find(Scope.STRATEGY, name, label) for part, name in PARTS.items()}
     known = {part: one.estimate for part, one in found.items() if one is not None and one.estimate is not None}
-    if label not in view.rivals:
-        known = {"luck": claimed.estimate}
-    whole = view.numbers.signed(claimed.estimate.value)
-    return [Bar(label, whole, part, estimate) for part, estimate in (known or {"unconfirmed": claimed.estimate}).items()]
+    return known or {"unconfirmed": claimed}
 
 
-def _places(bars: Sequence[Bar]) -> list[Bar | None]:
-    """With a gap between strategies."""
-    found: list[Bar | None] = []
-    for before, bar in zip([None, *bars], bars, strict=False):
-        found += [None, bar] if before is not None and before.strategy != bar.strategy else [bar]
-    return found
+def _claimed(view: View, label: str) -> Estimate | None:
+    finding = view.analysis.find(Scope.STRATEGY, Name.CLAIMED, label)
+    return None if finding is None else finding.estimate
 
 
-def _draw(axes: Axes, view: View, bars: Sequence[Bar]) -> None:
-    places = _places(bars)
-    labels: dict[float, str] = {}
-    groups: Mapping[str, list[int]] = {bar.strategy: [] for bar in bars}
-    for row, bar in enumerate(places):
-        if bar is None:
-            continue
-        groups[bar.strategy].append(row)
-        estimate, labels[row] = bar.estimate, bar.part
-        axes.barh(row, estimate.value, height=0.8, color=COLOURS[bar.part])
-        if not estimate.by_definition and estimate.low is not None and estimate.high is not None:
-            axes.plot([estimate.low, estimate.high], [row, row], color=DARK, linewidth=1.2, marker="|", markersize=6)
-        value = "none changed" if estimate.by_definition else view.numbers.signed(estimate.value)
-        axes.text(1.01, row, value, transform=axes.get_yaxis_transform(), va="center", fontsize=10)
+def _draw(axes: Axes, view: View, claims: Mapping[str, Mapping[str, Estimate]], rows: int) -> None:
+    labels: dict[int, str] = {}
+    row = 0
+    for label, parts in claims.items():
+        _draw_claim(axes, view, label, row + (len(parts) - 1) / 2)
+        for part, estimate in parts.items():
+            labels[row] = part
+            _draw_bar(axes, view, row, part, estimate)
+            row += 1
+        row += 1
     axes.axvline(0, color=DARK, linewidth=0.8)
     axes.set_yticks(list(labels), list(labels.values()))
-    for bar in {bar.strategy: bar for bar in bars}.values():
-        who = view.name(bar.strategy) + ("" if bar.strategy in view.rivals else " (control)")
-        middle = sum(groups[bar.strategy]) / len(groups[bar.strategy])
-        words, place = f"{who}\nclaims {bar.claimed}", ("axes fraction", "data")
-        axes.annotate(words, (0, middle), (-60, 0), place, "offset points", ha="right", va="center")
-    axes.set_ylim(len(places) - 0.5, -0.5)
+    axes.set_ylim(rows - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.locator_params(axis="x", nbins=4)
+
+
+def _draw_claim(axes: Axes, view: View, label: str, middle: float) -> None:
+    claimed = _claimed(view, label)
+    assert claimed is not None
+    who = view.name(label) + ("" if label in view.rivals else " (control)")
+    words, place = f"{who}\nclaims {view.numbers.signed(claimed.value)}", ("axes fraction", "data")
+    axes.annotate(words, (0, middle), (-60, 0), place, "offset points", ha="right", va="center")
+
+
+def _draw_bar(axes: Axes, view: View, row: int, part: str, estimate: Estimate) -> None:
+    axes.barh(row, estimate.value, height=0.8, color=COLOURS[part])
+    if not estimate.by_definition and estimate.low is not None and estimate.high is not None:
+        axes.plot([estimate.low, estimate.high], [row, row], color=DARK, linewidth=1.2, marker="|", markersize=6)
+    value = "none changed" if estimate.by_definition else view.numbers.signed(estimate.value)
+    axes.text(1.01, row, value, transform=axes.get_yaxis_transform(), va="center", fontsize=10)
