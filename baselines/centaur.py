@@ -1,4 +1,4 @@
-"""The centaur: CMA-ES over the stock's constants, with an LLM that sees the optimiser's state and overrides a share of its
+"""The centaur: CMA-ES over the stock's constants, with an LLM that sees the optimizer's state and overrides a share of its
 proposals. After Ferreira et al. (arXiv 2603.24647), whose Centaur is the best of the published hybrids on this task."""
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from search.strategy import Candidate, DimensionConfig, Done, NoiseFloor, Status
 from search.study.space import Space, Values, short
 
 INSTRUCTIONS = (
-    "You tune the constants of one program, train.py, together with CMA-ES, an optimiser that learns from every result, "
-    "yours too. Each set of values is trained and scored by a harness. For this trial you see where the optimiser stands "
-    "and what it would try next, and may override it with what you know of training neural networks. Where you have nothing "
+    "You tune the constants of one program, train.py, together with CMA-ES, an optimizer that learns from every result, "
+    "including yours. A harness trains and scores each set of values. For this trial you see the state of the optimizer "
+    "and what it would try next, and may override it with what you know about training neural networks. If you have nothing "
     "better, give its own values."
 )
 BEST_POINTS = 5
@@ -31,9 +31,9 @@ class Centaur:
     """Ask and tell through cmaes' CMA-ES with margin: whole numbers, powers of two and choices are steps of equal length, a
     choice's in the order of its list. It starts at the stock, with the step size `sigma` (a share of each constant's range).
 
-    `share`: of the trials, how many the LLM is asked for; which, the search seed draws. Its values take the place of the
-    optimiser's, and the optimiser is told their score, no further from its mean than `_injected` allows. A trial without
-    a score ranks last; CMA-ES uses ranks only.
+    `share`: the share of trials for which the LLM is asked; the search seed draws which. Its values replace the
+    optimizer's, and the optimizer is told their score, at a point no further from its mean than `_injected` allows. A
+    trial without a score ranks last; CMA-ES uses ranks only.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Centaur:
         self._told: list[tuple[np.ndarray, float]] = []  # of the generation that is not complete yet
 
     def check_server(self) -> None:
-        """Raises UserError where the server, the model or the key do not do."""
+        """Raises UserError if the server, the model or the key does not work."""
         if self.share > 0:
             self.dialogue.check_server()
 
@@ -102,9 +102,9 @@ class Centaur:
         return self.space.candidate(said.value, facts, said.cost)
 
     def _injected(self, chosen: Values) -> np.ndarray:
-        """The point that stands for values from outside. A point far beyond what the optimiser would draw is moved towards
-        its mean before the optimiser hears of it, or one outlier would blow up the step size (Hansen, "Injecting external
-        solutions into CMA-ES", arXiv 1110.4181)."""
+        """The point that stands for values from outside. A point far beyond what the optimizer would draw is moved
+        towards its mean before the optimizer is told, or one outlier would blow up the step size (Hansen, "Injecting
+        external solutions into CMA-ES", arXiv 1110.4181)."""
         mean, sigma, covariance = self.optimiser.mean, self._sigma, self.optimiser._cma._C
         step = (np.array(self.space.coordinates(chosen)) - mean) / sigma
         length = float(np.sqrt(step @ np.linalg.solve(covariance, step)))
@@ -117,7 +117,7 @@ class Centaur:
         return float(self.optimiser._cma._sigma)  # cmaes has no public name for it
 
     def _state(self, memory: values_prompt.Memory, proposed: Values) -> str:
-        """Mean, spread and best points of the optimiser, in the constants' own units."""
+        """Mean, spread and best points of the optimizer, in the constants' own units."""
         mean = np.clip(self.optimiser.mean, 0.0, 1.0)
         spread = self._sigma * np.sqrt(np.diag(self.optimiser._cma._C))
         low, high = (self.space.values(np.clip(mean + side * spread, 0.0, 1.0).tolist()) for side in (-1, 1))

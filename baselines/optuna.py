@@ -1,4 +1,4 @@
-"""Plain tuning: Optuna proposes values for the stock's constants. What an agent has to beat."""
+"""Plain tuning: Optuna proposes values for the stock's constants. An agent has to beat this."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ FAILURES = ("constraint", "worst", "ignore")
 
 
 class OptunaSearch:
-    """Ask and tell through Optuna's own sampler. The stock is the first trial of every sampler, and where a sampler takes a
-    point to begin at (`x0`), it is that. What is being tried is a running trial of Optuna's, which every sampler treats in
+    """Ask and tell through Optuna's own sampler. The stock is the first trial of every sampler, and the starting point
+    (`x0`) of a sampler that has one. A running trial is also a running trial in Optuna, which every sampler treats in
     its own way (TPE with `constant_liar` as a failure).
 
-    `space`: the constants to set. `sampler`: a `_target_` node of an Optuna sampler, built with the search seed. `failure`:
-    what the sampler is told of a trial without a score, whatever its status. `constraint`: it violates a constraint, and so
-    is worse than every trial with a score. `worst`: the worst score so far, for samplers that know no constraints; nothing
-    while the stock's is the worst, for a failure is never told to be as good as the stock. `ignore`: nothing. Optuna has a
-    state of its own for pruned trials.
+    `space`: the constants to set. `sampler`: a `_target_` node of an Optuna sampler, built with the search seed.
+    `failure`: what the sampler is told about a trial without a score, whatever its status. `constraint`: it violates a
+    constraint, so it is worse than every trial with a score. `worst`: the worst score so far, for samplers without
+    constraints; nothing while the stock's is the worst, since a failure must never count as being as good as the stock.
+    `ignore`: nothing. Optuna has a state of its own for pruned trials.
 
     Resuming asks and tells everything again with a sampler of the same seed: exact for every sampler, stateful ones too.
     """
@@ -91,7 +91,7 @@ class OptunaSearch:
         self.study.tell(asked, state=TrialState.PRUNED)
 
     def _stock_point(self) -> dict[str, Any]:
-        """Where the stock lies in the space. Raises UserError where the space names a constant that it lacks, or leaves out
+        """Where the stock lies in the space. Raises UserError if the space names a constant that it lacks, or leaves out
         the value that it has."""
         values = source.constants(self.stock)
         point = {}
@@ -138,7 +138,7 @@ def _value(dimension: DimensionConfig, coordinate: Any) -> Any:
 
 
 def _coordinate(dimension: DimensionConfig, value: Any) -> Any:
-    """The inverse of `_value`. None for a number that is no power of two: it has no coordinate."""
+    """The inverse of `_value`. None for a number that is not a power of two: it has no coordinate."""
     if dimension.kind != "power_of_two":
         return value
     return value.bit_length() - 1 if isinstance(value, int) and value > 0 and value.bit_count() == 1 else None

@@ -1,4 +1,5 @@
-"""Tuning after the fact: Optuna over the constants of another study's winner. What tuning adds to what that study found."""
+"""Tuning after the fact: Optuna over the constants of another study's winner. Shows what tuning adds to what that study
+found."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ from search.study.own_space import own_space
 
 
 class Retune:
-    """Begins with the stock, as every study, so that gains compare. The first trial of its own is the other's winner; the
-    tuner takes that for its stock, and the rest is its business.
+    """Begins with the stock, as every study, so that gains compare. Its first own trial is the other's winner. The
+    tuner treats that as its stock, and proposes all further trials.
 
     `of`: the other study (see `search.study.reads.Reads.study`). `space`: ranges of constants that it may have, as
     `own_space` takes them. `tuning`: a `_target_` node of the strategy that tunes, which is given task, seed and space.
@@ -38,7 +39,7 @@ class Retune:
         if not own:
             raise UserError(f"strategy.of={of}: its winner has no constants to tune")
         self.tuner: Strategy = build(dict(tuning), task=replace(task, stock=self.winner.source), seed=seed, space=own)
-        self.first: int | None = None  # the trial of the winner; that of the stock, where it is no other program
+        self.first: int | None = None  # the trial of the winner; that of the stock, if it is the same program
         self.waits = True  # for what becomes of it
 
     def ask(

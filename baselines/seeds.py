@@ -17,4 +17,4 @@ class Seeds:
         return Candidate(self.stock, replicate=self.replicate, parent=0, note=f"training seed {self.replicate}")
 
     def tell(self, trial: Trial) -> None:
-        """Nothing to learn from luck."""
+        """The control does not learn."""

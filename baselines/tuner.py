@@ -1,5 +1,5 @@
-"""An LLM that tunes: it proposes values for the stock's constants, and nothing else. Against Optuna on the same constants it
-shows what the method is worth; against the agent, what the larger space is worth."""
+"""An LLM that tunes: it proposes values for the stock's constants, and nothing else. Compared with Optuna on the same
+constants, it shows what the method is worth; compared with the agent, what the larger space is worth."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from search.strategy import Candidate, DimensionConfig, Done, NoiseFloor, TaskFa
 from search.study.space import Space
 
 INSTRUCTIONS = (
-    "You tune the constants of one program, train.py, by proposing one set of values at a time. Each set is trained and "
-    "scored by a harness, and you are told the result."
+    "You tune the constants of one program, train.py, by proposing one set of values at a time. A harness trains and scores "
+    "each set, and you are told the result."
 )
 
 
@@ -38,7 +38,7 @@ class Tuner:
         self.dialogue = Dialogue(llm, task, repairs)
 
     def check_server(self) -> None:
-        """Raises UserError where the server, the model or the key do not do."""
+        """Raises UserError if the server, the model or the key does not work."""
         self.dialogue.check_server()
 
     def ask(
@@ -58,4 +58,4 @@ class Tuner:
         return self.space.candidate(said.value, facts, said.cost)
 
     def tell(self, trial: Trial) -> None:
-        """All that is told stands in the history of the next question."""
+        """The history in the next question has everything that is told."""

@@ -1,4 +1,4 @@
-"""Run a study, or resume it: `python -m search strategy=seeds task=cpu`. Its keys stand in conf/config.yaml."""
+"""Run a study, or resume it: `python -m search strategy=seeds task=cpu`. Its keys are in conf/config.yaml."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main(config: Config) -> None:
     run_study(config, overrides())
 
 
-COMMAND = Command("config", Config, check_values, main, "stopped; the same command goes on from here", multirun=True)
+COMMAND = Command("config", Config, check_values, main, "stopped; run the same command to resume", multirun=True)
 
 if __name__ == "__main__":
     sys.exit(run(COMMAND))

@@ -1,4 +1,4 @@
-"""The whole story in about ten minutes: `python -m search.demo`. Its keys stand in conf/demo.yaml."""
+"""The whole story in about ten minutes: `python -m search.demo`. Its keys are in conf/demo.yaml."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ REPEATS = 5  # the least that a contrast of two programs is stated from
 
 OPENING = """\
 Three strategies look for a better train.py: the stock under fresh seeds (what luck alone finds), Optuna (plain tuning), and
-the agent's loop. No LLM is asked: llm=playbook replays edits that were picked by hand, so what it finds says nothing about
-LLMs. Then the winners are trained again on seeds and text that no study has seen, and compared. All of it is about 60 short
-training runs: about eight minutes on two idle cores, longer on a busy machine, with the same scores.
+the agent's loop. No LLM is asked: llm=playbook replays edits that were picked by hand, so its results say nothing about
+LLMs. Then the winners are trained again on seeds and text that no study has seen, and compared. In total these are about 60
+short training runs. They take about eight minutes on two idle cores, and longer on a busy machine, with the same scores.
 """
 CLOSING = """\
-What this cannot show: one study of each strategy says which of two programs is better, and nothing about strategies (that
-takes four of each). Training runs of four seconds are not five minutes of a GPU, and the playbook was picked by hand. The
-report says so where it matters, and names the commands that add what is missing.
+This demo has limits. One study of each strategy can show which of two programs is better, but nothing about strategies
+(that takes four of each). Training runs of four seconds are not five minutes of a GPU, and the playbook was picked by hand.
+The report says so where it matters, and names the commands that add what is missing.
 """
 
 
@@ -68,19 +68,19 @@ def main(config: DemoConfig) -> None:
         if code == messages.INTERRUPTED:
             raise KeyboardInterrupt
         if code not in (0, messages.NothingToDo.code):  # no winner but the stock: the report says so
-            raise UserError(f"{words}: ended with exit code {code}; mend what it says above, and start again")
+            raise UserError(f"{words}: ended with exit code {code}; fix what it says above, and start again")
     print(f"\n{CLOSING}")
 
 
 def _run(command: list[str]) -> int:
-    """Run a command that hears of Ctrl-C from this process alone, since it is in a group of its own: once is not twice. It
-    stops where this process is killed. Returns its exit code."""
+    """Run a command in a process group of its own, so that it gets Ctrl-C only from this process, and only once. It
+    stops if this process is killed. Returns its exit code."""
     child = subprocess.Popen(command, cwd=ROOT, process_group=0, preexec_fn=end_with_parent())
     with passed_on(child):
         return child.wait()
 
 
-COMMAND = Command("demo", DemoConfig, check_demo, main, "stopped; the same command goes on")
+COMMAND = Command("demo", DemoConfig, check_demo, main, "stopped; run the same command to resume")
 
 if __name__ == "__main__":
     sys.exit(run(COMMAND))

@@ -1,5 +1,5 @@
-"""Write a study into one file that others can check: `python -m search.export study=EXPERIMENT/TASK/STRATEGY/SEED`. Its keys
-stand in conf/export.yaml."""
+"""Write a study into one file that others can check: `python -m search.export study=EXPERIMENT/TASK/STRATEGY/SEED`. Its
+keys are in conf/export.yaml."""
 
 from __future__ import annotations
 

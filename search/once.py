@@ -1,4 +1,4 @@
-"""One trial of a train.py as it is: `python train.py task=cpu`. Its keys stand in conf/once.yaml."""
+"""One trial of a train.py as it is: `python train.py task=cpu`. Its keys are in conf/once.yaml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What should my hours buy, or what does a difference cost? `python -m search.plan hours=72`; its keys: conf/plan.yaml."""
+"""Plan how to spend hours, or what it costs to show a difference: `python -m search.plan hours=72`. Its keys are in
+conf/plan.yaml."""
 
 from __future__ import annotations
 
@@ -64,7 +65,7 @@ def _table(title: str, designs: Sequence[Design]) -> Table:
         numbers = (str(design.trials), str(design.repeats), f"{design.difference:.2g}", f"{design.hours:.0f}")
         table.add_row(design.question, studies, *numbers)
     if not designs:
-        table.add_row("nothing can be shown so", *[""] * 5)
+        table.add_row("nothing can be shown this way", *[""] * 5)
     return table
 
 

@@ -1,4 +1,5 @@
-"""Fetch and prepare a task's text beforehand: `python -m search.prepare task=cpu`. Its keys stand in conf/prepare.yaml."""
+"""Download and prepare a task's text ahead of time: `python -m search.prepare task=cpu`. Its keys are in
+conf/prepare.yaml."""
 
 from __future__ import annotations
 

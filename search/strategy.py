@@ -1,4 +1,4 @@
-"""All that somebody who writes a strategy imports.
+"""Everything that a strategy needs to import.
 
 A strategy is a class with `ask` and `tell` (see `Strategy`) in a file of its own, and a YAML file in conf/strategy that
 names it. `source` reads, sets and compares the constants of a `train.py` text.

@@ -1,4 +1,4 @@
-"""Look at an experiment in MLflow: `python -m search.ui experiment=NAME`. Its keys stand in conf/ui.yaml."""
+"""Look at an experiment in MLflow: `python -m search.ui experiment=NAME`. Its keys are in conf/ui.yaml."""
 
 from __future__ import annotations
 
@@ -47,22 +47,22 @@ def main(config: UiConfig) -> None:
         print(f"{masked(uri.rstrip('/'))}{page}")
         return
     port = free_port(config.port)
-    print("MLflow's server is starting, which takes some seconds", flush=True)
+    print("MLflow's server is starting; this takes some seconds", flush=True)
     with served(absolute(uri), port) as server:
-        print(f"http://{HOST}:{port}{page}\nCtrl-C ends the server", flush=True)
+        print(f"http://{HOST}:{port}{page}\nCtrl-C stops the server", flush=True)
         server.wait()
-        raise UserError(f"MLflow's server has ended by itself (exit code {server.returncode}); give the same command again")
+        raise UserError(f"MLflow's server has stopped by itself (exit code {server.returncode}); run the same command again")
 
 
 def free_port(asked: int | None) -> int:
-    """A port that nobody listens at. Raises UserError where the one that is asked for is taken."""
+    """A port that nobody listens at. Raises UserError if the one that is asked for is taken."""
     for port in (USUAL_PORT, 0) if asked is None else (asked,):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind((HOST, port))
                 return int(probe.getsockname()[1])
-    raise UserError(f"port={asked}: is taken, or may not be used; give another one, or none for a free one")
+    raise UserError(f"port={asked}: is taken, or may not be used; give another one, or leave it out to use a free one")
 
 
 @contextlib.contextmanager
@@ -73,7 +73,11 @@ def served(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
         server = subprocess.Popen(
             [*SERVER, "--host", HOST, "--port", str(port)],
             cwd=ROOT,
-            env={**SETTINGS, **os.environ, "MLFLOW_BACKEND_STORE_URI": uri},  # its password stands in no list of processes
+            env={
+                **SETTINGS,
+                **os.environ,
+                "MLFLOW_BACKEND_STORE_URI": uri,
+            },  # so its password is not in the list of processes
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
@@ -88,13 +92,13 @@ def served(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _await(server: subprocess.Popen[bytes], port: int, said: IO[bytes]) -> None:
-    """Wait until the server answers. Raises UserError where it ends instead."""
+    """Wait until the server answers. Raises UserError if it ends instead."""
     while not _answers(port):
         if server.poll() is not None:
             said.seek(0)
             lines = said.read().decode(errors="replace").split("\n")
             last = next((line.strip() for line in reversed(lines) if line.strip()), f"exit code {server.returncode}")
-            raise UserError(f"MLflow's server did not start ({last[:200]}); see to that, and give the same command again")
+            raise UserError(f"MLflow's server did not start ({last[:200]}); fix that, and run the same command again")
         time.sleep(PAUSE)
 
 
@@ -118,7 +122,7 @@ def _end(server: subprocess.Popen[bytes]) -> None:
             server.wait(END_SECONDS)
 
 
-COMMAND = Command("ui", UiConfig, check_ui, main, "MLflow's server is ended; the studies stay")
+COMMAND = Command("ui", UiConfig, check_ui, main, "MLflow's server has stopped; the studies stay")
 
 if __name__ == "__main__":
     sys.exit(run(COMMAND))

@@ -1,5 +1,5 @@
-"""Check an archive that `search.export` made, and train a sample of it again: `python -m search.verify archive=FILE`. Its
-keys stand in conf/verify.yaml."""
+"""Check an archive that `search.export` made, and train a sample of it again: `python -m search.verify archive=FILE`.
+Its keys are in conf/verify.yaml."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main(config: VerifyConfig) -> None:
     verify(config, print)
 
 
-COMMAND = Command("verify", VerifyConfig, check_verify, main, "stopped; nothing is said of the archive")
+COMMAND = Command("verify", VerifyConfig, check_verify, main, "stopped; the archive was not judged")
 
 if __name__ == "__main__":
     sys.exit(run(COMMAND))

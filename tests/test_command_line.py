@@ -86,8 +86,8 @@ def test_what_several_commands_share_has_one_default():
         ("foo=1", "foo: no such key; --help shows the keys"),
         ("+foo=1", "foo: no such key; --help shows the keys"),
         ("experiment", "experiment: has no value; give it as experiment=..."),
-        ("experiment=a experiment=b", "experiment: is given twice; give it once"),
-        ("experiment=a(b", "in quotes, and those in the shell's: 'experiment=\"a(b\"'"),
+        ("experiment=a experiment=b", "experiment: is given twice; give it only once"),
+        ("experiment=a(b", "and quote the whole for the shell: 'experiment=\"a(b\"'"),
         ("=3", "=3: has no key; give it as key=value"),
         ("experiment=${x}", "experiment: Interpolation key 'x' not found"),
     ],
@@ -101,11 +101,11 @@ def test_what_is_wrong_is_said_in_one_line_by_every_command(settings, capsys, na
 @pytest.mark.parametrize(
     ("name", "given", "said"),
     [
-        ("confirm", "", "experiment: is not set; give it on the command line, as experiment=..."),
+        ("confirm", "", "experiment: is not set; give it on the command line as experiment=..."),
         ("confirm", "experiment=null", "experiment=null: must be text"),
         ("compare", "experiment=null", "experiment=null: must be text"),
         ("confirm", "experiment=a/b", "use letters, digits"),
-        ("transfer", "experiment=a", "scale: is not set; give it on the command line, as scale=..."),
+        ("transfer", "experiment=a", "scale: is not set; give it on the command line as scale=..."),
         ("export", "study=a/b", "study=a/b: must be EXPERIMENT/TASK/STRATEGY/SEED"),
         ("export", "study=a/../b/0", "study=a/../b/0: must be the name of a study"),
         ("verify", "archive=a sample=-1", "sample=-1: must be a whole number of trials, 0 or more"),
@@ -119,7 +119,7 @@ def test_what_is_wrong_is_said_in_one_line_by_every_command(settings, capsys, na
         ("plan", "sd=1 between=0.1,x", "between=0.1,x: must be 0 or more"),
         ("plan", "sd=nan", "sd=nan: must be a number above 0"),
         ("ui", "port=0", "port=0: must be 1 to 65535"),
-        ("compare", "demo", "demo: is no key; did you mean experiment=demo?"),
+        ("compare", "demo", "demo: is not a key; did you mean experiment=demo?"),
         ("once", "task smoke", "task: has no value; give it as task=smoke"),
         ("once", "--task=smoke", "--task=smoke: settings have no dashes; give it as task=smoke"),
         ("once", "trials=5", "trials: no such key; did you mean study.trials?"),
@@ -128,7 +128,7 @@ def test_what_is_wrong_is_said_in_one_line_by_every_command(settings, capsys, na
         ("once", "task=cpu space.NEW.low=1", "a new dimension has a +: '+space.NEW="),
         ("once", "sampler=tpe sampler.build.n_startup_trial=3", "did you mean sampler.build.n_startup_trials?"),
         ("once", "task=null", "Could not find 'task/null'; choose one of cpu, gpu, smoke"),
-        *((name, "-m experiment=a,b", "-m: several at once is for studies only") for name in commands()),
+        *((name, "-m experiment=a,b", "-m: works for studies only") for name in commands()),
     ],
 )
 def test_a_wrong_value_is_named_with_what_it_must_be(settings, capsys, name, given, said):
@@ -151,16 +151,16 @@ def test_the_exit_code_after_control_c(settings, capsys):
         raise KeyboardInterrupt
 
     assert command_line.run(dataclasses.replace(command("demo"), body=stop), ["experiment=a"]) == 130
-    assert capsys.readouterr().err == "stopped; the same command goes on\n"
+    assert capsys.readouterr().err == "stopped; run the same command to resume\n"
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
         (PermissionError(errno.EACCES, "No", str(MLRUNS / "x")), f"{MLRUNS / 'x'}: cannot be written (No)"),
-        (FileNotFoundError(errno.ENOENT, "Gone", str(MLRUNS / "x")), f"{MLRUNS / 'x'}: Gone; mend that"),
-        (PermissionError(errno.EACCES, "No", "/elsewhere"), "/elsewhere: No; mend that"),
-        (OSError(errno.ENOSPC, "Full"), "Full; mend that"),
+        (FileNotFoundError(errno.ENOENT, "Gone", str(MLRUNS / "x")), f"{MLRUNS / 'x'}: Gone; fix that"),
+        (PermissionError(errno.EACCES, "No", "/elsewhere"), "/elsewhere: No; fix that"),
+        (OSError(errno.ENOSPC, "Full"), "Full; fix that"),
     ],
 )
 def test_an_error_of_the_system_is_explained_as_what_it_is(capsys, error, said):
@@ -276,7 +276,7 @@ def test_a_folder_that_is_gone_is_named(tmp_path):
     script = f"cd {tmp_path} && rmdir {tmp_path} && exec {sys.executable} -m search.plan sd=0.01 hours=1"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     told = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
-    assert told.stderr == "error: the folder that this command is called in is gone; change to another one (cd)\n"
+    assert told.stderr == "error: the current folder no longer exists; change to another one (cd)\n"
 
 
 # ---- the console script ----

@@ -54,7 +54,7 @@ def test_it_ends_with_a_report_that_says_what_it_cannot_show(quick_clone):
         timeout=600,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "What this cannot show" in done.stdout and "search.ui experiment=demo" in done.stdout
+    assert "This demo has limits" in done.stdout and "search.ui experiment=demo" in done.stdout
     folder = quick_clone.root / "mlruns" / "reports" / "demo" / "smoke"
     assert str(folder / "report.html") in done.stdout
     report = json.loads((folder / "report.json").read_text())

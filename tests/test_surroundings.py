@@ -50,13 +50,13 @@ def test_a_missing_home_is_named_and_an_empty_cache_is_none(unlisted, monkeypatc
     done = unlisted.run(*asked, module="search.prepare")
     assert (
         done.stdout
-        == "error: ~nobody-is-called-so/texts: ~nobody-is-called-so is no home folder here; give the path without it\n"
+        == "error: ~nobody-is-called-so/texts: ~nobody-is-called-so is not a home folder here; give the path without it\n"
     )
     assert "~/.cache/fairtrial" in unlisted.run("--cfg", "job", "--package", "cache", module="search.prepare").stdout
     monkeypatch.delenv("HOME")
     done = unlisted.run(*asked, module="search.prepare")
     assert done.returncode == 1 and done.stdout.count("\n") == 2
-    assert done.stdout.startswith("error: no home folder is known here") and "HOME=/tmp" in done.stdout
+    assert done.stdout.startswith("error: the home folder is not known") and "HOME=/tmp" in done.stdout
 
 
 def test_the_documented_folder_in_the_home_works_without_quotes(clone, monkeypatch, tmp_path):
@@ -78,7 +78,7 @@ def test_glob_in_a_multirun_is_checked_as_every_other_sweep(clone):
     assert (empty.returncode, empty.stdout.count("\n")) == (
         1,
         1,
-    ) and "strategy=glob(zzz*): is no value at all" in empty.stdout
+    ) and "strategy=glob(zzz*): has no such choice" in empty.stdout
 
 
 def test_what_is_asserted_is_only_told_to_the_type_checker():
@@ -98,7 +98,7 @@ def test_a_link_to_a_disk_that_is_not_there_is_named(clone, tmp_path):
     (clone.root / "mlruns").symlink_to(tmp_path / "unmounted")
     done = clone.run("strategy=seeds", "task=smoke")
     assert (done.returncode, done.stdout.count("\n")) == (1, 1), done.stdout
-    assert f"leads to {tmp_path}/unmounted, which is not there" in done.stdout
+    assert f"is a link to {tmp_path}/unmounted, which does not exist" in done.stdout
 
 
 def test_a_name_that_is_too_long_is_told_as_that(clone):

@@ -39,11 +39,11 @@ from search.strategy import (
 class Agent:
     """An LLM that edits the best program so far.
 
-    `llm`: who answers. `program`: the human's Markdown file, read at each proposal. `repairs`: how often an unusable reply
-    is sent back with the reason. `keep`: greedy, margin or replicate. `margin`: of the latter two, in standard deviations.
-    `follow`: how often in a row a change of the code that failed narrowly may be tried again from its own program.
-    `tune`, `space`, `tuning`: see Tuning. `of`: another study, whose winner is the first thing that is tried. `reads`:
-    studies whose reports it is told, by name or path.
+    `llm`: who answers. `program`: the human's Markdown file, read at each proposal. `repairs`: how often an unusable
+    reply is sent back with the reason. `keep`: greedy, margin or replicate. `margin`: of the latter two, in standard
+    deviations. `follow`: how often in a row a code change that failed narrowly may be tried again from its own program.
+    `tune`, `space`, `tuning`: see Tuning. `of`: another study, whose winner is tried first. `reads`: studies whose
+    reports are in its prompt, by name or path.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Agent:
         return self.judge.incumbent
 
     def check_server(self) -> None:
-        """Raises UserError where the server, the model or the key do not do."""
+        """Raises UserError if the server, the model or the key does not work."""
         self.client.check()
 
     def ask(
@@ -122,7 +122,7 @@ class Agent:
     def rebase(
         self, number: int, history: Sequence[Trial], pending: Mapping[int, Candidate], noise_floor: NoiseFloor | None
     ) -> Candidate | Unusable:
-        """The same edit of the new incumbent where it applies cleanly, else a new proposal."""
+        """The same edit of the new incumbent if it applies cleanly, or else a new proposal."""
         self.noise_floor = noise_floor
         talk, memory = self._talks[number], self._memory(history, pending)
         reply = talk.calls[-1].reply
@@ -149,7 +149,7 @@ class Agent:
         return Conversation(next(self._asks), next_mode(memory), on_offer(memory, self.follow))
 
     def _root(self, number: int | None) -> int | None:
-        """The program that was built on, of which an idea that is followed up came."""
+        """The program that was built on, from which a followed-up idea came."""
         while number is not None and number not in self.judge.kept:
             number = self._parents.get(number)
         return number

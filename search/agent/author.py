@@ -1,4 +1,4 @@
-"""Asks an LLM for an edit, and again where its reply cannot be used; all of it goes on record."""
+"""Asks an LLM for an edit, and again if its reply cannot be used; all of it is recorded."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Author:
         self.repairs = repairs
 
     def converse(self, talk: Conversation, number: int, memory: Memory, bases: Bases, tried: Tried) -> Edit | None:
-        """Ask until a reply is a program that is worth training, or until the repairs are used up or nobody answers any
-        more. Raises Exhausted where nobody answered at all.
+        """Ask until a reply is a program that is worth training, the repairs are used up, or no more replies come.
+        Raises Exhausted if there was no reply at all.
 
         A call that is on record is not made again, and its prompt is not composed again either.
         """
@@ -59,8 +59,8 @@ class Author:
         return None
 
     def _call(self, talk: Conversation, number: int, memory: Memory) -> Call:
-        """Ask for the proposal, or for a repair with what was said before. A server that does not take the conversation
-        (it has become too long, say) is asked for the proposal anew. Raises as Client.complete."""
+        """Ask for the proposal, or for a repair with what was said before. If a server refuses the conversation
+        (perhaps because it has become too long), it is asked for a new proposal. Raises as Client.complete."""
         program, call = self.read_program(), len(talk.calls)
         first = prompt.compose(program, memory, talk.mode, talk.offer, talk.more, talk.direction)
         messages: Messages = first
@@ -74,7 +74,7 @@ class Author:
             return self.recorder.complete(number, first, program, talk.ask, call)
 
     def proposal(self, talk: Conversation, number: int, edited: Edit | None, price: Price) -> Candidate | Unusable:
-        """What a conversation has come to, with what goes on record."""
+        """The result of a conversation, with what is recorded of it."""
         self.recorder.end(number, talk.ask, len(talk.calls), "" if edited is not None else talk.problem)
         note, facts = talk.facts(None if edited is None else edited.program)
         if edited is None:

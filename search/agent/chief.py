@@ -18,8 +18,8 @@ PLAN, REPORT = "plan", "report"  # the roles' folders in a trial's conversation;
 
 @dataclass
 class Direction:
-    """`asked`: the numbers of its trials. `told`: those that have ended. `report`: None until it is written. `problem`: why
-    its planner's report could not be used; what was measured then has to do."""
+    """`asked`: the numbers of its trials. `told`: those that have ended. `report`: None until it is written. `problem`:
+    why its planner's report could not be used; measurements then replace it."""
 
     number: int
     plan: Planned
@@ -35,7 +35,7 @@ class Direction:
 
     @property
     def is_due(self) -> bool:
-        """Whether all of its trials have ended, and nothing is said of them yet."""
+        """Whether all of its trials have ended, and no report on them exists yet."""
         return not self.is_open and len(self.told) == len(self.asked) and self.report is None and not self.problem
 
     def being_tried(self) -> int:
@@ -44,8 +44,8 @@ class Direction:
 
 @dataclass(frozen=True)
 class Errand:
-    """What a trial is for. `direction`: None where there is no usable plan; `problem` then says why. `cost`: of the chief's
-    replies for this trial, None where it was not asked. `facts`: of these, for the record."""
+    """What a trial is for. `direction`: None if there is no usable plan; `problem` then says why. `cost`: of the chief's
+    replies for this trial, None if it was not asked. `facts`: of these, for the record."""
 
     direction: Direction | None
     problem: str
@@ -64,9 +64,10 @@ class Chief:
         self.directions: list[Direction] = []
 
     def errand(self, number: int, memory: Memory) -> Errand:
-        """What trial `number` is for. Reports that are due are written first, and a plan where no direction has trials
-        left. Of the open directions it is the one that fewest trials are on, and then the one that was planned first: one
-        after the other where one trial runs at a time, side by side where several do. Raises as Dialogue.ask."""
+        """What trial `number` is for. Due reports are written first, and then a plan if no direction has trials left.
+        The trial gets the open direction with the fewest running trials, and of these the one that was planned first.
+        So directions are worked on one after the other if one trial runs at a time, and side by side if several do.
+        Raises as Dialogue.ask."""
         facts: dict[str, str] = {}
         costs = [self._write(direction, number, memory, facts) for direction in self.directions if direction.is_due]
         if not any(direction.is_open for direction in self.directions):

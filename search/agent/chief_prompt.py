@@ -1,4 +1,4 @@
-"""What the chief scientist is told, for a plan and for a report. Bounded in size, however long the study."""
+"""The prompts for a plan and for a report. Their size is bounded, however long the study."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ ROLE = "You are the chief scientist of a study that improves one program, train.
 scores each edit; val_bpb is bits per byte of validation text, and lower is better."
 PLAN_FORM = """\
 Plan what to try next: 1 to {most} directions, each a hypothesis that 1 to {longest} trials can test. Others carry them \
-out, one edit of train.py for each trial; they see the program and the results, and of your plan the direction that they \
-work on. Prefer directions of different kinds, of which you expect more than noise. Do not plan again what a report rules \
+out, one edit of train.py per trial; they see the program, the results, and only the direction of your plan that they \
+work on. Prefer directions of different kinds, from which you expect more than noise. Do not plan again what a report rules \
 out. Reply in plain text, with these four lines for each direction:
 
 DIRECTION: what to do, in a few words
 HYPOTHESIS: why it should lower val_bpb, what to change where, and what would refute it
-EXPECT: the change of val_bpb that you expect of the direction as a whole, such as -0.010
+EXPECT: the change of val_bpb that you expect from the direction as a whole, such as -0.010
 TRIALS: how many trials it gets, 1 to {longest}"""
 REPORT_FORM = """\
-A direction of your plan has ended. Write a short report for whoever plans next. Believe no difference that may be noise. \
+A direction of your plan has ended. Write a short report for whoever plans next. Ignore differences that may be noise. \
 Reply in plain text with these three parts, each of at most 400 characters:
 
 TRIED: what was tried, and what was measured
 LEARNED: what follows for the hypothesis, and for other ideas
-AVOID: what is not to be tried again, and why; "nothing" where nothing is ruled out"""
+AVOID: what should not be tried again, and why; "nothing" if nothing is ruled out"""
 UNSHARED = ("Your notebook", "This proposal")  # sections for who writes the edits
 
 
@@ -60,7 +60,7 @@ def report(memory: Memory, direction: Direction) -> list[dict[str, str]]:
 
 
 def task_of(direction: Direction, number: int) -> str:
-    """What whoever writes the edit for trial `number` is told of the plan."""
+    """What the LLM that writes the edit for trial `number` is told about the plan."""
     place = direction.asked.index(number) + 1
     before = ", ".join(str(trial) for trial in direction.asked[: place - 1])
     earlier = f" Its earlier trials: {before}; build on what they showed." if before else ""
@@ -84,7 +84,7 @@ def in_a_line(direction: Direction) -> str:
 
 
 def in_full(direction: Direction, memory: Memory) -> str:
-    """What a direction came to, and what its report says."""
+    """The results of a direction, and what its report says."""
     return f"{in_a_line(direction)}: {result(direction, memory)}"
 
 
@@ -116,7 +116,7 @@ def reports(directions: Sequence[Direction], memory: Memory) -> str:
 def _standing(memory: Memory, directions: Sequence[Direction]) -> str:
     left = memory.left
     lines = [
-        f"{many(len(memory.history) - 1, 'trial')} told after the stock"
+        f"{many(len(memory.history) - 1, 'trial')} ended since the stock"
         + ("." if left is None else f", and about {left} are left."),
         f"Current: {history.current(memory)}",
         history.estimates(memory),

@@ -1,4 +1,5 @@
-"""The coder: a whole coding agent, by its command line, in a folder with the best program and all that was tried."""
+"""The coder: the command line of a coding agent, run in a folder with the best program and everything that was
+tried."""
 
 from __future__ import annotations
 
@@ -58,7 +59,7 @@ class Coder:
         self._human()  # a missing file is found before anything is spent
 
     def check_server(self) -> None:
-        """Raises UserError where the command could not be run."""
+        """Raises UserError if the command could not be run."""
         self.command.check()
 
     def ask(
@@ -81,7 +82,8 @@ class Coder:
         return self.judge.tell(trial, self.noise_floor)
 
     def _recorder(self, number: int, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Recorder:
-        """What makes the call for a trial, and keeps it. The workspace is made only where it is not on record."""
+        """Makes the call for a trial, and records it. The workspace is written only if the call is not yet on
+        record."""
         fresh = partial(self._write, self._memory(history, pending))
         record = self.task.folder / f"{number:04d}"
         session = Session(self.command, record, self.coder.name, fresh, self.patience_minutes)
@@ -117,11 +119,11 @@ class Coder:
         return Candidate(work.train, parent=self.judge.incumbent.trial, note=note, facts=facts, cost=cost)
 
     def _problem(self, work: Work, pending: Mapping[int, Candidate]) -> str:
-        """Why there is nothing to train; empty where there is."""
+        """Why there is nothing to train; empty if there is."""
         if work.problem:
             return work.problem
         if work.train is None:
-            return "it left no plain file train.py"
+            return "it left no regular file train.py"
         try:
             edits.check(work.train)
         except edits.EditError as error:

@@ -1,4 +1,4 @@
-"""One call of a coding agent's command line: what it has left in its workspace is on record before it is used."""
+"""One call of a coding agent's command line: what it left in its workspace is recorded before it is used."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ LAST_WORDS = 200  # characters of what a command said before it failed
 
 @dataclass(frozen=True)
 class Work:
-    """What a call has left. `train`: None where there is no such plain file. `problem`: why it cannot be used, as far as
-    the way it ended tells; else empty."""
+    """What a call has left. `train`: None if there is no such plain file. `problem`: why it cannot be used, judged by
+    how the command ended; otherwise empty."""
 
     train: str | None
     notes: str
@@ -35,13 +35,14 @@ class Work:
 
 
 class Command:
-    """The command line of `conf/coder`. `usd`: dollars of one call, as far as it tells them at work. Raises UserError."""
+    """The command line of `conf/coder`. `usd`: dollar limit of one call, as far as it reports its cost while it works.
+    Raises UserError."""
 
     def __init__(self, coder: CoderConfig, task: TaskFacts, seconds: float, usd: float, sandbox: str) -> None:
         if task.programs is None:
-            raise UserError("strategy=coder: nothing here runs commands of others")
+            raise UserError("strategy=coder: no runner for external commands is available here")
         if None in coder.command:
-            raise UserError("coder.command: holds a null; set what it takes, such as coder.model=NAME")
+            raise UserError("coder.command: holds a null; set what it needs, such as coder.model=NAME")
         self.programs: Programs = task.programs
         self.folder, self.usd = task.folder / "workspace", usd
         self.keys = () if coder.api_key_env is None else (coder.api_key_env,)
@@ -59,7 +60,7 @@ class Command:
         )
 
     def check(self) -> None:
-        """Raises UserError where it could not be run."""
+        """Raises UserError if it could not be run."""
         self.programs.check(self.program)
 
     def hidden(self, text: str) -> str:
@@ -70,12 +71,12 @@ class Command:
 
     def _too_much(self, line: str) -> str:
         usd = spent(line)
-        return f"it cost {usd:.2f} dollars, and strategy.usd={self.usd:g}" if usd is not None and usd > self.usd else ""
+        return f"it cost {usd:.2f} dollars, but strategy.usd={self.usd:g}" if usd is not None and usd > self.usd else ""
 
 
 @dataclass(frozen=True)
 class Session:
-    """The call for one trial, in the place of an LLM: its reply is the agent's last message. What else came of it lies in
+    """The call for one trial, in place of an LLM: its reply is the agent's last message. Its other results are in
     `record` before it returns. `fresh`: makes the workspace."""
 
     command: Command
@@ -88,7 +89,7 @@ class Session:
         self.command.check()
 
     def complete(self, messages: Messages, ask: int, call: int) -> Reply:
-        """Raises Unavailable where the command failed and there is nothing to show for it, UserError."""
+        """Raises Unavailable if the command failed without a result, and UserError."""
         self.fresh()
         ended = self.command.programs.run(self.command.program)
         said = report(ended.output)

@@ -1,4 +1,5 @@
-"""What a coding agent's command line says of itself, in the JSON that it prints: one object, or one in each line."""
+"""Reads what a coding agent's command line reports about itself in the JSON that it prints: one object, or one per
+line."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ COST = "total_cost_usd"
 
 @dataclass(frozen=True)
 class Report:
-    """`words`: its last message. `failed`: it says itself that it failed. Counts and dollars are None where it does not
+    """`words`: its last message. `failed`: it says itself that it failed. Counts and dollars are None if it does not
     say. `tokens_cached`: a part of `tokens_in`."""
 
     words: str
@@ -26,7 +27,7 @@ class Report:
 
 def report(output: str) -> Report:
     """Read what Claude Code (`--output-format json` or `stream-json`) or Codex (`exec --json`) has printed. Of another
-    program's output the last part are its words, and dollars count where it prints `total_cost_usd`."""
+    program's output the end counts as its last message, and dollars count if it prints `total_cost_usd`."""
     words, trouble, usd, usages = "", "", None, list[Mapping[str, Any]]()
     for line in output.split("\n"):
         for event in _events(line):
@@ -59,7 +60,7 @@ def dollars(event: Mapping[str, Any]) -> float | None:
 
 
 def spent(line: str) -> float | None:
-    """The dollars that a line of output tells; None where it tells none."""
+    """The dollars that a line of output reports; None if it reports none."""
     known = [usd for event in _events(line) if (usd := dollars(event)) is not None]
     return known[-1] if known else None
 
@@ -79,7 +80,7 @@ def _usage(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _total(usages: list[Mapping[str, Any]], names: tuple[str, ...]) -> int | None:
-    """The sum of these counts; None where there is none of them."""
+    """The sum of these counts; None if there is none of them."""
     counts = [usage.get(name) for usage in usages for name in names]
     known = [count for count in counts if isinstance(count, int) and not isinstance(count, bool) and count >= 0]
     return sum(known) if known else None

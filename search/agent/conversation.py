@@ -1,4 +1,4 @@
-"""The calls that one proposal took, and what of them goes on record."""
+"""The calls that one proposal took, and what is recorded of them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from search.study.flags import flags
 
 @dataclass
 class Conversation:
-    """The calls of one proposal. `ask`: its number among the proposals. `mode`: what was asked for. `offer`: the failed idea
-    that it may follow up. `direction`: of a plan, which it is to carry out. `anew`: so many calls were made before it had to
-    be begun anew. `more`: further sections of the prompt, by their titles. `stale`: what was done where the program that it
-    edits was replaced meanwhile."""
+    """The calls of one proposal. `ask`: its number among the proposals. `mode`: what was asked for. `offer`: the failed
+    idea that it may follow up. `direction`: of a plan, which it is to carry out. `anew`: how many calls were made
+    before it had to start over. `more`: further sections of the prompt, by their titles. `stale`: what was done because
+    the program that it edits was replaced meanwhile."""
 
     ask: int
     mode: Mode
@@ -48,7 +48,7 @@ class Conversation:
         return next((notes for notes in written if notes is not None), None)
 
     def facts(self, edited: str | None) -> tuple[str, dict[str, str]]:
-        """The note, and what else goes on record: mode, hypothesis, expected gain, which program.md was read, what stands
+        """The note, and what else is recorded: mode, hypothesis, expected gain, which program.md was read, what stands
         out in the program that came of it."""
         last = self.calls[-1].reply
         said = answer(last.text)

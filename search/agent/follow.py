@@ -1,7 +1,7 @@
 """Which failed idea may be tried once more from its own program.
 
-A new structure is first trained with constants that were tuned for the old one, or breaks on a slip. Under a rule that keeps
-or forgets, it is then lost for good.
+A new structure is first trained with constants that were tuned for the old one, or breaks because of a small mistake.
+If a failed edit were simply forgotten, the idea would be lost.
 """
 
 from __future__ import annotations
@@ -37,6 +37,6 @@ def _is_narrow(trial: Trial, memory: Memory) -> bool:
 
 
 def _times(trial: Trial, memory: Memory) -> float:
-    """How many edits lie between the current program and this one; without end where it came from another program."""
+    """How many edits lie between the current program and this one; infinite if it came from another program."""
     steps = list(memory.steps(trial.number))
     return steps.index(memory.incumbent.trial) if memory.incumbent.trial in steps else float("inf")

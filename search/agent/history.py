@@ -1,5 +1,5 @@
-"""How trials are told: all of them in a line each, the last ones with what was measured, and the edits that may still be
-worth something as diffs. All of it is bounded."""
+"""Describes trials for a prompt: all of them in one line each, the last ones with measurements, and promising edits as
+diffs. The size of each part is bounded."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def estimates(memory: Memory) -> str:
 
 
 def diffs(memory: Memory, beside: Trial | None) -> str:
-    """Of the nearest misses, and of the last edit that was not kept. `beside`: one that is told elsewhere."""
+    """Of the nearest misses, and of the last edit that was not kept. `beside`: one that is shown elsewhere."""
     lost = [trial for trial in memory.edits if trial.candidate is not None and trial.number not in memory.kept]
     shown = memory.misses()[:NEAREST]
     shown += [trial for trial in lost[-1:] if trial not in shown]
@@ -93,7 +93,7 @@ def being_tried(memory: Memory) -> str:
 
 
 def last_failure(memory: Memory) -> str:
-    """The end of what training printed: what scoring printed may hold the scored text, and is nobody's business."""
+    """The end of what training printed. What scoring printed may hold the scored text, and is never shown."""
     for trial in reversed(memory.edits[-DETAILED:]):
         if failed_to_train(trial) and trial.outcome.log_tail.strip():
             return f"Trial {trial.number}:\n```\n{trial.outcome.log_tail[-TRACEBACK_CHARACTERS:].strip()}\n```"

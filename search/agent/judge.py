@@ -1,4 +1,4 @@
-"""What becomes of a strategy's programs: which one it builds on, which were kept, and which were tried already."""
+"""Tracks a strategy's programs: which one it builds on, which were kept, and which were already tried."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Judge:
         return verdict
 
     def repeats(self, program: str, pending: Mapping[int, Candidate]) -> str:
-        """Why there is no point in training a program; empty where there is one."""
+        """Why there is no point in training a program; empty if there is one."""
         digest = source.program_hash(program)
         if digest == source.program_hash(self.incumbent.source):
             return f"{NOTHING_CHANGED} of trial {self.incumbent.trial}"
@@ -45,7 +45,7 @@ class Judge:
     def _verdict(self, trial: Trial, noise: NoiseFloor | None) -> Verdict:
         if trial.val_bpb is None:
             self.rule.failed(trial, self.incumbent)
-            # Of scoring a strategy hears a status word; why training failed, it can learn from.
+            # About scoring a strategy learns only a status word; it can learn from why training failed.
             told = "" if trial.status is Status.DISQUALIFIED else f", {trial.outcome.reason}"
             return Verdict(False, f"no score: {trial.status}{told}")
         if trial.number == 0:

@@ -1,4 +1,4 @@
-"""Which programs an agent builds on: three rules for keeping an edit, all of which say why, with a number."""
+"""Three rules for which edits an agent keeps and builds on. Each verdict gives its reason with a number."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class KeepRule(Protocol):
     """Trials may be judged in any order of finishing."""
 
     def judge(self, trial: Trial, incumbent: Program, noise: NoiseFloor | None) -> tuple[Verdict, Program]:
-        """What to make of a scored trial, and which program is the incumbent from now on. `noise`: as told last."""
+        """Judge a scored trial, and decide which program is the incumbent from now on. `noise`: as last told."""
         ...
 
     def due(self) -> Candidate | None:
-        """A replicate that must be trained before the next proposal. It is not due again."""
+        """A replicate that must be trained before the next proposal. Each is returned once."""
         ...
 
     def failed(self, trial: Trial, incumbent: Program) -> None:
@@ -31,9 +31,9 @@ class KeepRule(Protocol):
 class Margin:
     """Keep what is better by more than `margin` standard deviations of a difference; within that, keep the shorter program.
 
-    The difference is to the best program that was kept so far: step by step behind a shorter and shorter incumbent, any
-    loss would be within noise. Nothing is trained on a second seed, and so the noise is the control's. Without a noise floor
-    every difference counts, and the verdict says so.
+    The difference is to the best program that was kept so far. Compared with ever shorter incumbents, any loss could
+    add up within the noise. No program is trained on a second seed, so the noise is the control's. Without a noise
+    floor every difference counts, and the verdict says so.
     """
 
     def __init__(self, margin: float) -> None:
@@ -84,10 +84,10 @@ class Claim:
 class Replicate:
     """A claimed improvement is trained again, as replicate 1, before it is kept; means decide, as under `margin`.
 
-    So that both sides of the comparison have the same replicates, the incumbent is trained again too where it was not. A
-    replicate that fails is not asked for again, which would be the same training once more: later claims use the next one.
-    One claim is settled after the other; what was claimed meanwhile waits, and is dropped where the incumbent has become
-    better than it.
+    The incumbent is trained again too, if it was not, so both sides of the comparison have the same replicates. A
+    replicate that fails is not repeated, since that would be the same training run: later claims use the next one.
+    Claims are settled one after the other. A claim that was made meanwhile waits, and is dropped if the incumbent has
+    become better.
     """
 
     def __init__(self, margin: float) -> None:

@@ -1,6 +1,6 @@
-"""What was measured of a trial, in words. Of training, all but the time is what the candidate's process reported of itself.
-
-Ideas that lose by making steps slower and ideas that lose by learning less are told apart: that decides what to try next.
+"""Describes the measurements of a trial in words. All about training except the time was reported by the candidate's
+own process. Ideas that lose by slower steps are distinguished from ideas that lose by learning less, since that decides
+what to try next.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEVEL = 0.005  # nats per token by which two training losses of a tenth of the t
 
 
 def measurements(trial: Trial) -> str:
-    """Steps, tokens, speed, size and losses, in one line; empty where nothing was trained."""
+    """Steps, tokens, speed, size and losses, in one line; empty if nothing was trained."""
     outcome = trial.outcome
     if not outcome.tokens:
         return ""
@@ -44,7 +44,7 @@ def reading(trial: Trial, memory: Memory) -> str:
     here, there = trial.outcome, parent.outcome
     speeds = here.tokens_per_second, there.tokens_per_second
     speed = speeds[0] / speeds[1] if speeds[0] and speeds[1] else None
-    # Up to half of the budget most schedules hold their rates: later, one of the two would be further down with them.
+    # Most schedules keep their learning rates up to half of the budget; later, one of the two would be further along.
     tokens = 0.5 * min(here.losses[-1].tokens, there.losses[-1].tokens)
     mine, its = loss_at(here.losses, tokens, 0.2 * tokens), loss_at(there.losses, tokens, 0.2 * tokens)
     learned = None if mine is None or its is None else mine.loss - its.loss
@@ -69,8 +69,8 @@ def _so(memory: Memory, trial: Trial, speed: float | None, learned: float | None
 
 
 def failure(trial: Trial) -> str:
-    """Where a program broke, and how; of one that was disqualified, nothing but that: an agent hears of scoring only a
-    status word."""
+    """Where a program broke, and how. For a disqualified one it says only that: an agent learns only a status word
+    about scoring."""
     outcome = trial.outcome
     if not failed_to_train(trial):
         return str(trial.status) if trial.status is Status.DISQUALIFIED else f"{trial.status}: {outcome.reason}"

@@ -15,8 +15,9 @@ CODE = ("code", "both")  # kinds of change that are more than constants
 
 @dataclass(frozen=True)
 class Memory:
-    """`history`: in the order of telling. `verdicts`, `pending`: by trial number. `kept`: the trials whose programs were
-    built on, in that order. `notes`: the agent's own notebook. `others`: what it is told of other studies."""
+    """`history`: in the order of telling. `verdicts`, `pending`: by trial number. `kept`: the trials whose programs
+    were built on, in that order. `notes`: the agent's own notebook. `others`: what the prompt says about other
+    studies."""
 
     task: TaskFacts
     history: Sequence[Trial]
@@ -46,7 +47,7 @@ class Memory:
 
     @property
     def left(self) -> int | None:
-        """About how many trials the study has left, this one among them; None where nothing limits it."""
+        """About how many trials the study has left, this one among them; None if nothing limits it."""
         return trials_left(self.task.study, self.history, len(self.pending))
 
     @property
@@ -67,7 +68,7 @@ class Memory:
         return trial.val_bpb - parent.val_bpb
 
     def kind(self, trial: Trial) -> str:
-        """Of the change against the program that was edited: none, constants, code or both; empty where there is none."""
+        """Of the change against the program that was edited: none, constants, code or both; empty if there is none."""
         parent = self.parent(trial)
         if trial.candidate is None or parent is None or parent.candidate is None:
             return ""
@@ -81,7 +82,7 @@ class Memory:
             number = None if candidate is None or candidate.parent == number else candidate.parent
 
     def misses(self) -> list[Trial]:
-        """Edits that were not kept and lost by little: they may do with a repair, or together. The nearest first."""
+        """Edits that were not kept but lost by little: a repair or a combination may help. The nearest come first."""
         lost = [(gain, -trial.number, trial) for trial in self.edits if (gain := self.gain(trial)) is not None]
         near = sorted(miss for miss in lost if miss[0] < self.narrow and miss[2].number not in self.kept)
         return [trial for _, _, trial in near]
@@ -93,7 +94,7 @@ def kind_of(before: str, after: str) -> str:
 
 
 def failed_to_train(trial: Trial) -> bool:
-    """Whether the program broke, for reasons that its author may mend."""
+    """Whether the program broke for reasons that its author may fix."""
     return trial.status in (Status.CRASHED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED)
 
 

@@ -1,4 +1,5 @@
-"""What kind of proposal is asked for next: a small schedule from what has happened and from what is left.
+"""Decides which kind of proposal to ask for next, by a small schedule that depends on the trials so far and on what is
+left.
 
 An agent that is told nothing takes small steps: over a space of 14 constants, 0.06 of a constant's range where TPE took 0.57
 (ferreirafabio/autoresearch-automl, "Search Diversity").
@@ -26,11 +27,11 @@ class Mode(StrEnum):
 WORDS = {
     Mode.STRUCTURE: "change what the program does: a mechanism that no constant can give. Set the constants that it needs "
     "in the same edit.",
-    Mode.TUNE: "change constants only, several together where they belong together, by steps large enough to be seen above "
+    Mode.TUNE: "change constants only, several together if they belong together, by steps large enough to be seen above "
     "the noise.",
     Mode.SIMPLIFY: "take out what does not help, or replace it by something simpler or faster, without losing val_bpb.",
     Mode.COMBINE: "put two or more of the near misses below together, or a near miss and the constants that it needs.",
-    Mode.FREE: "whatever you expect most of.",
+    Mode.FREE: "whatever is most promising.",
 }
 CYCLE = (Mode.STRUCTURE, Mode.STRUCTURE, Mode.TUNE, Mode.STRUCTURE, Mode.FREE)
 LAST = (Mode.TUNE, Mode.COMBINE, Mode.TUNE, Mode.SIMPLIFY)
@@ -39,7 +40,7 @@ DRY = 3  # proposals of one mode in a row that were not kept, after which anothe
 
 
 def next_mode(memory: Memory) -> Mode:
-    """The mode of the next proposal. It decides nothing but words, and so may depend on a budget that is extended later."""
+    """The mode of the next proposal. It affects only words, so it may depend on a budget that is extended later."""
     past = [(Mode(trial.answer.facts["mode"]), trial) for trial in memory.edits if "mode" in trial.answer.facts]
     last = past[-1][1] if past else None
     if last is not None and last.number == memory.incumbent.trial and memory.kind(last) in CODE:

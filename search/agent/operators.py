@@ -1,4 +1,4 @@
-"""How a tree makes a program from programs: four operators, and how each is asked for."""
+"""The four operators by which a tree makes a program from others, and their prompts."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Plan:
 
 
 WORDS = {
-    Operator.DRAFT: "you are shown the program that everything began with, and not the best one. Take it in a direction "
-    "that no trial has taken yet; the other directions are followed without you.",
-    Operator.IMPROVE: "you are shown one of several programs that are followed at once. Make this one better.",
-    Operator.REPAIR: "trial {number} broke before it could show what its idea is worth. Mend it, and change nothing else; "
-    "if it cannot be mended, edit the current program.",
-    Operator.MERGE: "the current program and trial {number} came from different ideas, and each gained by its own. Put what "
-    "trial {number} has into the current program, so that both work together.",
+    Operator.DRAFT: "you are shown the program that everything began with, not the best one. Take it in a direction "
+    "that no trial has taken yet; others follow the other directions.",
+    Operator.IMPROVE: "you are shown one of several programs that are developed in parallel. Make this one better.",
+    Operator.REPAIR: "trial {number} broke before it could show what its idea is worth. Fix it, and change nothing else; "
+    "if it cannot be fixed, edit the current program.",
+    Operator.MERGE: "the current program and trial {number} came from different ideas, and each gained by itself. Put what "
+    "trial {number} adds into the current program, so that both work together.",
 }
 
 
@@ -58,7 +58,7 @@ def section(plan: Plan, memory: Memory) -> str:
     operator, other = plan.operator, plan.other
     parts = [f"Operator: {operator.upper()}: {WORDS[operator].format(number=other.number if other is not None else '')}"]
     if operator is Operator.REPAIR and other is not None:
-        parts.append(f"It printed at its end:\n```\n{other.outcome.log_tail[-TRACEBACK_CHARACTERS:].strip()}\n```")
+        parts.append(f"The end of what it printed:\n```\n{other.outcome.log_tail[-TRACEBACK_CHARACTERS:].strip()}\n```")
     if operator is Operator.MERGE and other is not None:
         lines = diff_lines(memory.trials[0], other)
         shown = [line[:DIFF_WIDTH] for line in lines[:DIFF_LINES]]

@@ -1,9 +1,10 @@
 """Two programs compared: on the training seeds that both were trained on, and against the noise of such differences.
 
-On the same seed a difference has less noise than two scores, as a rule: on 16,384 tokens of `task=smoke` its standard
-deviation over six seeds was 0.004 for a rate 1.5 times as high and 0.018 for half the batch, and 0.033 by the control; but
-0.11 for a model of another shape, which is begun with other weights. Only pairs of programs that both had several seeds
-show it. An anchor does not: it repeats the stock with its own seed, which on a CPU gives the same score exactly.
+On the same seed a difference usually has less noise than two independent scores: on 16,384 tokens of `task=smoke` its
+standard deviation over six seeds was 0.004 for a rate 1.5 times as high and 0.018 for half the batch, and 0.033 by the
+control; but 0.11 for a model of another shape, which starts with other weights. Only pairs of programs that both had
+several seeds show it. An anchor does not: it repeats the stock with its own seed, which on a CPU gives the same score
+exactly.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Program:
 
     @property
     def length(self) -> int:
-        """Characters of the program without what does nothing: comments, formatting, docstrings."""
+        """Characters of the program without parts that have no effect: comments, formatting, docstrings."""
         return len(ast.unparse(source.bare(self.source)))
 
 

@@ -1,4 +1,4 @@
-"""How a plan and a report are written: what a chief scientist's replies are read for."""
+"""Reads plans and reports from a chief scientist's replies."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a direction, in its planner's words. `avoid`: what is not to be tried again."""
+    """The results of a direction, in its planner's words. `avoid`: what should not be tried again."""
 
     tried: str
     learned: str
@@ -114,7 +114,7 @@ def _entries(text: str, first: str = "DIRECTION") -> Iterator[dict[str, str]]:
 
 
 def _objects(text: str) -> list[dict[str, str]]:
-    """From the first JSON in a text that is a list of objects, or an object with such a list; empty where there is none."""
+    """From the first JSON in a text that is a list of objects, or an object with such a list; empty if there is none."""
     decoder = json.JSONDecoder()
     for found in re.finditer(r"[\[{]", text):
         try:

@@ -23,8 +23,8 @@ from search.strategy import Candidate, Cost, Done, NoiseFloor, TaskFacts, Trial,
 class Planner(Agent):
     """An agent whose every edit is part of a direction that another LLM has planned.
 
-    `llms`: who answers as `plan` (plans and reports) and as `edit`, where that is not `llm`. `directions`: at most, of one
-    plan. `direction_trials`: at most, of one direction. The rest is as for `Agent`.
+    `llms`: the LLMs for `plan` (plans and reports) and `edit`, where they differ from `llm`. `directions`: at most, of
+    one plan. `direction_trials`: at most, of one direction. The rest is as for `Agent`.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Planner(Agent):
         self._errands: dict[int, Errand] = {}  # of the trials that are not told yet
 
     def check_server(self) -> None:
-        """Raises UserError where a server, a model or a key does not do."""
+        """Raises UserError if a server, a model or a key does not work."""
         super().check_server()
         self.chief.dialogue.check_server()
 
@@ -79,7 +79,7 @@ class Planner(Agent):
         return super().tell(trial)
 
     def _talk(self, number: int, memory: Memory) -> Conversation:
-        """What is to be tried the plan says, and no mode."""
+        """The plan decides what to try, so there is no mode."""
         return replace(super()._talk(number, memory), mode=Mode.FREE, direction=self._direction(number))
 
     def _proposal(self, talk: Conversation, number: int, edited: Edit | None) -> Candidate | Unusable:

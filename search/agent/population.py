@@ -1,4 +1,4 @@
-"""The programs of a tree, and which of them is to be expanded next, by a rule that knows the noise."""
+"""The programs of a tree, and a rule for which to expand next that accounts for noise."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ class Population:
 
     def choose(self, number: int, control: NoiseFloor | None, among: Iterable[Node] | None = None) -> Node | None:
         """The program to expand for trial `number`: the best one by scores that are drawn from what is believed of each
-        (Thompson sampling). Programs whose scores the noise could have put in either order take turns. Each child that has
-        not turned out to be better counts like a standard deviation, and so no program is expanded for ever, nor
-        by all of the trials that run at once. What waits for its replicate has no children meanwhile."""
+        (Thompson sampling). Programs whose scores the noise could have put in either order take turns. Each child that
+        has not turned out to be better counts like a standard deviation. So no program is expanded forever, or by all
+        running trials at once. A program that waits for its replicate gets no children meanwhile."""
         draw, sd = random.Random(f"tree {self.seed} {number}"), self.sd(control)
         drawn = []
         for node in self.nodes.values() if among is None else among:
@@ -80,8 +80,9 @@ class Population:
         )
 
     def judge(self, node: Node, control: NoiseFloor | None) -> Verdict:
-        """Kept is what is better than the best by more than the margin: of one score each, or with replicates by their
-        means, whose noise is smaller. Without a noise floor, that takes a replicate, and then any difference counts."""
+        """A program is kept if it is better than the best by more than the margin. Single scores are compared, or the
+        means of replicates, whose noise is smaller. Without a noise floor a replicate is needed, and then any
+        difference counts."""
         assert self.best is not None
         rival, best = node.program, self.best.program
         noise = self.pairs.noise(control)
@@ -98,20 +99,21 @@ class Population:
         return Verdict(kept, words)
 
     def pair(self, node: Node) -> None:
-        """A replicate of it has a score: what the two seeds differ by, beside its parent's, shows the noise."""
+        """A replicate of it has a score: the difference between the two seeds, compared with its parent's, shows the
+        noise."""
         for other in (self.nodes[number] for number in node.parents if number in self.nodes):
             if len(node.program.scores.keys() & other.program.scores.keys()) > 1:
                 self.pairs.add(node.program, other.program)
 
     def failed_again(self, trial: int) -> None:
-        """A program does not train with another seed. It is nothing to build on; the stock, all is built on."""
+        """A program does not train with another seed, so nothing more is built on it, unless it is the stock."""
         if trial == 0:
             self.nodes[0].settled = True
         else:
             self.nodes.pop(trial, None)
 
     def is_ancestor(self, one: Node, other: Node) -> bool:
-        """Whether one went into the other, or is it."""
+        """Whether one is an ancestor of the other, or the same."""
         known = (self.nodes[number] for number in other.parents if number in self.nodes)
         return one is other or any(self.is_ancestor(one, parent) for parent in known)
 

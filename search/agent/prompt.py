@@ -1,5 +1,5 @@
-"""What the LLM is told: titled sections, those that change least first, since servers cache a common beginning. Beside
-program.md and train.py itself the size is bounded, however long the study: see the constants in `history`."""
+"""The agent's prompt: titled sections, those that change least first, since servers cache a common prefix. Apart from
+program.md and train.py the size is bounded, however long the study: see the constants in `history`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from search.agent.modes import WORDS, Mode
 from search.strategy import FEWEST, Trial
 
 INSTRUCTIONS = """\
-You improve one program, train.py, by proposing one edit at a time. Each edit is trained and scored by a harness, and \
+You improve one program, train.py, by proposing one edit at a time. A harness trains and scores each edit, and \
 you are told what was measured. Reply in plain text with these parts:
 
-IDEAS: three to five ideas of different kinds, one line each, with the change of val_bpb that you expect of each. Then \
-write the one that you expect most of, not the safest one.
+IDEAS: three to five ideas of different kinds, one line each, with the change of val_bpb that you expect from each. Then \
+write the most promising one, not the safest one.
 NOTE: that edit in a few words
 HYPOTHESIS: why it should lower val_bpb, and what you will have learned if it does not
 EXPECT: the change of val_bpb that you expect, such as -0.010
@@ -26,10 +26,10 @@ lines of train.py, quoted exactly
 the lines to put in their place
 >>>>>>> REPLACE
 
-NOTES: your notebook, at most 2,000 characters. You see it again in the next prompt, and nothing else of what you think \
-now. What you write replaces it; without this part it stays as it is.
+NOTES: your notebook, at most 2,000 characters. The next prompt shows it again, and nothing else of what you \
+think now. What you write replaces it; if you leave this part out, it stays as it is.
 
-Use as many blocks as the edit needs, each for a place of its own in the train.py that you are shown. Each SEARCH must \
+Use as many blocks as the edit needs, each for a different place in the train.py that you are shown. Each SEARCH must \
 match exactly one place. Instead of blocks you may give a unified diff, or the whole new file in one ```python fence. \
 Propose one idea, complete and ready to run."""
 
@@ -43,7 +43,7 @@ def compose(
     direction: str = "",
 ) -> list[dict[str, str]]:
     """The messages of a proposal. `program`: the human's program.md, whole. `offer`: the failed idea that may be followed
-    up. `more`: further sections, by their titles. `direction`: of a plan, in the place of a mode."""
+    up. `more`: further sections, by their titles. `direction`: of a plan, in place of a mode."""
     parts = {**sections(program, memory, mode, offer, direction), **(more or {})}
     body = "\n\n".join(f"# {title}\n\n{text}" for title, text in parts.items() if text)
     return [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": body}]
@@ -68,8 +68,8 @@ def sections(program: str, memory: Memory, mode: Mode, offer: Trial | None, dire
 
 
 def repair(messages: Sequence[Mapping[str, str]], reply: str, problem: str) -> list[dict[str, str]]:
-    """The messages that follow a reply that could not be used. `reply`: the answer in it; empty where it is not to be said
-    again, since it was cut off or had none: roles must alternate, and so the reason is then put to what was asked."""
+    """The messages that follow an unusable reply. `reply`: the answer in it; empty if it was cut off or had none. Roles
+    must alternate, so in that case the reason is added to the question."""
     request = f"Nothing was trained: {problem}\n\nReply again, in full, with the corrected edit."
     said = [dict(message) for message in messages]
     if reply.strip():
@@ -94,9 +94,9 @@ def about_task(memory: Memory) -> str:
         f"vocabulary {task.vocab_size}.",
         f"- Limits: {task.limits}.",
         f"- Noise of val_bpb: {floor}.",
-        "- Training seeds are the harness's; a program that sets seeds is flagged, and confirmed under other seeds. What "
-        "training has no use for (processes, threads, network, clocks, files, patched modules, more of `search` than "
-        "`task`) is flagged too, and gains nothing: scores are audited.",
+        "- The harness sets the training seeds; a program that sets seeds is flagged, and confirmed under other seeds. "
+        "Programs that use what training does not need (processes, threads, network, clocks, files, patched modules, parts "
+        "of `search` other than `task`) are flagged too, and gain nothing: scores are audited.",
     ) if line)  # fmt: skip
 
 
@@ -119,15 +119,15 @@ def _share(times: float) -> str:
 
 def _counts(memory: Memory) -> str:
     if memory.task.budget_tokens is not None:
-        return "Tokens are counted and not time: slower steps and larger models cost nothing, up to the limits."
-    return "Time is counted: what counts is loss reached per second, not per step."
+        return "Tokens are counted, not time: slower steps and larger models cost nothing, up to the limits."
+    return "Time is counted: what matters is the loss reached per second, not per step."
 
 
 def _proposal(memory: Memory, mode: Mode, offer: Trial | None, direction: str) -> str:
     left = memory.left
     of = "" if left is None else f", and about {left} are left with this one"
     lines = [
-        f"{len(memory.history) - 1} trials were told after the stock{of}.",
+        f"{len(memory.history) - 1} trials have ended since the stock{of}.",
         f"Current: {history.current(memory)}",
         history.estimates(memory),
         direction or _mode(mode),
@@ -137,7 +137,7 @@ def _proposal(memory: Memory, mode: Mode, offer: Trial | None, direction: str) -
 
 
 def _mode(mode: Mode) -> str:
-    return f"Mode: {mode.upper()}: {WORDS[mode]} Leave the mode only for an idea of which you clearly expect more."
+    return f"Mode: {mode.upper()}: {WORDS[mode]} Leave the mode only for an idea that is clearly more promising."
 
 
 def _offer(memory: Memory, offer: Trial | None) -> str:
@@ -145,7 +145,8 @@ def _offer(memory: Memory, offer: Trial | None) -> str:
         return ""
     return (
         f"Or follow up trial {offer.number} ({offer.answer.note}), which failed narrowly: its constants were tuned for "
-        f"another program, or it broke on a slip. Begin such a reply with a line BASE: {offer.number}; its blocks are then "
+        f"another program, or it broke because of a small mistake. "
+        f"Begin such a reply with a line BASE: {offer.number}; its blocks are then "
         f"looked up in that trial's program, which is trial {parent.number}'s with this change:\n"
         "```diff\n" + "\n".join(history.diff_lines(parent, offer)) + "\n```"
     )

@@ -20,8 +20,8 @@ class Edit:
 
 
 def read(reply: Reply, bases: Mapping[int, str], tried: Mapping[str, str], edit_only: bool = False) -> Edit:
-    """The program that a reply makes. `bases`: programs that may be edited, by trial, the current one first. `tried`: why
-    another program is not wanted again, by its hash. `edit_only`: a whole file does not do. Raises EditError."""
+    """The program that a reply makes. `bases`: programs that may be edited, by trial, the current one first. `tried`:
+    why another program is not wanted again, by its hash. `edit_only`: a whole file is refused. Raises EditError."""
     if problem := no_answer(reply):
         raise edits.EditError(problem)
     said = answer(reply.text)

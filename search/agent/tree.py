@@ -1,7 +1,8 @@
-"""A tree of programs in the place of one incumbent: drafts, improvements, repairs and merges, several at a time.
+"""A tree of programs in place of one incumbent: drafts, improvements, repairs and merges, several at a time.
 
-After AIDE (arXiv 2502.13138), whose tree drafts, debugs and improves, and the populations of FunSearch (Nature 625, 2024)
-and AlphaEvolve (arXiv 2506.13131), which cross programs. Unlike theirs, the choice of what to expand knows the noise.
+After AIDE (arXiv 2502.13138), whose tree drafts, debugs and improves, and the populations of FunSearch (Nature 625,
+2024) and AlphaEvolve (arXiv 2506.13131), which cross programs. Unlike theirs, the choice of what to expand accounts for
+noise.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ MODES = {Operator.DRAFT: Mode.STRUCTURE, Operator.REPAIR: Mode.FREE, Operator.ME
 
 
 class Tree:
-    """`llm`, `program`, `repairs`: as the agent takes them. `drafts`: how many programs are begun from the stock. `merge`:
-    the share of proposals that put two programs together, once there are two that beat the stock and are not of one line.
-    `margin`: by how many standard deviations of a difference a program must be better to be kept."""
+    """`llm`, `program`, `repairs`: as the agent takes them. `drafts`: how many programs start from the stock. `merge`:
+    the share of proposals that combine two programs, once two from different lines beat the stock. `margin`: by how
+    many standard deviations of a difference a program must be better to be kept."""
 
     def __init__(
         self,
@@ -78,7 +79,7 @@ class Tree:
         self.author.read_program()  # a missing file is found before anything is spent
 
     def check_server(self) -> None:
-        """Raises UserError where the server, the model or the key do not do."""
+        """Raises UserError if the server, the model or the key does not work."""
         self.client.check()
 
     def ask(
@@ -105,8 +106,8 @@ class Tree:
         return verdict
 
     def _plan(self, number: int, trials: Mapping[int, Trial]) -> Plan | Candidate:
-        """What is to be made of what: what broke is repaired once, drafts come first, then the choice that knows the noise.
-        A program that is due is trained again instead."""
+        """What to make next: a broken program is repaired once, drafts come first, and then the choice that accounts
+        for noise. A program that is due is trained again instead."""
         stock = self.population.nodes[0]
         if self._broken:
             broken = self._broken.pop()
@@ -138,7 +139,7 @@ class Tree:
         return self.population.choose(number, self.noise_floor, fit)
 
     def _recorded(self, answer: Candidate | Unusable, number: int, plan: Plan) -> Candidate | Unusable:
-        """The answer with its operator on record, and with the second parent of a merge. It is counted as a child."""
+        """The answer with its operator and, for a merge, the second parent. It is counted as a child."""
         operator = plan.operator
         if operator is Operator.REPAIR and isinstance(answer, Candidate) and answer.parent == plan.node.trial:
             operator = Operator.IMPROVE  # of what is current

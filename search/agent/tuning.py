@@ -1,4 +1,4 @@
-"""The share of an agent's trials that a tuner has: over the constants of the current program, whatever these are by then."""
+"""The share of an agent's trials that a tuner proposes, over whatever constants the current program has."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ BY = "tuning"  # of a fact "by"
 
 
 class Tuning:
-    """`share`: of the trials; which ones, the search seed draws. `space`: as `own_space` takes it. `tuner`: a `_target_`
-    node of the strategy that tunes.
+    """`share`: of the trials, which are drawn from the search seed. `space`: as `own_space` takes it. `tuner`: a
+    `_target_` node of the strategy that tunes.
 
-    A tuner takes the program for its stock. It goes on while the current program is that, or a point of its own; any other
-    program has other constants, or other best values of them, and gets a tuner of its own.
+    A tuner treats the program as its stock. It continues while the current program is that one, or one of its own
+    points. Any other program has other constants, or other best values, and gets a new tuner.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Tuning:
         pending: Mapping[int, Candidate],
         noise_floor: NoiseFloor | None,
     ) -> Candidate | None:
-        """A point that was not tried yet. None where there is none, or where the program has no constants. `known`: the
+        """A point that was not tried yet. None if there is none, or where the program has no constants. `known`: the
         programs that were tried, by hash, with the first trial of each."""
         number, trials = len(history) + len(pending), {trial.number: trial for trial in history}
         if incumbent.trial not in self._points:
@@ -68,7 +68,7 @@ class Tuning:
         return None
 
     def tell(self, trial: Trial) -> None:
-        """What became of a trial, anybody's."""
+        """Take a finished trial, whoever proposed it."""
         tuner = self._asked.pop(trial.number, None)
         if tuner is not None:
             tuner.tell(trial)

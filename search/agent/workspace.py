@@ -1,4 +1,4 @@
-"""The folder that a coding agent works in: written anew at each proposal from what is on record, and read with care."""
+"""The folder that a coding agent works in. It is written anew from the record for each proposal, and read with care."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ FROZEN = ROOT / "search" / "task"  # what train.py may import; copied, since its
 MOST_BYTES = {TRAIN: 2**20, NOTES: 2**16}  # that are read back
 
 PROMPT = f"""\
-You improve one program, {TRAIN}, in this folder. A harness trains what you leave in {TRAIN} when you end, under a fixed \
-budget, and scores it: val_bpb, lower is better. One call of you is one trial, and your next call sees its result.
+You improve one program, {TRAIN}, in this folder. When you end, a harness trains what you leave in {TRAIN} under a fixed \
+budget, and scores it: val_bpb, lower is better. Each call of you is one trial, and your next call sees its result.
 
 Read README.md first (the task, its limits, and what is in this folder), then program.md (what the human wants), \
 history.md and {NOTES}. Look into trials/ for what was tried: the diffs, the outcomes, the losses, and how programs broke.
 
-Then make one change of {TRAIN} from which you expect the most: complete, ready to train, and not what was tried already. \
+Then make the most promising change of {TRAIN}: complete, ready to train, and not already tried. \
 Run `python {CHECK}` before you end: it builds the model and takes one step on made-up tokens on the CPU. There is no \
-text here, no GPU and no network but your own provider's, and training anything longer is of no use.
+text here, no GPU and no network except your own provider's, so training anything longer is useless.
 
-Before you end, write into {NOTES} what you have learned and what to try next: beside the record of the trials, these \
+Before you end, write into {NOTES} what you have learned and what to try next: apart from the record of the trials, these \
 notes are all that you will know the next time. Then say in one line what you changed, and why it should help."""
 
 
 def write(folder: Path, program: str, memory: Memory) -> None:
-    """Make the folder anew: what an earlier call left in it is gone, but for the notes that are on record. `program`: the
-    human's program.md. Raises UserError."""
+    """Write the folder anew: nothing of an earlier call is left in it except the recorded notes. `program`: the human's
+    program.md. Raises UserError."""
     try:
         shutil.rmtree(folder, ignore_errors=True)
         remove_tree(folder)  # what somebody has locked, too: two processes that are seldom needed
@@ -55,7 +55,7 @@ def write(folder: Path, program: str, memory: Memory) -> None:
 
 
 def read(folder: Path, name: str) -> str | None:
-    """The text of a file that the agent has left, cut where it is too long; None where there is no such plain file. A link
+    """The text of a file that the agent has left, cut where it is too long; None if there is no such plain file. A link
     is not followed: it could lead to anything that this user may read, and what is read is shown to the agent again."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -66,7 +66,7 @@ def read(folder: Path, name: str) -> str | None:
 
 
 def _files(program: str, memory: Memory) -> Iterator[tuple[str, str]]:
-    """By their names: all that is in the folder beside the copy of `search.task`."""
+    """By their names: everything in the folder except the copy of `search.task`."""
     task, incumbent = memory.task, memory.incumbent
     yield TRAIN, incumbent.source
     yield NOTES, memory.notes
@@ -90,10 +90,10 @@ def _readme(memory: Memory) -> str:
             (
                 f"- {TRAIN}: the best program so far, that of trial {memory.incumbent.trial}. Edit it in place",
                 f"- {CHECK}: builds its model and takes one step on made-up tokens on the CPU",
-                "- history.md: every trial in a line",
-                "- trials/NNNN: a trial's train.py, change.diff against the program that it was made from, outcome.json "
+                "- history.md: every trial in one line",
+                "- trials/NNNN: a trial's train.py, change.diff against the program that it edited, outcome.json "
                 "(with the training losses), and log.txt (the end of what training printed)",
-                f"- {NOTES}: yours; all else is made anew for each call",
+                f"- {NOTES}: yours; everything else is written anew for each call",
             )
         ),
     }

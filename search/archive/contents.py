@@ -1,4 +1,4 @@
-"""What an archive holds, and what of it names this machine or its user and is left out.
+"""The contents of an archive. Whatever names this machine or its user is left out.
 
 manifest.json       the format, the study, and the SHA-256 of every other file
 journal.jsonl       the study's journal: seeds, outcomes, verdicts, the code's and the environment's versions
@@ -63,7 +63,7 @@ def without_paths(text: str) -> str:
 
 
 def _is_place(text: str) -> bool:
-    """Whether a whole text is an absolute path, be it of one part only."""
+    """Whether a whole text is an absolute path, even of one part only."""
     return text.startswith(("/", "~")) and len(text) > 1 and " " not in text
 
 

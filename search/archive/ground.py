@@ -1,4 +1,5 @@
-"""On what an archive's trials are trained again here: its task's facts, and this machine's limits, text and data sets.
+"""The settings with which an archive's trials are trained again: its task's facts, and this machine's limits, text and
+data sets.
 
 An archive could name any class as its data set, and any limit. Of its settings only what its task's fingerprint covers is
 taken; the rest is what this copy of the program has under the same names.
@@ -34,12 +35,12 @@ class Here:
 
 
 def ground(archive: Archive, asked: VerifyConfig, say: Callable[[str], None]) -> Here:
-    """Raises UserError where this machine has not the task, the text or the device."""
+    """Raises UserError if this machine lacks the task, the text or the device."""
     header = archive.header
     name = str(header["config"]["task"]["name"]).partition(CHANGED)[0]
     files = {path.stem: path for path in (CONF / "task").glob("*.yaml")}
     if name not in files:
-        raise UserError(f"task={name}: is none of conf/task here, so that its limits are not known; add that file")
+        raise UserError(f"task={name}: is not in conf/task here, so its limits are not known; add that file")
     settings = OmegaConf.to_container(OmegaConf.load(files[name]))
     assert isinstance(settings, dict)
     limits = {str(key): value for key, value in settings.items() if key != "defaults"}
@@ -52,7 +53,7 @@ def ground(archive: Archive, asked: VerifyConfig, say: Callable[[str], None]) ->
     if prepared.fingerprint != wanted:
         raise UserError(
             f"data={data.name}: this machine's text or tokenizer is not the archive's ({prepared.fingerprint[:12]} against "
-            f"{wanted[:12]}), so no score can be held against it.\nInstall the versions of the packages that it was made "
+            f"{wanted[:12]}), so scores cannot be compared.\nInstall the versions of the packages that it was made "
             "with, give folder= of its text, or take cache= from that machine"
         )
     return Here(config, prepared)
@@ -65,5 +66,5 @@ def _facts(task: Mapping[str, Any]) -> dict[str, Any]:
     amounts += [value for value in dict(facts.get("budget") or {}).values() if value is not None]
     right = all(isinstance(value, int | float) and value > 0 for value in amounts)
     if not right or facts["vocab_size"] > LARGEST_VOCABULARY:
-        raise UserError("the archive's task has a number that no task can have; nothing of it is trained here")
+        raise UserError("the archive's task has an impossible number; none of its trials is trained here")
     return facts

@@ -1,4 +1,5 @@
-"""Whether a trial that was trained again agrees with its record: exactly, within noise, or not. The speed apart."""
+"""Judges whether a retrained trial agrees with its record: exactly, within noise, or not. The machine's speed is
+allowed for."""
 
 from __future__ import annotations
 
@@ -27,14 +28,14 @@ class Agreement(StrEnum):
 
 @dataclass(frozen=True)
 class Again:
-    """A trial, and what became of it here."""
+    """A trial, and its outcome here."""
 
     entry: Entry
     here: Outcome
 
     @property
     def difference(self) -> float | None:
-        """The score here minus the one on record; None where there is none here."""
+        """The score here minus the recorded one; None if there is none here."""
         there = self.entry.trial.val_bpb
         return None if self.here.val_bpb is None or there is None else self.here.val_bpb - there
 
@@ -43,7 +44,7 @@ class Again:
 class Judge:
     """`in_tokens`: whether the budget is one, which no machine's speed changes. `alike`: whether versions and device are
     those of the record, so that such a budget gives the same score to the last digit. `noise`: standard deviation of a
-    score, in bits per byte; None where it is not known."""
+    score, in bits per byte; None if it is not known."""
 
     in_tokens: bool
     alike: bool

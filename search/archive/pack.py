@@ -37,7 +37,7 @@ def pack(identity: str, out: Path, say: Callable[[str], None]) -> int:
     UserError where there is no such study, where it is being run, or where `out` cannot be written."""
     folder = STUDIES / identity
     if ".." in Path(identity).parts or not (folder / FILE).is_file():
-        raise UserError(f"study={identity}: there is none of that name in {STUDIES}; give experiment/task/strategy/seed")
+        raise UserError(f"study={identity}: there is no study of that name in {STUDIES}; give experiment/task/strategy/seed")
     with Journal(folder, say) as journal:
         if journal.header is None or not journal.entries:
             raise UserError(f"study={identity}: has no finished trial yet; run it first")
@@ -71,7 +71,7 @@ def _files(journal: Journal, say: Callable[[str], None]) -> dict[str, bytes]:
             files[f"{PROGRAMS}/{digest[:16]}.py"] = journal.text(digest).encode()
     for name, data in files.items():
         if name.startswith(PROGRAMS) and any(str(place).encode() in data for place in (ROOT, Path.home())):
-            say(f"note: {name} names a folder of this machine; programs are packed as they are")
+            say(f"note: {name} names a folder of this machine; programs are packed unchanged")
     return {**files, **_report(journal.header["identity"])}
 
 

@@ -19,12 +19,12 @@ from search.study.winner import winner_of
 
 
 def drawn(archive: Archive, sample: int) -> list[Entry]:
-    """The stock, to which all else is held, the winner, and others that the system's entropy draws: whoever edits a score
-    cannot know whether that trial is drawn. Raises UserError where the stock has no score."""
+    """The stock, with which all else is compared, the winner, and others drawn by the system's entropy, so nobody who
+    edits a score can know whether that trial is drawn. Raises UserError if the stock has no score."""
     scored = {entry.number: entry for entry in archive.entries if entry.trial.val_bpb is not None}
     stock, winner = scored.get(0), winner_of(archive.entries)
     if stock is None:
-        raise UserError("the archive's stock has no score: there is nothing that its trials could be held against")
+        raise UserError("the archive's stock has no score, so its trials cannot be compared with anything")
     chosen = {0: stock, **({} if winner is None else {winner.number: winner})}
     others = [entry for number, entry in scored.items() if number not in chosen and entry.origin is not Origin.ANCHOR]
     more = random.SystemRandom().sample(others, min(len(others), max(0, sample - len(chosen))))

@@ -1,4 +1,4 @@
-"""Reads an archive that nobody vouches for: into memory, within limits, and with every hash checked.
+"""Reads an untrusted archive: into memory, within limits, and with every hash checked.
 
 Nothing is written to disk, so that no name in it can lead anywhere.
 """
@@ -39,7 +39,7 @@ class Archive:
 
 
 def unpack(path: Path) -> Archive:
-    """The archive of that path, whole and in agreement with itself. Raises UserError that says what is not."""
+    """The archive of that path, complete and consistent. Otherwise raises UserError that says what is wrong."""
     files = _read(path)
     _check_manifest(path, files)
     programs = {name: data for name, data in files.items() if name.startswith(f"{PROGRAMS}/")}
@@ -47,7 +47,7 @@ def unpack(path: Path) -> Archive:
     def text(digest: str) -> str:
         data = programs.get(f"{PROGRAMS}/{digest[:16]}.py")
         if data is None or hashlib.sha256(data).hexdigest() != digest:
-            raise _refused(path, f"its program {digest[:16]} is not the one that its journal names: it was changed")
+            raise _refused(path, f"its program {digest[:16]} is not the one that its journal names: the archive was changed")
         return data.decode()
 
     inside = path / JOURNAL  # as messages name it
@@ -78,9 +78,9 @@ def _read(path: Path) -> dict[str, bytes]:
                 files[entry.filename] = data
             return files
     except FileNotFoundError as error:
-        raise UserError(f"archive={path}: there is no such file") from error
+        raise UserError(f"archive={path}: this file does not exist") from error
     except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise UserError(f"archive={path}: cannot be read ({error}); fetch it again") from error
+        raise UserError(f"archive={path}: cannot be read ({error}); download it again") from error
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
@@ -89,10 +89,10 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
     names = [entry.filename for entry in entries]
     for entry in entries:
         if not NAME.fullmatch(entry.filename):
-            raise _refused(path, f"holds {entry.filename[:80]!r}, which is no name of an archive's file")
+            raise _refused(path, f"holds {entry.filename[:80]!r}, which is not the name of an archive's file")
         mode = entry.external_attr >> 16
         if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-            raise _refused(path, f"holds {entry.filename}, which is no plain file")
+            raise _refused(path, f"holds {entry.filename}, which is not a plain file")
     if len(set(names)) < len(names):
         raise _refused(path, "holds a file twice")
 
@@ -109,12 +109,10 @@ def _check_manifest(path: Path, files: Mapping[str, bytes]) -> None:
     if lacking := sorted({JOURNAL, SCORES, TASK, *hashes} - files.keys()):
         raise _refused(path, f"lacks {', '.join(lacking[:3])}")
     if more := sorted(files.keys() - {MANIFEST, *hashes}):
-        raise _refused(
-            path, f"holds {', '.join(more[:3])}, which its manifest does not name: it was changed since it was made"
-        )
+        raise _refused(path, f"holds {', '.join(more[:3])}, which its manifest does not name: the archive was changed")
     for name, digest in hashes.items():
         if hashlib.sha256(files[name]).hexdigest() != digest:
-            raise _refused(path, f"its {name} is not what its manifest says: it was changed since it was made")
+            raise _refused(path, f"its {name} does not match its manifest: the archive was changed")
 
 
 def _check_agreement(path: Path, files: Mapping[str, bytes], archive: Archive) -> None:
@@ -132,19 +130,19 @@ def _check_agreement(path: Path, files: Mapping[str, bytes], archive: Archive) -
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise _refused(path, f"its journal's first line is damaged ({error})") from error
     if wrong := [name for name, right in agree.items() if not right]:
-        raise _refused(path, f"its {wrong[0]} and its journal do not agree: it was changed")
+        raise _refused(path, f"its {wrong[0]} and its journal do not agree: the archive was changed")
 
 
 def _check_values(path: Path, archive: Archive) -> None:
-    """What is reckoned with, or shown, is of the kind that it is on every record."""
+    """Check that values which are used or shown have the right kind."""
     numbers: list[object] = [] if archive.noise_sd is None else [archive.noise_sd]
     for entry in archive.entries:
         outcome = entry.trial.outcome
         numbers += [*dict(outcome.seconds).values(), outcome.train_seconds, outcome.tokens]
         if not isinstance(outcome.device, str) or (outcome.val_bpb is not None and not isinstance(outcome.val_bpb, float)):
-            raise _refused(path, f"trial {entry.number} of its journal has a device or a score that is none")
+            raise _refused(path, f"trial {entry.number} of its journal has an invalid device or score")
     if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
-        raise _refused(path, "its journal has a time or an amount that is no number")
+        raise _refused(path, "its journal has a time or an amount that is not a number")
 
 
 def _stock(entries: tuple[Entry, ...]) -> str | None:
@@ -159,4 +157,4 @@ def _seeds_agree(search_seed: int, entries: tuple[Entry, ...]) -> bool:
 
 
 def _refused(path: Path, why: str) -> UserError:
-    return UserError(f"{path}: {why}.\nNothing in it can be believed; ask for the archive as it was made")
+    return UserError(f"{path}: {why}.\nNothing in it can be trusted; ask for the original archive")

@@ -1,5 +1,5 @@
-"""Measure what the harness costs on this machine, and what a trial buys: `python -m search.bench task=cpu`. Its keys stand
-in conf/bench.yaml."""
+"""Measure what the harness costs on this machine, and what a trial buys: `python -m search.bench task=cpu`. Its keys
+are in conf/bench.yaml."""
 
 from __future__ import annotations
 

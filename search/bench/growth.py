@@ -1,4 +1,4 @@
-"""What the harness's own work costs in a long study: per trial, and to resume it."""
+"""Measures what the harness's own work costs in a long study, per trial and to resume it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def cost(stock: str, trials: int) -> Cost:
 
 def tables(config: Config) -> Iterator[str]:
     """A study of the start file, at several lengths."""
-    yield "Seconds of processor time of the study's loop, beside training and publishing.\n"
+    yield "Seconds of processor time of the study's loop, without training and publishing.\n"
     yield "| trials so far | of a trial | against the first row | to read the journal | to replay it |"
     yield "|---|---|---|---|---|"
     first: float | None = None

@@ -1,6 +1,7 @@
-"""How much of a night the clock of a training run is on: the real loop, with a real journal, over modelled trials.
+"""Measures how much of a night the clock of a training run is on: the real loop, with a real journal, over modeled
+trials.
 
-Waiting is skipped: a trial of 300 s takes none. All else takes the time that it takes.
+Waiting is skipped: a trial of 300 s takes no time. Everything else takes its real time.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Slow:
 
 @dataclass
 class Modelled:
-    """An executor whose trials take so long without doing anything."""
+    """An executor whose trials take a given time without doing anything."""
 
     clock: Clock
     budget: float
@@ -97,10 +98,10 @@ def plain_share(overheads: Overheads, budget: float, latency: float) -> float:
 
 def tables(overheads: Overheads) -> Iterator[str]:
     """`overheads`: as measured on this machine."""
-    yield "Seconds beside the clock, medians of real trials: "
+    yield "Seconds outside the clock, medians of real trials: "
     yield f"{overheads.before:.1f} before it starts (of which {overheads.start:.1f} of process and imports), "
     yield f"{overheads.after:.1f} after it ends; in the plain loop {overheads.plain:.1f}.\n"
-    yield "Share of the night that the clock is on, one device. Early: the next process is started while one is scored.\n"
+    yield "Share of the night that the clock is on, with one device. Early: the next process starts while one is scored.\n"
     yield "| budget | proposal takes | plain loop | serial | `study.ahead=1` | and early |"
     yield "|---|---|---|---|---|---|"
     early = replace(overheads, before=overheads.before - min(overheads.start, overheads.after))
@@ -113,7 +114,7 @@ def tables(overheads: Overheads) -> Iterator[str]:
                 share(early, budget, latency, ahead=1),
             ]
             yield f"| {budget:g} s | {latency:g} s | " + " | ".join(f"{value:.3f}" for value in shares) + " |"
-    yield "\nOf several devices, how many have the clock on: `study.parallel=N study.ahead=1`, 300 s.\n"
+    yield "\nWith several devices, how many have the clock on: `study.parallel=N study.ahead=1`, 300 s.\n"
     yield "| devices | " + " | ".join(f"{latency:g} s" for latency in LATENCIES) + " |"
     yield "|---" * (len(LATENCIES) + 1) + "|"
     for devices in DEVICES:

@@ -1,4 +1,4 @@
-"""What a trial costs beside its training run, measured on real trials of the stock."""
+"""Measures what a trial costs besides its training run, on real trials of the stock."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class Overheads:
 
 
 def measure(config: Config) -> Overheads:
-    """Run trials of the stock on the device of the task. Raises UserError where that is not there, or a trial fails."""
+    """Run trials of the stock on the device of the task. Raises UserError if the device is missing, or a trial
+    fails."""
     from search.data.tokens import prepare_data
     from search.executor.local import make_runner
     from search.runner.stock import stock_of

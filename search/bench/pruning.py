@@ -1,4 +1,5 @@
-"""What `study.prune` would have done to finished studies: what it saves, and which later winners it would have ended."""
+"""Shows what `study.prune` would have done to finished studies: what it saves, and which later winners it would have
+ended."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ class Replay:
 
 
 def replay(entries: Sequence[Entry], budget: BudgetConfig, margin: float) -> Replay:
-    """`entries`: of a study that ran without pruning, in the order of telling. What is ended becomes nobody's best."""
+    """`entries`: of a study that ran without pruning, in the order of telling. Ended trials cannot become the best."""
     policy, history, best = Policy(margin, budget), list[Trial](), None
     total = saved = 0.0
     ended: list[tuple[Entry, bool]] = []
@@ -73,7 +74,7 @@ def tables(config: Config) -> Iterator[str]:
         yield f"No study with loss curves yet in {folder}"
         return
     yield f"{len(studies)} studies in {folder}\n"
-    yield "| `study.prune` | trials | ended early | training time saved | of these the best so far | winners ended |"
+    yield "| `study.prune` | trials | ended early | training time saved | of these, were the best so far | winners ended |"
     yield "|---|---|---|---|---|---|"
     for margin in MARGINS:
         found = [replay(entries, budget, margin) for entries, budget in studies]

@@ -1,4 +1,4 @@
-"""What publishing to MLflow takes beside a study: in a long study, and for eight studies on one store."""
+"""Measures how long publishing to MLflow takes: in a long study, and for eight studies on one store."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _side_by_side(config: Config, folder: Path) -> float:
 
 def tables(config: Config) -> Iterator[str]:
     """A study of the start file, in a database of its own."""
-    yield "Seconds of wall clock to publish a trial to a database of MLflow's, beside the study's loop.\n"
+    yield "Seconds of wall clock to publish a trial to an MLflow database, in parallel with the study's loop.\n"
     yield "| studies | trials so far | of a trial | against the first row |"
     yield "|---|---|---|---|"
     first: float | None = None

@@ -1,4 +1,4 @@
-"""What a trial of the stock buys: its trials so far, the speed of the loader, and one training step.
+"""Shows what a trial of the stock achieves: its trials so far, the speed of the loader, and one training step.
 
 The loader runs on one core, on the task's own text. The step is the stock's, on synthetic tokens, outside of the harness.
 """
@@ -91,7 +91,7 @@ def _facts(entries: Sequence[Entry]) -> dict[str, list[float | None]]:
 
 
 def _teraflops(outcome: Outcome) -> float | None:
-    """Floating-point operations per second by what the program says of a token's; None where it says nothing."""
+    """Floating-point operations per second by what the program says of a token's; None if it says nothing."""
     of_a_token = outcome.described.get("flops_per_token")
     if not isinstance(of_a_token, int | float):
         return None

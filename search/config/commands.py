@@ -1,4 +1,4 @@
-"""The typed keys of the commands that run no study of their own; the defaults stand in each command's YAML in conf/."""
+"""The typed keys of the commands that run no study of their own; the defaults are in each command's YAML in conf/."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CompareConfig:
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
-        """The contrasts that are asked for: who is better, and than whom."""
+        """The requested contrasts: pairs of the strategy that may be better, and the one it is compared with."""
         parts = [] if self.contrasts is None else self.contrasts.split(",")
         sides = [tuple(side.strip() for side in part.partition(">")[::2]) for part in parts]
         return tuple((first, second) for first, second in sides)
@@ -113,7 +113,7 @@ class PlanConfig:
 
     @property
     def both_between(self) -> tuple[float, float] | None:
-        """Of either strategy, in bits per byte; NaN for what is no number. None where nothing is given."""
+        """Of either strategy, in bits per byte; NaN for what is not a number. None if nothing is given."""
         if self.between is None:
             return None
         first, comma, second = str(self.between).partition(",")

@@ -14,7 +14,7 @@ def data_named(name: str, cache: str, folder: str | None = None) -> DataConfig:
     """The data set of that name. `folder`: where its text lies, for one that asks for it. Raises UserError."""
     files = {path.stem: path for path in (CONF / "data").glob("*.yaml")}
     if name not in files:
-        raise UserError(f"data={name}: is no data set; choose {', '.join(sorted(files))}")
+        raise UserError(f"data={name}: is not a data set; choose {', '.join(sorted(files))}")
     whole = OmegaConf.create({"cache": cache, "data": OmegaConf.load(files[name])})
     if folder is not None:
         whole.data.corpus.folder = folder

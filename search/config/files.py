@@ -78,13 +78,13 @@ def failed_file(error: OSError, folder: Path) -> UserError:
     if error.errno in FULL or (ours and error.errno in FORBIDDEN):
         return unwritable(error.filename or folder, error)
     what = f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror or error}"
-    return UserError(f"{what}, which ended the running trial.\nMend that, and give the same command again")
+    return UserError(f"{what}, which ended the running trial.\nFix that, and run the same command again")
 
 
 def unwritable(path: Path | str, error: OSError) -> UserError:
-    """The message for a disk that is full or may not be written, or that has no place for so long a name."""
+    """The message for a disk that is full or not writable, or for a name that is too long."""
     if error.errno == errno.ENAMETOOLONG:
         return UserError(f"{path}: cannot be written ({error.strerror}); use a shorter name")
     return UserError(
-        f"{path}: cannot be written ({error.strerror}); free space or change permissions, and give the same command again"
+        f"{path}: cannot be written ({error.strerror}); free space or change permissions, and run the same command again"
     )

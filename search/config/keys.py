@@ -1,4 +1,4 @@
-"""The keys of a schema: which there are, what each takes, and what is said of one that is wrong."""
+"""The keys of a schema: their names, what each takes, and the message for a wrong one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def known_keys(schema: type, prefix: str = "") -> dict[str, Any]:
 
 
 def unknown_key(key: str, known: Collection[str]) -> str:
-    """For a key that is not known: with the nearest one that is, or what there is beside it."""
+    """The message for an unknown key: it names the nearest known key, or those next to it."""
     near = max(known, key=lambda name: _likeness(key, name), default="")
     inside = _inside(key, known)
     if _likeness(key, near) < LIKE:
@@ -47,7 +47,7 @@ def unknown_key(key: str, known: Collection[str]) -> str:
 
 
 def _inside(key: str, known: Collection[str]) -> tuple[str, list[str]] | None:
-    """The nearest node above a key that there is, and what it holds; None where there is none."""
+    """The nearest node above a key that there is, and what it holds; None if there is none."""
     parts = key.split(".")
     for at in range(len(parts) - 1, 0, -1):
         parent = ".".join(parts[:at])
@@ -58,13 +58,13 @@ def _inside(key: str, known: Collection[str]) -> tuple[str, list[str]] | None:
 
 
 def _ending_alike(key: str, known: Collection[str]) -> str:
-    """The key with the same end that is nearest to the top; empty where there is none."""
+    """The key with the same end that is nearest to the top; empty if there is none."""
     last = key.rpartition(".")[2]
     return min((name for name in known if name.rpartition(".")[2] == last), key=lambda name: name.count("."), default="")
 
 
 def _likeness(key: str, name: str) -> float:
-    """From 0 to 1. Of keys with as many parts that of the parts which are least alike: much the same is no match."""
+    """Likeness from 0 to 1. For keys with equally many parts, that of the least similar parts."""
     pairs = list(zip(key.split("."), name.split("."), strict=False))
     if key.count(".") != name.count("."):
         pairs = [(key, name)] if not key.startswith(f"{name}.") else [(key, "")]

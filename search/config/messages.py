@@ -1,4 +1,4 @@
-"""What commands say to a user, and how they end."""
+"""Messages of commands to the user, and their exit codes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SHORT = 60  # characters of a note
 
 
 class UserError(Exception):
-    """What a user can get wrong, in one or two lines that name the cause and the remedy; passwords in them are masked. Shown
-    without a traceback; the exit code is `code`."""
+    """An error that a user can cause, in one or two lines that name the cause and the remedy; passwords in them are
+    masked. It is shown without a traceback; the exit code is `code`."""
 
     code = 1
 
@@ -27,44 +27,44 @@ class UserError(Exception):
 
 
 class NothingToDo(UserError):
-    """What is asked for would change nothing. A script that gives several commands may go on."""
+    """The command would change nothing. A script that runs several commands may continue."""
 
     code = 3
 
 
 def failed(error: UserError) -> int:
-    """Print what a user got wrong. Returns the exit code."""
+    """Print an error. Returns the exit code."""
     print(f"error: {printable(str(error))}", file=sys.stderr)
     return error.code
 
 
 def interrupted(message: str) -> int:
-    """Print what is to be said after Ctrl-C. Returns the exit code."""
+    """Print the message after Ctrl-C. Returns the exit code."""
     print(message, file=sys.stderr)
     return INTERRUPTED
 
 
 def command(module: str, *words: str) -> str:
-    """A command of Python's to be pasted into a shell: with this very Python, where that is not the shell's own."""
+    """A Python command to paste into a shell. It names this Python if the shell's `python` is another one."""
     found = shutil.which("python")
     python = "python" if found is not None and Path(found) == Path(sys.executable) else sys.executable
     return shlex.join([python, "-m", module, *words])
 
 
 def pasted_here(line: str) -> str:
-    """A `python -m MODULE ...` that was written for any machine, for this one's shell: see `command`."""
+    """A general `python -m MODULE ...`, adapted to this machine's shell: see `command`."""
     _, _, module, *words = shlex.split(line)
     return command(module, *words)
 
 
 def printable(text: str) -> str:
-    """The text with every control and formatting character but newline and tab spelt out, such as `\\x1b` for escape: a
-    terminal obeys them, and some turn the order of what follows. For text that a candidate, an LLM or a server wrote."""
+    """The text with every control and formatting character except newline and tab escaped, such as `\\x1b`: a terminal
+    obeys them, and some reverse the order of what follows. For text that a candidate, an LLM or a server wrote."""
     return "".join(character if character.isprintable() or character in KEPT else _spelt(character) for character in text)
 
 
 def in_short(note: str, width: int = SHORT) -> str:
-    """A note that is cut between words. Of constants (`A=1, B=2, ...`) it is said how many are left out."""
+    """A note that is cut between words. For constants (`A=1, B=2, ...`) it says how many are left out."""
     parts = note.split(", ")
     if len(note) <= width or len(parts) == 1 or not all("=" in part for part in parts):
         return textwrap.shorten(note, width, placeholder=" ...") if " " in note else note[:width]

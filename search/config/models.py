@@ -1,4 +1,4 @@
-"""What a model is called in a study's name, and what it costs."""
+"""The name of a model within a study's name, and its price."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def _settings(node: Any, prefix: str = "") -> Iterator[str]:
 
 def role_names(name: str | None, llms: Any) -> str | None:
     """For a strategy with several LLMs: the chosen one's name, and that of each role which has one of its own, such as
-    `small-plan-large`. What `llms` holds else is refused later."""
+    `small-plan-large`. Other keys of `llms` are refused later."""
     nodes = sorted(llms.items()) if isinstance(llms, Mapping) else []
     own = [f"{role}-{node['name']}" for role, node in nodes if isinstance(node, Mapping) and "name" in node]
     return name if not own else "-".join([str(name), *own])
 
 
 def listed_price(kind: str, model: str | None, base_url: str | None) -> float | None:
-    """For `${price:input,...}` in conf/llm: what prices.yaml says of the model; None where it says nothing."""
+    """For `${price:input,...}` in conf/llm: what prices.yaml says of the model; None if it says nothing."""
     price = price_of(model, base_url)
     return None if price is None else price[kind]
 

@@ -11,9 +11,8 @@ from search.config.messages import UserError
 from search.config.places import CONF
 from search.config.schema import Config
 
-PLAIN = re.compile(
-    r"[^'\"\[\](){}$\\]*"
-)  # holds nothing that has a meaning of its own in Hydra's grammar, but for commas and >
+# Holds nothing that has a special meaning in Hydra's grammar, except commas and >.
+PLAIN = re.compile(r"[^'\"\[\](){}$\\]*")
 NOT_TEXT = re.compile(r"true|false|[+-]?(nan|inf)|[+-]?[\d_.]+(e[+-]?\d+)?", re.IGNORECASE)  # where it is not in quotes
 
 OPTIONS = (  # Hydra's own
@@ -43,8 +42,8 @@ def as_text(word: str, sweeps: bool = False) -> str:
 
 
 def prepared(arguments: Sequence[str], schema: type, sweeps: bool) -> list[str]:
-    """A command line for Hydra: values that are text are taken as they are written, and nothing is given twice. Options stay
-    as they are. Raises UserError."""
+    """A command line for Hydra: text values are taken literally, and no key is given twice. Options stay as they are.
+    Raises UserError."""
     known = known_keys(schema)
     groups = {path.name for path in CONF.iterdir() if path.is_dir()} if issubclass(schema, Config) else set()
     _refuse_options(arguments)
@@ -66,7 +65,7 @@ def _prepared(word: str, texts: Set[str], groups: Set[str], sweeps: bool) -> str
 
 
 def _readable(word: str) -> bool:
-    """Whether Hydra's grammar has a reading of it."""
+    """Whether Hydra's grammar can read it."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -84,14 +83,14 @@ def _whole(word: str) -> str:
 
 
 def changed(words: Sequence[str], values: Mapping[str, str]) -> list[str]:
-    """The words with those values in the place of theirs; what they lack is added at the end."""
+    """The words with those values in place of theirs; what they lack is added at the end."""
     found = {key_of(word) for word in words}
     kept = [f"{key_of(word)}={values[key_of(word)]}" if key_of(word) in values else word for word in words]
     return [*kept, *(f"{key}={value}" for key, value in values.items() if key not in found)]
 
 
 def _refuse_options(arguments: Sequence[str]) -> None:
-    """Raises UserError for what is meant as a setting: a command's settings have no dashes."""
+    """Raises UserError for a setting with dashes: a command's settings have none."""
     for word in arguments:
         name, equals, _ = word.removeprefix("--").partition("=")
         if word.startswith("--") and name not in OPTIONS:
@@ -108,7 +107,7 @@ def _refuse_without_value(arguments: Sequence[str], known: Set[str]) -> None:
         if not plain or not word:
             continue
         if word not in known and re.fullmatch(r"[\w-]+", word):
-            raise UserError(f"{word}: is no key; did you mean experiment={word}? Settings are given as key=value")
+            raise UserError(f"{word}: is not a key; did you mean experiment={word}? Give settings as key=value")
         if word in known and following and re.fullmatch(r"[\w.,-]+", following) and not following.startswith("-"):
             raise UserError(f"{word}: has no value; give it as {word}={following}")
 
@@ -120,5 +119,5 @@ def _refuse(words: Iterable[str]) -> None:
         if not key:
             raise UserError(f"{word}: has no key; give it as key=value")
         if key in seen:
-            raise UserError(f"{key}: is given twice; give it once")
+            raise UserError(f"{key}: is given twice; give it only once")
         seen.add(key)

@@ -18,12 +18,12 @@ STUDIES = MLRUNS / "studies"
 
 
 def resolve(path: str) -> Path:
-    """A path from the configuration, with `~` expanded and the root put before a relative one. Raises UserError where
+    """A path from the configuration, with `~` expanded and the root put before a relative one. Raises UserError if
     the user of a `~user` is not known."""
     try:
         return ROOT / Path(path).expanduser()
     except RuntimeError as error:
-        raise UserError(f"{path}: {path.partition('/')[0]} is no home folder here; give the path without it") from error
+        raise UserError(f"{path}: {path.partition('/')[0]} is not a home folder here; give the path without it") from error
 
 
 def usable_cores() -> set[int]:

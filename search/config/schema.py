@@ -1,4 +1,4 @@
-"""The one typed schema: what Hydra composed becomes these values (`search.config.validate` says which make no sense)."""
+"""The typed schema of what Hydra composes (`search.config.validate` refuses values that make no sense)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ GB = 2**30  # bytes: what every key that ends in _gb counts, and every message t
 
 @dataclass
 class BudgetConfig:
-    """What one training may spend. `seconds` of wall clock, or `tokens`; `cap_seconds` limits the latter."""
+    """What one training run may spend. `seconds` of wall clock, or `tokens`; `cap_seconds` limits the latter."""
 
     seconds: float | None = None
     tokens: int | None = None
@@ -52,21 +52,21 @@ class BudgetConfig:
 
 @dataclass
 class AllowanceConfig:
-    """What a program may spend on something: `factor` times what the stock of the same study did, and `seconds` more."""
+    """What a program may spend on something: `factor` times what the stock of the same study did, plus `seconds`."""
 
     factor: float = MISSING
     seconds: float = MISSING
 
     def most(self, stock: float | None) -> float | None:
-        """Seconds that a program may spend where the stock spent so many; None where the stock has not run."""
+        """Seconds that a program may spend, given those of the stock; None if the stock has not run."""
         return None if stock is None else self.factor * stock + self.seconds
 
 
 @dataclass
 class AllowancesConfig:
-    """Of what no budget counts, in seconds of processor time where the device is the CPU and else of wall clock. `startup`:
-    all before the clock starts. `ready`: what a scoring process does before it is shown a row. `answers`: the scoring
-    itself."""
+    """Allowances for what no budget counts, in seconds of processor time on a CPU and of wall clock elsewhere.
+    `startup`: everything before the clock starts. `ready`: what a scoring process does before it gets the rows.
+    `answers`: the scoring itself."""
 
     startup: AllowanceConfig = field(default_factory=AllowanceConfig)
     ready: AllowanceConfig = field(default_factory=AllowanceConfig)
@@ -132,7 +132,8 @@ class SamplerConfig:
 @dataclass
 class CoderConfig:
     """The command line of a coding agent. `command`: its words, none of them null; `{usd}` stands for strategy.usd.
-    `hosts`: all that it may reach. `installation`: folders that it may read beside the system's. `price`: as of an llm."""
+    `hosts`: the only hosts it may reach. `installation`: folders that it may read besides the system's. `price`: as of
+    an llm."""
 
     name: str = MISSING
     about: str | None = None
@@ -147,7 +148,7 @@ class CoderConfig:
 
 @dataclass
 class StudyConfig:
-    """A study ends with whichever of `trials`, `train_hours` and `usd` is set and used up first."""
+    """A study ends when the first of `trials`, `train_hours` and `usd` that is set is used up."""
 
     trials: int | None = None
     train_hours: float | None = None
@@ -199,7 +200,7 @@ class Config:
 
     @property
     def strategy_settings(self) -> dict[str, Any]:
-        """What the strategy's factory is given beside task, seed and noise floor."""
+        """What the strategy's factory is given besides task and seed."""
         return settings_of(self.strategy, STRATEGY_KEYS)
 
 
@@ -235,8 +236,8 @@ def _wrong_type(error: ValidationError, composed: DictConfig, schema: type) -> s
 
 
 def restored(record: dict[str, Any]) -> Config:
-    """The configuration that a journal's first line holds. What only a strategy's settings use is not in it, nor where the
-    trials run. Raises UserError where this version's schema is another."""
+    """The configuration that a journal's first line holds. It lacks what only a strategy's settings use, and where the
+    trials run. Raises UserError if this version's schema differs."""
     sampler: dict[str, Any] = {"name": "unused", "failure": "ignore", "build": {}}
     coder: dict[str, Any] = {
         "name": "unused",
@@ -260,7 +261,7 @@ def describe(error: OmegaConfBaseException) -> str:
     message = str(error.msg if error.msg else error).splitlines()[0]
     key = error.full_key
     if isinstance(error, MissingMandatoryValue):
-        return f"{key}: is not set; give it on the command line, as {key}=..."
+        return f"{key}: is not set; give it on the command line as {key}=..."
     return f"{key}: {message}" if key and key not in message else message
 
 

@@ -1,4 +1,4 @@
-"""Folders that are gone when their process is: at once where it ends, at the next one's start where it was killed."""
+"""Folders that are removed with their process: at once if it ends, at the start of the next one if it was killed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from search.config.files import remove_tree
 
 @contextmanager
 def scratch(base: Path) -> Iterator[Path]:
-    """A folder of its own in `base`, for as long as this is open. What processes left there that were killed is removed.
-    Raises OSError."""
+    """A new folder in `base` that exists while this is open. Folders of killed processes are removed. Raises
+    OSError."""
     base.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         with _locked(base):  # or what another one has just made would look left behind

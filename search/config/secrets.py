@@ -19,7 +19,7 @@ IN_A_QUERY = re.compile(
 
 
 def masked(text: str) -> str:
-    """The text with `***` in the place of every user and password of an address, be they before its host or in its query."""
+    """The text with `***` in place of every user and password of an address, be they before its host or in its query."""
     text = IN_AN_ADDRESS.sub(f"{HIDDEN}@", text)
     text = WITHOUT_SCHEME.sub(f"{HIDDEN}@", text)
     return IN_A_QUERY.sub(rf"\1{HIDDEN}", text)

@@ -1,4 +1,4 @@
-"""What no type can say of a configuration: impossible values and combinations end here, before anything is spent."""
+"""Refuses impossible values and combinations, which types cannot express, before anything is spent."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def require(condition: bool, key: str, value: Any, remedy: str) -> None:
 
 
 def _check_numbers(value: Any, key: str = "") -> None:
-    """What is no number, or has no end, stands in no journal: it is JSON."""
+    """A journal is JSON, which has no NaN and no infinity."""
     if isinstance(value, dict):
         for name, part in value.items():
             _check_numbers(part, f"{key}.{name}" if key else str(name))
@@ -117,7 +117,12 @@ def _check_task(task: TaskConfig) -> None:
         require(cap is not None and cap > 0, "task.budget.cap_seconds", cap, "a budget of tokens needs a cap above 0")
     for key in POSITIVE:
         require(getattr(task, key) > 0, f"task.{key}", getattr(task, key), "must be above 0")
-    require(task.row_gb is None or task.row_gb > 0, "task.row_gb", task.row_gb, "must be above 0, or null for no fitting")
+    require(
+        task.row_gb is None or task.row_gb > 0,
+        "task.row_gb",
+        task.row_gb,
+        "must be above 0, or null to keep DEVICE_BATCH_SIZE as it is",
+    )
     for key, value in (("seconds", budget.seconds), ("tokens", budget.tokens)):
         require(value is None or value > 0, f"task.budget.{key}", value, "must be above 0")
     whole = task.scoring_rows % task.scoring_batch == 0
@@ -170,14 +175,14 @@ def _check_llm(key: str, llm: dict[str, Any], usd: float | None) -> None:
     if price == REPORTED:
         return
     given = isinstance(price, dict) and set(price) == set(PRICES)
-    remedy = f"set {', '.join(PRICES)}, or {REPORTED} for a server that counts dollars itself"
+    remedy = f"set {', '.join(PRICES)}, or {REPORTED} for a server that reports dollars itself"
     require(given, f"{key}.price", price, remedy)
     for name, value in llm["price"].items():
         number = isinstance(value, int | float) and value >= 0
         require(value is None or number, f"{key}.price.{name}", value, "dollars per million tokens, or null for unknown")
     if usd is not None:
         known = llm["price"]["input"] is not None and llm["price"]["output"] is not None
-        unlisted = f"no price of {key}.model={llm.get('model')} is known (search/config/{PRICE_LIST.name} lists some); "
+        unlisted = f"the price of {key}.model={llm.get('model')} is not known (search/config/{PRICE_LIST.name} lists some); "
         remedy = f"a budget in dollars needs {key}.price.input and {key}.price.output, in dollars per million tokens"
         require(known, "study.usd", usd, unlisted + remedy)
 
@@ -199,11 +204,12 @@ def _check_coder(coder: CoderConfig) -> None:
         require(HOST.fullmatch(host) is not None, "coder.hosts", host, "give names as NAME, for port 443, or NAME:PORT")
     price = coder.price
     given = price == REPORTED or (isinstance(price, dict) and set(price) == set(PRICES))
-    require(given, "coder.price", price, f"set {', '.join(PRICES)}, or {REPORTED} for a command that tells dollars itself")
+    require(given, "coder.price", price, f"set {', '.join(PRICES)}, or {REPORTED} for a command that reports dollars itself")
 
 
 def _check_factory(key: str, node: dict[str, Any], settings: dict[str, Any], given: Sequence[str]) -> None:
-    """The settings in the YAML and on the command line must be what the class takes: a misspelt one ends here."""
+    """The settings in the YAML and on the command line must be what the class takes; a misspelled one is refused
+    here."""
     target = node.get("_target_")
     try:
         factory = pkgutil.resolve_name(str(target))
@@ -231,7 +237,7 @@ def _hints(factory: Any) -> dict[str, Any]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value may be given where a plain type is asked for; what is no plain type is its class's own business."""
+    """Whether a value fits a plain type; other types are left to their class."""
     if isinstance(hint, UnionType):
         return any(_fits(value, part) for part in get_args(hint))
     if hint is float:

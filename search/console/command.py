@@ -1,4 +1,4 @@
-"""What a command of the program is."""
+"""The parts of a command of the program."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Runs a command: its help, its version, its errors in a line or two, its exit code. Nothing heavy is imported before help
-is given."""
+"""Runs a command: its help, its version, its errors in a line or two, its exit code. Nothing heavy is imported before
+help is printed."""
 
 from __future__ import annotations
 
@@ -54,49 +54,52 @@ def _run(command: Command[T], arguments: list[str]) -> int:
 
 
 def require_conf() -> None:
-    """Raises UserError where this is a copy of the code alone, such as `pip install` without `-e` makes, or where the
-    caller stands in another copy: an installed one goes first where PYTHONSAFEPATH is set."""
+    """Raises UserError if this is a copy of the code alone, as made by `pip install` without `-e`, or if the current
+    folder is another copy: an installed one takes precedence if PYTHONSAFEPATH is set."""
     if not (CONF / "config.yaml").is_file():
-        raise UserError(f"{CONF}: is not there, since only the code was installed; {INSTALL}")
+        raise UserError(f"{CONF}: is missing, since only the code was installed; {INSTALL}")
     try:
         here = Path.cwd()
     except FileNotFoundError as error:
-        raise UserError("the folder that this command is called in is gone; change to another one (cd)") from error
+        raise UserError("the current folder no longer exists; change to another one (cd)") from error
     copy = (here / "search" / "__main__.py").is_file() and (here / CONF.name / "config.yaml").is_file()
     if copy and not here.samefile(ROOT):
         raise UserError(
-            f"{here}: is another copy of this program, and Python runs the one in {ROOT}.\n"
-            "Go there, or have this one run: unset PYTHONSAFEPATH, or install it with `pip install -e .`"
+            f"{here}: is another copy of this program, but Python runs the one in {ROOT}.\n"
+            "Change to that folder; or, to run this copy, unset PYTHONSAFEPATH or install it with `pip install -e .`"
         )
 
 
 def _require_home() -> None:
-    """Raises UserError where none is known: of the libraries, too, some cannot be without."""
+    """Raises UserError if no home folder is known: some libraries need one too."""
     try:
         Path.home()
     except RuntimeError as error:
         raise UserError(
-            "no home folder is known here: HOME is not set, and the system does not know this user.\n"
-            "Set HOME to a folder that may be written, as in HOME=/tmp"
+            "the home folder is not known: HOME is not set, and the system does not know this user.\n"
+            "Set HOME to a writable folder, as in HOME=/tmp"
         ) from error
 
 
 def _require_output() -> None:
-    """Raises UserError where mlruns/ is a link to another disk, say, that is not there now."""
+    """Raises UserError if mlruns/ is a link to a place that is missing, such as another disk."""
     if MLRUNS.is_symlink() and not MLRUNS.exists():
-        raise UserError(f"{MLRUNS}: leads to {MLRUNS.readlink()}, which is not there; make that folder, or mount its disk")
+        raise UserError(
+            f"{MLRUNS}: is a link to {MLRUNS.readlink()}, which does not exist; make that folder, or mount its disk"
+        )
 
 
 def _spell_out() -> None:
-    """What the screen's encoding lacks, as ASCII has no umlaut, is shown as its number and is no error."""
+    """Characters that the screen's encoding lacks, such as an umlaut in ASCII, are shown as numbers and cause no
+    error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def version() -> str:
-    """Raises UserError where the program is not installed."""
+    """Raises UserError if the program is not installed."""
     try:
         return f"fairtrial {importlib.metadata.version('fairtrial')}"
     except importlib.metadata.PackageNotFoundError as error:
-        raise UserError(f"the version is not known, since nothing was installed; {INSTALL}") from error
+        raise UserError(f"the version is not known, since fairtrial is not installed; {INSTALL}") from error

@@ -81,7 +81,7 @@ def call(command: Command[T], arguments: Sequence[str]) -> int:
             raise UserError(explain(error, lambda: _keys(command, arguments), command.multirun)) from error
         if isinstance(refused := error.__cause__, subprocess.CalledProcessError):  # what a launcher calls, such as sbatch
             said = " ".join(str(refused.stderr).split())
-            raise UserError(f"hydra/launcher: {said}.\nCorrect what hydra.launcher.*= asks for") from error
+            raise UserError(f"hydra/launcher: {said}.\nCorrect the settings hydra.launcher.*=") from error
         if isinstance(error, OSError):  # Hydra's own folder, before any study begins
             raise _of_the_system(error) from error
         raise
@@ -94,7 +94,7 @@ def _of_the_system(error: OSError) -> UserError:
     if error.errno in UNWRITABLE and Path(path).is_relative_to(MLRUNS):
         return unwritable(path, error)
     what = f"{path}: {error.strerror}" if path else str(error.strerror or error)
-    return UserError(f"{what}; mend that, and give the same command again")
+    return UserError(f"{what}; fix that, and run the same command again")
 
 
 def overrides() -> list[str]:
@@ -104,7 +104,7 @@ def overrides() -> list[str]:
 
 def _for_hydra(command: Command[T], arguments: Sequence[str]) -> list[str]:
     if not command.multirun and MULTIRUN & set(arguments):
-        raise UserError("-m: several at once is for studies only (python -m search -m ...); give this command once for each")
+        raise UserError("-m: works for studies only (python -m search -m ...); run this command once for each")
     return prepared(arguments, command.schema, command.multirun)
 
 
@@ -121,7 +121,7 @@ def _keys(command: Command[T], arguments: Sequence[str]) -> list[str]:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             composed = hydra.compose(command.name, choices)
     except (HydraException, OmegaConfBaseException):
-        return known  # a choice is wrong too, and is told when the key is mended
+        return known  # a choice is wrong too, and is reported when the key is fixed
     return [*known, *(key for key in flat(OmegaConf.to_container(composed)) if key not in known)]
 
 

@@ -59,13 +59,13 @@ def conduct(
 
 
 def finish(stopped: bool, publisher: MlflowPublisher, uri: str, folder: Path) -> None:
-    """How a start ends for the caller: KeyboardInterrupt where it was stopped, UserError where MLflow is behind."""
+    """End a start: raises KeyboardInterrupt if it was stopped, UserError if MLflow is behind."""
     if stopped:
         raise KeyboardInterrupt
     if publisher.behind:
         raise UserError(
-            f"tracking.uri={uri}: did not take all of the study ({publisher.why}).\n"
-            f"All trials are safe in {folder}; mend that, and give the same command again to publish them"
+            f"tracking.uri={uri}: did not accept all of the study ({publisher.why}).\n"
+            f"All trials are safe in {folder}; fix that, and run the same command again to publish them"
         )
 
 

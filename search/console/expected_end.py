@@ -1,4 +1,4 @@
-"""When a study will be over, as far as that can be known."""
+"""Predicts when a study will end, as far as that can be known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from search.study.journal import Entry
 
 def expected_end(study: StudyConfig, budget: BudgetConfig, entries: Sequence[Entry], now: datetime) -> str | None:
     """A line from what the finished trials took, and how many run at once; before the first one from the budget of a
-    training run, where that is in seconds, and then the earliest end. None where nothing says when, or nothing is left."""
+    training run, where that is in seconds, and then the earliest end. None if nothing says when, or nothing is left."""
     train_seconds = mean(entry.trial.outcome.train_seconds for entry in entries) if entries else budget.seconds
     if train_seconds is None:
         return None
@@ -33,7 +33,7 @@ def expected_end(study: StudyConfig, budget: BudgetConfig, entries: Sequence[Ent
 
 
 def _trials_left(study: StudyConfig, entries: Sequence[Entry], train_seconds: float) -> int | None:
-    """The anchors too; None where neither trials nor hours limit them. What dollars buy is not known beforehand."""
+    """The anchors too; None if neither trials nor hours limit them. What dollars buy is not known beforehand."""
     history = [entry.trial for entry in entries]
     limits = []
     if study.trials is not None:
@@ -46,7 +46,7 @@ def _trials_left(study: StudyConfig, entries: Sequence[Entry], train_seconds: fl
 
 
 def _seconds(entry: Entry, one_by_one: bool) -> float:
-    """What a trial took, with the strategy's wait for an LLM where nothing else runs meanwhile."""
+    """What a trial took, including the strategy's wait for an LLM if nothing else runs meanwhile."""
     cost = entry.trial.answer.cost
     return entry.finished - entry.started + (cost.seconds if cost is not None and one_by_one else 0.0)
 

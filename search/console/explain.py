@@ -41,10 +41,10 @@ def explain(error: Exception, keys: Callable[[], Collection[str]], multirun: boo
 
 
 def _ungrammatical(word: str) -> str:
-    """For what Hydra's grammar has no reading of: most values can be put in quotes."""
+    """The message for what Hydra's grammar cannot read: most values can be put in quotes."""
     key, equals, value = word.partition("=")
     if not equals:
         return f"{word}: has no value; give it as {word}=..."
     escaped = re.sub(r'(\\*)"', r'\1\1\\"', value.strip("'\""))
     quoted = shlex.quote(f'{key}="{escaped}"')
-    return f"{word}: cannot be read; put the value in quotes, and those in the shell's: {quoted}"
+    return f"{word}: cannot be read; quote the value, and quote the whole for the shell: {quoted}"

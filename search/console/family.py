@@ -21,7 +21,7 @@ WATCH = "watches the parent"  # the thread's name
 
 @contextlib.contextmanager
 def passed_on(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """While it is open, what would end this process is the child's to hear."""
+    """While it is open, signals that would end this process are passed on to the child."""
     before = install(lambda number, frame: child.send_signal(number))
     try:
         yield

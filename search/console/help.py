@@ -1,4 +1,4 @@
-"""What `--help` prints, read as text from the YAML files in conf/: their comments are the help."""
+"""Makes the text of `--help` from the YAML files in conf/: their comments are the help."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def help_text(name: str) -> str:
 
 
 def commands() -> list[str]:
-    """The commands beside `python -m search`: each has a YAML in conf/ and a module of that name in search/."""
+    """The commands besides `python -m search`: each has a YAML in conf/ and a module of that name in search/."""
     return sorted(path.stem for path in CONF.glob("*.yaml") if path.stem != STUDY)
 
 
 def _block(key: str, text: str) -> str:
-    """A top-level key with what is indented below it; empty where there is none."""
+    """A top-level key with what is indented below it; empty if there is none."""
     found = re.search(rf"^{key}:(?: *#.*)?\n(?:[ #].*\n|\n)*", text, re.MULTILINE)
     return found[0] if found else ""
 

@@ -1,4 +1,4 @@
-"""What Hydra writes down and prints of a command line, without the passwords in it."""
+"""Removes passwords from what Hydra records and prints of a command line."""
 
 from __future__ import annotations
 

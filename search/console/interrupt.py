@@ -1,7 +1,7 @@
-"""What ends a command: Ctrl-C, SIGTERM and SIGHUP (a terminal that goes away). Nothing finished is lost.
-
-In a study Ctrl-C once finishes the running trial, then stops. Ctrl-C twice, SIGTERM or SIGHUP stop it now, and then it has
-SECONDS to put its record in order. Elsewhere each of them ends the command. SIGHUP stays ignored where it was (nohup).
+"""Handles what ends a command: Ctrl-C, SIGTERM and SIGHUP (a closed terminal). No finished trial is lost. In a study
+the first Ctrl-C finishes the running trial, then stops. A second Ctrl-C, SIGTERM or SIGHUP stops it now, and it then
+has SECONDS to put its record in order. In other commands each of them ends the command. SIGHUP stays ignored if it was
+(nohup).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SECONDS = 9.0  # from "stop now" to the end of the process, whatever a server do
 AGAIN_SECONDS = 3.0  # after which an interrupt is raised again: in a weak reference's callback Python drops it
 INTERRUPTED = 130  # the shell's own exit code after Ctrl-C
 
-OVERDUE = f"stopped, {SECONDS:g} seconds after it was asked for; the same command publishes what MLflow has not taken"
+OVERDUE = f"stopped {SECONDS:g} seconds after the request; run the same command to publish what MLflow has not received"
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -29,14 +29,14 @@ def leave(number: int, frame: FrameType | None) -> None:
 
 
 def quiet_start() -> None:
-    """While modules are imported, the end is no traceback. To be called before anything heavy is imported."""
+    """Have Ctrl-C print no traceback while modules are imported. Call this before anything heavy is imported."""
     install(leave)
 
 
 @contextlib.contextmanager
 def ending() -> Iterator[None]:
-    """While it is open, the first signal raises KeyboardInterrupt, so that files are cleared up; the second ends it all, and
-    so do SECONDS."""
+    """While it is open, the first signal raises KeyboardInterrupt, so that files are cleaned up. The process ends at
+    the second signal, or after SECONDS."""
 
     def first(number: int, frame: FrameType | None) -> None:
         install(leave)
@@ -53,8 +53,8 @@ def ending() -> Iterator[None]:
 
 
 class Interrupts:
-    """While it is open, the first Ctrl-C only sets `requested`. Whatever stops a study now raises KeyboardInterrupt; SECONDS
-    later the process is ended. After `over` was called nothing is interrupted, but these seconds are counted."""
+    """While it is open, the first Ctrl-C only sets `requested`. Whatever stops a study now raises KeyboardInterrupt;
+    SECONDS later the process is ended. After a call of `over` nothing is interrupted, but these seconds still count."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say
@@ -81,7 +81,9 @@ class Interrupts:
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and not self.requested:
             self.requested = True
-            self.say("stopping after the running trials; Ctrl-C again to stop now (they then run again on resuming)")
+            self.say(
+                "stopping after the running trials; press Ctrl-C again to stop now (they then run again when you resume)"
+            )
             return
         self.requested = True
         if signal.getitimer(signal.ITIMER_REAL)[0]:  # it is being stopped
@@ -113,7 +115,7 @@ def restore(before: dict[int, Any]) -> None:
 
 
 def _dropped(unraisable: sys.UnraisableHookArgs) -> None:
-    """An interrupt that Python drops comes again, and is nothing to show."""
+    """An interrupt that Python drops is raised again, and not shown."""
     if unraisable.exc_type is not KeyboardInterrupt:
         sys.__unraisablehook__(unraisable)
 

@@ -53,7 +53,7 @@ class Checks(Callback):
             raise SystemExit(f"error: {explain(error, lambda: known_keys(Config), multirun=True)}") from error
         if wrong:
             # Only this leaves a Hydra callback: ordinary exceptions become warnings there.
-            raise SystemExit("\n".join(["error: nothing was started, since of these studies", *wrong]))
+            raise SystemExit("\n".join(["error: nothing was started, because of these studies", *wrong]))
         config.hydra.overrides.task = overrides
         launcher = config.hydra.launcher
         if launcher.get("n_jobs") == AS_MANY_AS_DEVICES:
@@ -79,7 +79,7 @@ class Checks(Callback):
 
 
 def report_failures() -> bool:
-    """Name the studies of this process's multirun that failed; False where none did, or where this was no multirun."""
+    """Name the studies of this process's multirun that failed; False if none did, or if this was not a multirun."""
     if _sweep is None or not (_sweep / FAILURES).is_file():
         return False
     failures = [json.loads(line) for line in (_sweep / FAILURES).read_text().splitlines()]
@@ -91,7 +91,7 @@ def report_failures() -> bool:
 
 @contextlib.contextmanager
 def side_by_side() -> Iterator[None]:
-    """Around a multirun: at its end nobody listens for its workers any more. Raises KeyboardInterrupt where it was stopped
+    """Wraps a multirun; at its end nothing listens for its workers any more. Raises KeyboardInterrupt if it was stopped
     on request."""
     stopped = False
     try:
@@ -164,7 +164,7 @@ def _combinations(overrides: list[str]) -> Iterator[tuple[str, ...]]:
         if override.is_sweep_override():
             choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
             if not choices[-1]:
-                raise HydraException(f"{override.input_line}: is no value at all; --help shows which there are")
+                raise HydraException(f"{override.input_line}: has no such choice; --help shows the choices")
         else:
             choices.append([str(override.input_line)])
     return itertools.product(*choices)

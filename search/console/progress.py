@@ -20,7 +20,7 @@ from search.study.trial import Origin, Trial, one_line
 from search.study.winner import winner_of
 
 NARROW, SHORT_BAR, LONG_BAR = 100, 8, 30  # characters: below that width of a terminal its bars are short
-PHASES = {  # what a trial does beside training and waiting
+PHASES = {  # what a trial does besides training and waiting
     "start": "starting",
     "import": "importing its libraries",
     "build": "building the model",
@@ -49,7 +49,7 @@ class PlainDisplay:
 
     def asking(self, number: int, spent: str) -> None:
         """The strategy is asked for a trial, which an LLM may take minutes to answer. `spent`: what its replies have cost so
-        far, in words; empty where no LLM is asked."""
+        far, in words; empty if no LLM is asked."""
         if spent:
             self.say(f"{_label(number)}: {_asking(spent)}")
 
@@ -136,8 +136,8 @@ class BarDisplay(PlainDisplay):
 def make_display(
     console: Console, trials: int | None, entries: Sequence[Entry] = (), foresee: Foresee = lambda entries: None
 ) -> PlainDisplay:
-    """Bars where somebody watches, lines where not. `entries`: what is finished already of the `trials`. `foresee`: from the
-    finished trials to a line that says, behind a colon, when all will be over; or None."""
+    """Bars on a terminal, lines elsewhere. `entries`: the trials that are already finished, of `trials`. `foresee`:
+    from the finished trials to a line that says, after a colon, when all will have ended; or None."""
     if console.is_terminal:
         return BarDisplay(console, trials, foresee, entries)
     return PlainDisplay(console, foresee, entries)

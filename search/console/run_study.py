@@ -1,4 +1,4 @@
-"""Puts a study together from its configuration, runs it, and says where to look."""
+"""Puts a study together from its configuration, runs it, and says where to look at it."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from search.study.study import Study
 from search.tracking.publisher import MlflowPublisher
 from search.tracking.store import check_store
 
-UNPROTECTED = " (a candidate can read and write whatever you can, the scored text too)"
+UNPROTECTED = " (candidates can read and write whatever you can, including the scored text)"
 
 
 def check(config: Config, here: bool = True) -> None:
-    """All that can be found wrong before anything is spent. `here`: the study is going to run on this machine. Raises
+    """Check everything that can be checked before anything is spent. `here`: the study will run on this machine. Raises
     UserError."""
     if here:
         place_of(config).check(config.task)
@@ -72,9 +72,9 @@ def make_strategy(
     prepared: Prepared | None = None,
     reads: Reads | None = None,
 ) -> Strategy:
-    """`folder`: the study's. `say`, `stop`, `begun`: see TaskFacts. `prepared`: its text, where that is there already.
-    `reads`: notes what the strategy reads of other studies. Raises UserError where the strategy's settings or surroundings
-    do not do."""
+    """`folder`: the study's. `say`, `stop`, `begun`: see TaskFacts. `prepared`: its text, if that exists already.
+    `reads`: records what the strategy reads of other studies. Raises UserError if the strategy cannot work with its
+    settings or environment."""
     task = config.task
     facts = TaskFacts(
         name=task.name,
@@ -103,11 +103,11 @@ def make_strategy(
 
 
 def limits_in_words(task: TaskConfig, prune: float | None) -> str:
-    """What a program may use beside its budget. `prune`: the margin of study.prune."""
+    """What a program may use besides its budget. `prune`: the margin of study.prune."""
     allowed = task.allowances.startup
-    beyond = f"what is beyond {allowed.factor:g} times the stock's and {allowed.seconds:g} s"
-    then = "comes off the budget" if task.budget.seconds else "ends the trial"
-    early = f"a trial ends early where its reported loss (plain cross-entropy) lies {prune} nats above stock and best"
+    beyond = f"time beyond {allowed.factor:g} times the stock's plus {allowed.seconds:g} s"
+    then = "is taken off the budget" if task.budget.seconds else "ends the trial"
+    early = f"a trial ends early if its reported loss (plain cross-entropy) lies {prune} nats above stock and best"
     parts = [
         f"start-up {task.startup_seconds:g} s, and {beyond} {then}",
         "" if task.budget.cap_seconds is None else f"the training run {task.budget.cap_seconds:g} s",
@@ -132,7 +132,7 @@ def text_facts(config: Config, prepared: Prepared | None) -> dict[str, Any]:
 def run_study(config: Config, overrides: Sequence[str]) -> None:
     """Run a study, or what is left of it. `overrides`: the command line, as Hydra takes it.
 
-    Raises UserError; KeyboardInterrupt where it was stopped on request.
+    Raises UserError; KeyboardInterrupt if it was stopped on request.
     """
     check(config)
     console = Console()
@@ -145,7 +145,7 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
         stock, begins, reads = stock_of(config), not journal.entries, reads_for(config)
         strategy = make_strategy(config, stock.text, folder, plain.say, reads=reads)
         if begins and isinstance(strategy, NeedsServer):
-            strategy.check_server()  # before anything is on record: what is wrong can then be mended
+            strategy.check_server()  # before anything is recorded, so errors can still be fixed
         opening = Opening(stock, prepared.fingerprint, place.sandbox, overrides, reads.record)
         header = open_study(config, opening, journal)
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)

@@ -1,4 +1,4 @@
-"""Output that may be lost: a terminal, a pipe or a connection that goes away ends no study."""
+"""Output that may be lost: a study continues when its terminal, pipe or connection goes away."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Lossy(io.FileIO):
-    """A file descriptor that what cannot be written to is dropped: nobody is there to see it. Nothing waits in a buffer."""
+    """A file descriptor that drops what cannot be written, since nobody is there to see it. Nothing is buffered."""
 
     def write(self, data: ReadableBuffer) -> int:
         view = memoryview(data).cast("B")

@@ -1,7 +1,7 @@
 """A multirun's studies side by side: one for each device, in processes of their own, on one terminal.
 
-Each worker's output goes to a file of its study, and its lines are shown here behind the study's name. Ctrl-C is this
-process's to hear, and is passed on: the first one lets the running trials finish, and no further study begins.
+Each worker's output goes to a file of its study, and its lines are shown here behind the study's name. This process
+handles Ctrl-C and passes it on: the first one lets the running trials finish, and no further study begins.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ class SideBySide:
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if not self.stopped:
             self.stopped = True
-            self.say("stopping after the running trials; Ctrl-C again to stop now (those trials then run again on resuming)")
+            self.say(
+                "stopping after the running trials; press Ctrl-C again to stop now (they then run again when you resume)"
+            )
         (self.sweep / STOP).touch()
         for child in psutil.Process().children():
             with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
@@ -102,11 +104,11 @@ def in_worker() -> bool:
 
 
 def begin_study(folder: Path) -> None:
-    """In a worker: from here on its output is the study's, and the terminal's Ctrl-C is the parent's to hear. Raises
-    UserError where no study is to begin any more."""
+    """In a worker: from here on its output belongs to the study, and the parent handles Ctrl-C. Raises UserError if no
+    more studies should begin."""
     _, _, sweep = os.environ[PARENT].partition(":")
     if (Path(sweep) / STOP).exists():
-        raise UserError("not begun, since the others were stopped")
+        raise UserError("not started, because the others were stopped")
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
     file = os.open(folder / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)

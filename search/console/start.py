@@ -1,4 +1,4 @@
-"""Imported first by every command, for what it does: while the rest is imported, Ctrl-C is no traceback."""
+"""Imported first by every command for its effect: while the rest is imported, Ctrl-C prints no traceback."""
 
 from __future__ import annotations
 

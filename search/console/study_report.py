@@ -24,7 +24,7 @@ ROWS = 100  # of the dead ends, in words
 
 def write_report(journal: Journal) -> None:
     """Bring the report of a study up to date with its journal, and with the experiment's confirmation. Raises UserError
-    where the disk does not take it."""
+    if it cannot be written."""
     assert journal.header is not None
     ends = [str(line["reason"]) for line in journal.lines if line["kind"] == "ended"]
     floors = [step.noise_floor for step in journal.schedule.steps if isinstance(step, Asked)]
@@ -44,7 +44,7 @@ def refresh(folder: Path, say: Callable[[str], None]) -> None:
     try:
         journal = Journal(folder, say)
     except UserError as error:
-        say(f"its report is left as it is: {error}")
+        say(f"its report was not updated: {error}")
         return
     with journal:
         write_report(journal)
@@ -75,7 +75,7 @@ def in_words(report: Report) -> Iterator[str]:
         yield f"- Expected and measured, over {hopes['ideas']} ideas: {means}; {hopes['better']} made val_bpb lower"
     yield from (f"- Reads: {text.markdown(note['study'])}" for note in report["reads"])
     yield from _table("Findings (kept)", report["findings"])
-    yield from _table("Dead ends (tried, and not kept)", report["dead_ends"])
+    yield from _table("Dead ends (tried, but not kept)", report["dead_ends"])
     yield from _directions(report["directions"])
     if report["winner"] is not None and report["winner"]["diff"]:
         yield from ("", "## The winner's change from the stock", "")
@@ -113,7 +113,7 @@ def _table(title: str, ideas: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         "",
         f"## {title}",
         "",
-        "| trial | edit | difference | expected | what was made of it |",
+        "| trial | edit | difference | expected | verdict |",
         "|---|---|---|---|---|",
     )
     for idea in ideas[-ROWS:]:
@@ -122,7 +122,7 @@ def _table(title: str, ideas: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         note, reason = (text.markdown(text.short(idea[name])) for name in ("note", "reason"))
         yield f"| {idea['trial']} | {note} | {difference} | {expected} | {reason} |"
     if len(ideas) > ROWS:
-        yield from ("", f"The last {ROWS} of {len(ideas)}; {FILE} has all.")
+        yield from ("", f"These are the last {ROWS} of {len(ideas)}; {FILE} has all.")
 
 
 def _directions(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -9,10 +9,10 @@ from search.data.corpus import SPLITS, Corpus, fingerprint
 
 
 class Apart:
-    """The documents of a corpus, where copies of one text stay in one split only: the last that has it, since that is the
-    one that is read least. `copies`: how many documents each split lost, once all of it has been read.
+    """The documents of a corpus. Copies of one text stay in only one split: the last that has it, since that split is
+    read least. `copies`: how many documents each split lost, once all of it has been read.
 
-    Of what is scored it holds a hash a document in memory, and nothing of what is trained on, which may be large."""
+    It keeps one hash per scored document in memory, and nothing of the training text, which may be large."""
 
     def __init__(self, corpus: Corpus) -> None:
         """Reads the splits that are scored. Raises UserError."""

@@ -23,12 +23,13 @@ SHOWN = 3  # names in a message
 
 class Corpus(Protocol):
     def identity(self, say: Say) -> str:
-        """Changes when the text may have changed; cheap, since it is asked at every start. Raises UserError."""
+        """A text that changes when the corpus may have changed. It is cheap, since it is computed at every start.
+        Raises UserError."""
         ...
 
     def fetch(self, tokens: Path, say: Say) -> None:
-        """Bring here what `documents` needs, and is not here yet. Asked only where the text is not prepared: its token
-        files will come into the folder `tokens`. Raises UserError."""
+        """Download what `documents` needs and is missing. Called only if the text is not prepared; its token files will
+        be written into the folder `tokens`. Raises UserError."""
         ...
 
     def documents(self, split: str) -> Iterator[str]:
@@ -40,7 +41,7 @@ class FilesCorpus:
     """Any folder of UTF-8 text; each file is a document, and a hash of its text decides its split: copies come together.
 
     `folder`: the folder. `patterns`: names that count, as in a shell. `held_out_percent`: share of the texts that
-    validation and confirmation get, each. Raises UserError where one of these cannot be such a thing.
+    validation and confirmation get, each. Raises UserError if one of these is invalid.
     """
 
     def __init__(self, folder: str, patterns: Sequence[str], held_out_percent: int) -> None:
@@ -56,13 +57,13 @@ class FilesCorpus:
         return _digest(["split by text", str(self.held_out_percent), _listing(self.folder, self._paths())])
 
     def fetch(self, tokens: Path, say: Say) -> None:
-        """Nothing to bring: the folder is the user's. Says what of it is no text, and what is there more than once."""
+        """Nothing to download: the folder is the user's. Reports files that are not text, and copies."""
         paths = self._paths()
         say_unreadable(paths, f"data.corpus.folder={self.folder}", say)
         texts = Counter(fingerprint(text) for text in _read(paths))
         copies = sum(texts.values()) - len(texts)
         if copies:
-            say(f"data.corpus.folder: {copies} of {len(paths)} files are copies of another; those of one text share a split")
+            say(f"data.corpus.folder: {copies} of {len(paths)} files are copies of others; copies of one text share a split")
 
     def documents(self, split: str) -> Iterator[str]:
         return (text for text in _read(self._paths()) if self._split(text) == split)
@@ -73,7 +74,7 @@ class FilesCorpus:
         paths = [path for path in _walk(self.folder) if any(fnmatch(path.name, pattern) for pattern in self.patterns)]
         if not paths:
             raise UserError(
-                f"data.corpus.folder: {self.folder} holds no file named like {' or '.join(self.patterns)}; "
+                f"data.corpus.folder: {self.folder} holds no file that matches {' or '.join(self.patterns)}; "
                 "name another folder or set data.corpus.patterns"
             )
         return paths
@@ -88,9 +89,9 @@ class FilesCorpus:
 class PythonCorpus:
     """Python source text that is on every machine: nothing to download.
 
-    Each split names installed packages that training never imports and that its sandbox hides: text that the interpreter
-    or PyTorch needs could be read, and trained on, before the clock starts. Raises UserError where they are no lists of
-    names, or one package is to be in two splits.
+    Each split names installed packages that training never imports and that its sandbox hides: text that the
+    interpreter or PyTorch needs could be read, and trained on, before the clock starts. Raises UserError if they are
+    not lists of names, or if one package is in two splits.
     """
 
     def __init__(
@@ -104,7 +105,8 @@ class PythonCorpus:
             raise UserError("data.corpus.train, validation, confirmation: a package is named twice; name each in one split")
 
     def identity(self, say: Say) -> str:
-        """What the settings and the packages' versions make: installing a package again, or elsewhere, changes nothing."""
+        """Depends on the settings and the packages' versions: installing a package again, or elsewhere, changes
+        nothing."""
         owners = importlib.metadata.packages_distributions()
         lines = [f"exclude {self.exclude}"]
         for split in SPLITS:
@@ -117,7 +119,7 @@ class PythonCorpus:
         return _digest(lines)
 
     def fetch(self, tokens: Path, say: Say) -> None:
-        """Nothing to bring: it came with the installation. Says what of it is no text."""
+        """Nothing to download: it came with the installation. Reports files that are not text."""
         for split in SPLITS:
             for name in self.packages[split]:
                 say_unreadable(self._paths(package_folder(name)), f"data.corpus: package '{name}'", say)
@@ -143,7 +145,7 @@ def package_folder(name: str) -> Path:
 
 
 def names(key: str, value: Sequence[str]) -> list[str]:
-    """A setting that is a list of names. Raises UserError for one name alone, whose letters would be taken for names."""
+    """A setting that is a list of names. Raises UserError for a single name, whose letters would be taken as names."""
     if isinstance(value, str) or not all(isinstance(name, str) for name in value):
         raise UserError(f"data.corpus.{key}={value}: must be a list of names, as ['{value}']")
     return list(value)
@@ -155,7 +157,7 @@ def fingerprint(text: str) -> bytes:
 
 
 def say_unreadable(paths: Sequence[Path], where: str, say: Say) -> None:
-    """Say which files are left out since they are no UTF-8. Raises UserError where nothing else is there."""
+    """Say which files are left out because they are not UTF-8. Raises UserError if nothing else is there."""
     unreadable = [path for path in paths if _text(path) is None]
     if not unreadable:
         return
@@ -176,13 +178,13 @@ def _read(paths: Iterable[Path]) -> Iterator[str]:
 
 
 def _text(path: Path) -> str | None:
-    """A file's text; None where it is not UTF-8. Raises UserError."""
+    """A file's text; None if it is not UTF-8. Raises UserError."""
     try:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError:
         return None
     except OSError as error:
-        raise UserError(f"data.corpus: {path} cannot be read ({error.strerror}); mend that, or move it away") from error
+        raise UserError(f"data.corpus: {path} cannot be read ({error.strerror}); fix that, or move it away") from error
 
 
 def _listing(root: Path, paths: Sequence[Path]) -> str:

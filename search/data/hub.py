@@ -1,8 +1,8 @@
 """Files of a data set on the Hugging Face hub, or on a host that speaks its protocol: whole and checked, or not at all.
 
-huggingface_hub fetches them. What it lacks (read in 2.4) is added here: it does not check the SHA-256, gives up on a 5xx
-answer or a reset connection, and waits as long as a host asks, unannounced. Its second protocol, Xet, is turned off: mirrors
-lack it, and it cannot be stopped.
+huggingface_hub fetches them. What it lacks (read in 2.4) is added here: it does not check the SHA-256, gives up on a
+5xx answer or a reset connection, and silently waits as long as a host asks. Its second protocol, Xet, is turned off:
+mirrors lack it, and it cannot be stopped.
 
 `shards` alone imports this module, and late: huggingface_hub reads the environment while it is imported, and may fail.
 """
@@ -61,28 +61,29 @@ class Hub:
         self._stopping.set()
 
     def look(self, name: str) -> Known:
-        """What the host says of a file. Raises UserError."""
+        """What the host reports about a file. Raises UserError."""
         url = self._url(name)
         facts = self._patiently(name, lambda: get_hf_file_metadata(url, token=self._token, endpoint=self.mirror))
         if facts.size is None or facts.commit_hash is None or not re.fullmatch(r"[0-9a-f]{64}", facts.etag or ""):
             raise UserError(
-                f"{url}: the host tells no size, SHA-256 and commit of it, so that a damaged copy could not be told from a "
-                f"whole one;\n{self._remedy}"
+                f"{url}: the host does not report its size, SHA-256 and commit, so a damaged copy could not be "
+                f"detected;\n{self._remedy}"
             )
         return Known(facts.size, str(facts.etag))
 
     def fetch(self, name: str, known: Known, folder: Path, arrived: Callable[[int], None]) -> Path:
-        """Fetch a file into a folder, where it lies whole and checked when this returns. `arrived` is told numbers of bytes.
+        """Download a file into a folder, where it is whole and checked when this returns. `arrived` is called with
+        numbers of bytes.
 
-        Raises UserError where the host does not give it, OSError where it cannot be written, Stopped.
+        Raises UserError if the host does not give it, OSError where it cannot be written, Stopped.
         """
         for _ in range(2):
             path = self._patiently(name, lambda: self._download(name, folder, arrived))
             if sha256(path) == known.sha256:
                 return path
             path.unlink()
-            self._say(f"{name}: what arrived does not have the SHA-256 that the host told")
-        raise UserError(f"{self._url(name)}: does not have the SHA-256 that the host tells, twice;\n{self._remedy}")
+            self._say(f"{name}: the download does not have the SHA-256 that the host reported")
+        raise UserError(f"{self._url(name)}: twice did not have the SHA-256 that the host reported;\n{self._remedy}")
 
     def _download(self, name: str, folder: Path, arrived: Callable[[int], None]) -> Path:
         stopping = self._stopping
@@ -110,7 +111,7 @@ class Hub:
         except OSError as error:
             if error.errno is not None:
                 raise
-            raise _Incomplete("the body does not have the length that the host told") from error
+            raise _Incomplete("the body does not have the length that the host reported") from error
         return Path(path)
 
     def _patiently(self, name: str, attempt: Callable[[], T]) -> T:
@@ -144,7 +145,7 @@ class Hub:
             page = f"{self.host}/datasets/{self.repository}"
             answer += f";\nthe data set may need a token (HF_TOKEN) whose owner has accepted its terms ({page})"
             if self.mirror is not None:
-                answer += ", and data.corpus.mirror= is sent no token"
+                answer += ", and no token is sent to data.corpus.mirror="
         # Of a data set that does not exist, the hub says 401.
         return f"{self._url(name)}: {answer};\ncorrect data.corpus.repository or the shards' numbers, or {self._remedy}"
 

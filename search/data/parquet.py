@@ -24,7 +24,7 @@ class ParquetCorpus:
     `repository`, `mirror`: where missing ones come from (see `Shards`). `name`: a shard's file name, with a place for its
     number. `train`, `validation`, `confirmation`: the numbers.
 
-    Raises UserError where one of these cannot be such a thing.
+    Raises UserError if one of these cannot be such a thing.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ParquetCorpus:
             except (pyarrow.ArrowException, OSError, KeyError) as error:
                 reason = " ".join(str(error).split())
                 raise UserError(
-                    f"data.corpus.folder: {path} cannot be read ({reason});\nremove it, and it is fetched"
+                    f"data.corpus.folder: {path} cannot be read ({reason});\nremove it, and it is downloaded again"
                 ) from error
 
 

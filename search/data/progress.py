@@ -1,4 +1,4 @@
-"""How preparing a text speaks: a line now and then."""
+"""Progress of preparing a text: a line from time to time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Seldom:
 def exclusively(path: Path, say: Say) -> Iterator[None]:
     """Hold a lock file, and say so where another process holds it first. The kernel takes it back from a killed process.
 
-    Raises OSError where the file cannot be made.
+    Raises OSError if the file cannot be made.
     """
     lock = FileLock(path)
     try:

@@ -1,4 +1,5 @@
-"""What is known of the shards of a folder, in a small file beside them: it lasts when they are deleted to free the disk."""
+"""Keeps what is known about the shards of a folder in a small file beside them, which stays when they are deleted to
+free space."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from search.config.messages import UserError
 
 @dataclass(frozen=True)
 class Known:
-    """What the host said of a shard. `changed_ns`: the fetched file's time of change; None where it was not fetched."""
+    """What the host said of a shard. `changed_ns`: the fetched file's time of change; None if it was not fetched."""
 
     size: int  # bytes
     sha256: str
@@ -30,11 +31,12 @@ class Record:
         self._repository = repository
 
     def read(self) -> dict[str, Known]:
-        """What is known, by the shards' names. Raises UserError where the folder has another repository's record."""
+        """What is known, by the shards' names. Raises UserError if the folder has another repository's record."""
         for other in self.path.parent.glob("*--*.json"):
             if other != self.path:
                 raise UserError(
-                    f"data.corpus.repository={self._repository}: {other.parent} has another's shards ({other.name});\n"
+                    f"data.corpus.repository={self._repository}: {other.parent} holds shards of "
+                    f"another data set ({other.name});\n"
                     "set data.corpus.folder= to another folder, or correct data.corpus.repository"
                 )
         if not self.path.is_file():
@@ -42,7 +44,7 @@ class Record:
         try:
             return {name: Known(**facts) for name, facts in json.loads(self.path.read_text()).items()}
         except (ValueError, TypeError, AttributeError) as error:
-            raise UserError(f"{self.path}: is damaged ({error}); remove it, and it is made anew") from error
+            raise UserError(f"{self.path}: is damaged ({error}); remove it, and it is written again") from error
 
     def write(self, known: dict[str, Known]) -> None:
         """Replace what is known. Raises OSError."""

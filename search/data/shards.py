@@ -1,4 +1,4 @@
-"""A folder of shards: what is in each, whether it lies there or not, and how the missing ones come."""
+"""A folder of shards: what is in each, even if it is missing, and how missing ones are downloaded."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Shards:
     """`repository`: a data set's name on the Hugging Face hub, as `owner/name`. `mirror`: the address of another host that
     has it, or None.
 
-    A folder that nothing is missing from is only read; otherwise a record is kept in it (see `record`). Raises UserError
-    where `repository` or `mirror` cannot be such a thing.
+    A complete folder is only read; otherwise a record is kept in it (see `record`). Raises UserError where `repository`
+    or `mirror` cannot be such a thing.
     """
 
     def __init__(self, folder: Path, repository: str, mirror: str | None) -> None:
@@ -88,13 +88,13 @@ class Shards:
 
     @contextmanager
     def _folder_errors(self) -> Iterator[None]:
-        """What this folder's disk refuses is told with its own key: the token files' folder has another."""
+        """Errors of this folder's disk name its own key: the token files' folder has another."""
         try:
             yield
         except OSError as error:
             raise UserError(
                 f"data.corpus.folder: {self.folder} cannot be used ({error});\n"
-                "mend that (where shards are missing, it must be writable and have room), or set another data.corpus.folder="
+                "fix that (if shards are missing, it must be writable and have space), or set another data.corpus.folder="
             ) from error
 
     def _alone(self, say: Say) -> AbstractContextManager[None]:
@@ -104,11 +104,11 @@ class Shards:
     def _ask(self, names: Sequence[str], say: Say) -> tuple[Hub, dict[str, Known]]:
         """What the host says of these shards now, which joins what is known.
 
-        Raises UserError where it once said something else: it would be fetched under the name of another text.
+        Raises UserError if it once said something else: another text would be downloaded under the same name.
         """
         remedy = (
             "set another host with data.corpus.mirror=, put the shards into data.corpus.folder "
-            f"({self.folder}), or take other text: data=files, data=python"
+            f"({self.folder}), or use other text: data=files, data=python"
         )
         known = self._record.read()
         with _network_settings():
@@ -119,15 +119,15 @@ class Shards:
         for name, file in files.items():
             if not known.setdefault(name, file).same_text(file):
                 raise UserError(
-                    f"{self.path(name)}: {hub.host} has another {name} now than when {self._record.path} was written;\n"
-                    f"remove {self._record.path} to take the new text, put the old shard into {self.folder}, or set another "
+                    f"{self.path(name)}: {hub.host} has a different {name} now than when {self._record.path} was written;\n"
+                    f"remove {self._record.path} to use the new text, put the old shard into {self.folder}, or set another "
                     "data.corpus.mirror="
                 )
         self._record.write(known)
         return hub, files
 
     def _check_space(self, names: Sequence[str], missing: int, tokens: Path) -> None:
-        """Raise UserError where a disk has too little space. `missing`: bytes that will be fetched."""
+        """Raise UserError if a disk has too little space. `missing`: bytes that will be fetched."""
         here = sum(self.path(name).stat().st_size for name in names if self.path(name).is_file())
         expected = TOKEN_FILES * (here + missing)
         both = missing + expected if disk_of(self.folder) == disk_of(tokens) else missing
@@ -191,7 +191,7 @@ def _network_settings() -> Iterator[None]:
         yield
     except (ImportError, ValueError, OSError, httpx2.InvalidURL, httpx2.TransportError) as error:
         raise UserError(
-            f"data.corpus: nothing can be fetched: the network settings do not work ({type(error).__name__});\n"
+            f"data.corpus: nothing can be downloaded: the network settings do not work ({type(error).__name__});\n"
             "correct or unset the variables of the proxy (*_PROXY), of certificates (SSL_CERT_*) and of the hub (HF_*, its "
             "token), or data.corpus.mirror"
         ) from error

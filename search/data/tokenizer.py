@@ -38,7 +38,7 @@ class Tokenizer:
     def train(cls, texts: Iterable[str], vocab_size: int) -> Tokenizer:
         """Learn `vocab_size - 1` tokens from the texts, and add BOS.
 
-        Raises ValueError where the texts hold too few different pairs to learn that many.
+        Raises ValueError if the texts hold too few different pairs to learn that many.
         """
         import rustbpe
 
@@ -47,7 +47,7 @@ class Tokenizer:
         ranks = {bytes(token): rank for token, rank in trainer.get_mergeable_ranks()}
         tokens = sorted(ranks, key=ranks.__getitem__)
         if len(tokens) != vocab_size - 1:
-            raise ValueError(f"the text yields {len(tokens) + 1} tokens, not the {vocab_size} that were asked for")
+            raise ValueError(f"the text yields a vocabulary of {len(tokens) + 1} tokens, not of {vocab_size}")
         return cls(tokens)
 
     @classmethod

@@ -45,7 +45,7 @@ class Prepared:
             self.hashes: dict[str, str] = manifest["hashes"]
             self.splits = {name: SplitFacts(**facts) for name, facts in manifest["splits"].items()}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{folder}: is damaged ({error}); remove that folder, and it is prepared anew") from error
+            raise UserError(f"{folder}: is damaged ({error}); remove that folder, and it is prepared again") from error
 
     @property
     def fingerprint(self) -> str:
@@ -73,9 +73,9 @@ class Prepared:
 
 
 def prepare(name: str, corpus: Corpus, vocab_size: int, cache: Path, say: Say) -> Prepared:
-    """The token files of a corpus; made on the first call, found on the later ones. Several processes may call at once.
+    """The token files of a corpus, made on the first call and found on later ones. Several processes may call at once.
 
-    `say` gets a line of progress now and then. Raises UserError where the text is missing or too short.
+    `say` gets a line of progress now and then. Raises UserError if the text is missing or too short.
     """
     key = hashlib.sha256(f"{FORMAT} {vocab_size} {corpus.identity(say)}".encode()).hexdigest()[:KEY_LENGTH]
     folder = _folder(cache, name, vocab_size, key)
@@ -98,7 +98,7 @@ def _folder(cache: Path, name: str, vocab_size: int, key: str) -> Path:
 
 def prepare_data(config: Config, say: Say, wanted: str | None = None) -> Prepared:
     """The token files of a study's task, made if they are missing. `wanted`: the fingerprint of the text that the study
-    began with; while the cache has that text, the study goes on with it, whatever has become of where it came from.
+    began with; while the cache has that text, the study continues with it, even if its source has changed.
 
     Raises UserError.
     """
@@ -120,11 +120,11 @@ def _prepared_as(config: Config, fingerprint: str) -> Prepared | None:
 
 
 def _whole(prepared: Prepared) -> Prepared:
-    """Raise UserError where a file is no longer what was prepared."""
+    """Raise UserError if a file is no longer what was prepared."""
     damaged = prepared.damaged()
     if damaged is not None:
         raise UserError(
-            f"{prepared.folder / damaged}: is not what was prepared; remove that folder, and it is prepared anew"
+            f"{prepared.folder / damaged}: was changed after it was prepared; remove that folder, and it is prepared again"
         )
     return prepared
 

@@ -23,7 +23,7 @@ class Executor(Protocol):
         ...
 
     def next_done(self) -> tuple[int, Outcome]:
-        """Wait for a trial to end. Raises UserError where one could not be run, OSError where a file fails."""
+        """Wait for a trial to end. Raises UserError if one could not be run, OSError where a file fails."""
         ...
 
     def close(self) -> None:
@@ -33,7 +33,7 @@ class Executor(Protocol):
 
 class Publisher(Protocol):
     def publish(self) -> None:
-        """See to it that the published record is brought up to date with the journal. Returns at once."""
+        """Have the published record brought up to date with the journal. Returns at once."""
         ...
 
 
@@ -48,8 +48,8 @@ class Display(Protocol):
 def drive(
     study: Study, executor: Executor, display: Display, publisher: Publisher, stop: Callable[[], bool] = lambda: False
 ) -> str:
-    """Run a study to its end, or until `stop` says so: what runs then is finished, and nothing else begins. Returns why it
-    ended. Raises UserError where it cannot go on; whatever is finished is in the journal, and what is not runs again."""
+    """Run a study to its end, or until `stop` says so: running trials then finish, and no other begins. Returns why it
+    ended. Raises UserError if it cannot continue; finished trials are in the journal, and the others run again."""
     study.resume()
     try:
         return _drive(study, executor, display, publisher, stop)

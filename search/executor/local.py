@@ -43,7 +43,11 @@ class Local:
     def open(self, config: Config, prepared: Prepared, folder: Path) -> Iterator[Opened]:
         """Raises UserError as `make_runner` does."""
         there, parallel = devices(config.task), config.study.parallel
-        few = f"this machine has {there} devices, and study.parallel trials wait for each other" if parallel > there else ""
+        few = (
+            f"this machine has only {there} devices, so some of the study.parallel trials will wait"
+            if parallel > there
+            else ""
+        )
         with closing(make_runner(config, prepared, folder)) as runner:
 
             def start(observe: Observe, say: Say) -> LocalExecutor:
@@ -56,7 +60,7 @@ class LocalExecutor:
     """Runs as many trials at once as there are `workers`, which are threads."""
 
     def __init__(self, runner: Runner, workers: int, observe: Callable[[int, Progress], None]) -> None:
-        """`observe`: hears of the running trials by number, from their threads."""
+        """`observe`: is told about running trials by number, from their threads."""
         self._runner = runner
         self._observe = observe
         self._pool = ThreadPoolExecutor(workers, "trial")
@@ -81,7 +85,7 @@ class LocalExecutor:
 
 def make_runner(config: Config, prepared: Prepared, folder: Path, confirming: bool = False) -> TrialRunner:
     """A runner that keeps its files in `folder`. It scores validation, and the confirmation split only where it is
-    `confirming`. Raises UserError where the text is too short or cannot be read, or where the sandbox or the kernel does
+    `confirming`. Raises UserError if the text is too short or cannot be read, or where the sandbox or the kernel does
     not do."""
     lookups.check_works()
     confines = sandbox.choose(config.sandbox, config.task.device)

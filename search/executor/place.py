@@ -13,7 +13,7 @@ from search.data.tokens import Prepared
 from search.executor.drive import Executor
 from search.study.request import Progress
 
-Observe = Callable[[int, Progress], None]  # hears of the running trials, by number; may be called from any thread
+Observe = Callable[[int, Progress], None]  # is told about running trials, by number; may be called from any thread
 Say = Callable[[str], None]
 
 
@@ -31,11 +31,11 @@ class Place(Protocol):
     """Built with the settings of its YAML file."""
 
     def check(self, task: TaskConfig) -> None:
-        """Raise UserError where trials of the task cannot run there, as far as that is known before one does."""
+        """Raise UserError if trials of the task cannot run there, as far as that is known before one does."""
         ...
 
     def devices(self, task: TaskConfig) -> int | None:
-        """How many trials of the task can run there at once; None where that is not known. Raises UserError."""
+        """How many trials of the task can run there at once; None if that is not known. Raises UserError."""
         ...
 
     def open(self, config: Config, prepared: Prepared, folder: Path) -> AbstractContextManager[Opened]:

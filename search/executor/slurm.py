@@ -32,7 +32,7 @@ SPARE_MINUTES, SPARE_GB = 10, 2  # for a job, beyond what its trial may use
 
 @dataclass
 class Slurm:
-    """The settings stand in conf/executor/slurm.yaml."""
+    """The settings are in conf/executor/slurm.yaml."""
 
     partition: str | None = None
     account: str | None = None
@@ -54,8 +54,8 @@ class Slurm:
             )
         if shutil.which("sbatch") is None:
             raise UserError(
-                "executor=slurm: there is no sbatch here, so no Slurm takes jobs from this machine.\n"
-                "Give the command on a login node of the cluster, or use executor=local"
+                "executor=slurm: there is no sbatch here, so this machine cannot submit jobs to Slurm.\n"
+                "Run the command on a login node of the cluster, or use executor=local"
             )
         self._submitter(ROOT, "checked", task)
 
@@ -64,7 +64,7 @@ class Slurm:
 
     @contextmanager
     def open(self, config: Config, prepared: Prepared, folder: Path) -> Iterator[Opened]:
-        """Raises UserError where the sandbox does not work here: the one that does is demanded of every node."""
+        """Raises UserError if the sandbox does not work here: the one that does is demanded of every node."""
         box = sandbox.choose(config.sandbox, config.task.device).name
         work = partial(Work, config_record(config), box, str(prepared.folder.resolve()), str(folder))
 

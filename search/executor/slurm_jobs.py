@@ -63,16 +63,16 @@ class SlurmExecutor:
         self._given: set[int] = set()  # trials that have not ended, whether or not they are jobs yet
         self._running: dict[int, Running] = {}
         self._looked = time.monotonic()
-        self._silent: float | None = None  # when it was last said that Slurm does not answer
+        self._silent: float | None = None  # when the user was last told that Slurm does not answer
 
     def submit(self, number: int, request: TrialRequest) -> None:
-        """Raises UserError where Slurm does not take the job."""
+        """Raises UserError if Slurm does not take the job."""
         self._given.add(number)
         self._progress(number).unlink(missing_ok=True)
         self._running[number] = Running(request, self._submit(number, request), time.monotonic())
 
     def next_done(self) -> tuple[int, Outcome]:
-        """Raises UserError where a job failed, or was ended by Slurm once too often; FailedJobError where the harness failed
+        """Raises UserError if a job failed, or was ended by Slurm once too often; FailedJobError where the harness failed
         in it."""
         while True:
             looks = time.monotonic() - self._looked >= self._poll
@@ -92,7 +92,7 @@ class SlurmExecutor:
             try:
                 self._queue.cancel()
             except SlurmSilent as error:  # whatever ends the study is to be told, and not this
-                self._say(f"jobs go on, until the same command resumes the study: {str(error).splitlines()[0]}")
+                self._say(f"jobs continue until the same command resumes the study: {str(error).splitlines()[0]}")
 
     def _submit(self, number: int, request: TrialRequest) -> submitit.Job[Report]:
         from submitit.core.utils import FailedJobError, FailedSubmissionError
@@ -101,8 +101,8 @@ class SlurmExecutor:
             return self._jobs.submit(run_trial, self._work(str(self._progress(number)), request))
         except (FailedJobError, FailedSubmissionError) as error:
             raise UserError(
-                f"trial {number}: Slurm did not take its job: {' '.join(str(error).split())}.\n"
-                "Correct what executor.* asks for, and give the same command again"
+                f"trial {number}: Slurm did not accept its job: {' '.join(str(error).split())}.\n"
+                "Correct the settings executor.*=, and run the same command again"
             ) from error
 
     def _taken(self, number: int) -> Outcome:
@@ -126,7 +126,7 @@ class SlurmExecutor:
                 link.unlink()
 
     def _states(self) -> Mapping[str, tuple[str, str]] | None:
-        """None where Slurm does not answer: jobs go on without it."""
+        """None if Slurm does not answer: jobs continue without it."""
         now = self._looked = time.monotonic()
         try:
             return self._queue.states()
@@ -158,16 +158,18 @@ class SlurmExecutor:
         remedy = "Raise executor.mem_gb" if state == "OUT_OF_MEMORY" else "Mend that"
         raise UserError(
             f"trial {number}: job {running.job.job_id} ended as {state}, without a result; see {running.job.paths.stderr}.\n"
-            f"{remedy}, and give the same command again"
+            f"{remedy}, and run the same command again"
         )
 
     def _again(self, number: int, running: Running, state: str) -> None:
-        """Submit a trial's job again. Raises UserError where that was done often enough."""
+        """Submit a trial's job again. Raises UserError if that was done often enough."""
         ended = f"trial {number}: job {running.job.job_id} was ended by Slurm ({state})"
         if running.tries > self._retries:
-            remedy = "raise executor.timeout_min" if state == "TIMEOUT" else "mend that"
-            raise UserError(f"{ended}, after {self._retries} other tries.\nFor {state} {remedy}; the same command goes on")
-        self._say(f"{ended}; submitting it again, for the {running.tries}. time of at most {self._retries}")
+            remedy = "raise executor.timeout_min" if state == "TIMEOUT" else "fix that"
+            raise UserError(
+                f"{ended}, after {self._retries} other tries.\nFor {state} {remedy}; run the same command to resume"
+            )
+        self._say(f"{ended}; submitting it again (retry {running.tries} of at most {self._retries})")
         job = self._submit(number, running.request)
         self._running[number] = Running(running.request, job, running.submitted, running.tries + 1)
 

@@ -1,6 +1,5 @@
-"""What Slurm knows of a study's jobs. It is asked by `squeue`, since `sacct` needs a database that many clusters lack.
-
-All jobs of a study share a name, which is kept in the study's folder: by it they are found when the process that submitted
+"""What Slurm knows about a study's jobs. `squeue` is used, since `sacct` needs a database that many clusters lack. All
+jobs of a study share a name, which is kept in the study's folder. It identifies them when the process that submitted
 them is gone.
 """
 
@@ -41,7 +40,7 @@ class SlurmSilent(UserError):
 def _ask(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise SlurmSilent(f"{command[0]}: {' '.join(done.stderr.split())}\nMend that, and give the same command again")
+        raise SlurmSilent(f"{command[0]}: {' '.join(done.stderr.split())}\nFix that, and run the same command again")
     return done.stdout
 
 

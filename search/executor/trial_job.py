@@ -94,7 +94,7 @@ class ProgressFile:
         unfinished.replace(self._path)
 
     def read(self) -> Progress | None:
-        """None where nothing was told yet, or the storage has an error: nothing depends on it."""
+        """None if nothing was told yet, or the storage has an error: nothing depends on it."""
         with suppress(OSError, ValueError):
             return Progress(**json.loads(self._path.read_text(encoding="utf-8")))
         return None

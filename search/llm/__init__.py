@@ -1,1 +1,1 @@
-"""Who answers a prompt, the record of every reply, prices, and edits read from replies."""
+"""Providers that answer prompts, the record of every reply, prices, and edits read from replies."""

@@ -1,4 +1,4 @@
-"""Which part of a reply is the answer, and why some replies have none."""
+"""Finds the answer in a reply, or says why there is none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ FILTERED = ("content_filter", "safety", "prohibited_content", "blocklist")  # an
 
 
 def answer(text: str) -> str:
-    """A reply's text without the reasoning in it: what follows the last end of a reasoning, up to an unended one."""
+    """A reply's text without reasoning: what follows the last end mark of reasoning, up to reasoning that does not
+    end."""
     closings = list(CLOSING.finditer(text))
     text = text[closings[-1].end() :] if closings else text
     opening = OPENING.search(text)
@@ -29,12 +30,12 @@ def is_cut_off(reply: Reply) -> bool:
 
 
 def no_answer(reply: Reply) -> str:
-    """Why a reply holds no answer that may be read, in words for its author; empty where it holds one."""
+    """Why a reply holds no answer that may be read, in words for its author; empty if it holds one."""
     said = answer(reply.text).strip()
     finish = reply.finish_reason
     reasoned = bool(reply.reasoning.strip() or reply.text.strip()) and not said
     if finish.lower() in FILTERED:
-        return f"the provider's filter held the reply back (finish reason '{finish}')"
+        return f"the provider's filter withheld the reply (finish reason '{finish}')"
     if is_cut_off(reply):
         while_reasoning = " while it was still reasoning" if reasoned else ""
         return f"the reply was cut off{while_reasoning} (finish reason '{finish}'); make it shorter, with fewer lines quoted"
@@ -43,7 +44,7 @@ def no_answer(reply: Reply) -> str:
     if reply.refusal.strip():
         return f"the model refused: {' '.join(reply.refusal.split())}"
     if reply.tools or finish.lower() in ("tool_calls", "function_call"):
-        return f"the reply calls a tool ({reply.tools or 'unnamed'}), and there are none; reply in plain text"
+        return f"the reply calls a tool ({reply.tools or 'unnamed'}), but there are no tools; reply in plain text"
     if reasoned:
         return "the reply is reasoning only, without an answer after it"
     return "the reply is empty"

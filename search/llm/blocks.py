@@ -1,4 +1,5 @@
-"""SEARCH/REPLACE blocks: found in a reply, and applied to a program. Near misses that can only mean one thing are taken."""
+"""SEARCH/REPLACE blocks: found in a reply, and applied to a program. Near misses are accepted if they can mean only one
+thing."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ class Block:
 
 
 def blocks_of(lines: list[str]) -> list[Block]:
-    """All blocks of a reply. Raises EditError for one that is begun and not ended."""
+    """All blocks of a reply. Raises EditError for one that begins but does not end."""
     blocks: list[Block] = []
     inside: list[str] | None = None
     for line in lines:
@@ -109,7 +110,7 @@ def _apply(block: Block, lines: list[Line], shown: list[str], taken: dict[int, i
 
 
 def _new(block: Block, old: list[str], like: Like) -> list[Line]:
-    """The lines that a block puts in the place of old ones: indented as these are, and with their trailing comments where
+    """The lines that a block puts in place of old ones: indented as these are, and with their trailing comments where
     the reply left these out."""
     if like is str:
         return [(None, line) for line in block.replace]

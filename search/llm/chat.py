@@ -22,10 +22,10 @@ PASSING = (408, 409, 425, 429)  # of HTTP's 4xx; all 5xx pass too
 BAD_PROMPT = (400, 413, 422)
 NO_ENTRY = (401, 403)
 GREETING = [{"role": "user", "content": "Reply with OK."}]
-ANOTHER_KEY = "mend the key, the model or the server, and give the same command again"
+ANOTHER_KEY = "fix the key, the model or the server, and run the same command again"
 ANOTHER_PROMPT = (
-    "where the prompt is too long, give the server a longer context or take another model; else mend llm.request or the "
-    "model's name; and give the same command again"
+    "if the prompt is too long, give the server a longer context or use another model; otherwise correct llm.request or "
+    "the model's name; then run the same command again"
 )
 OURS = ("messages", "model", "stream")  # of a request
 
@@ -33,9 +33,9 @@ OURS = ("messages", "model", "stream")  # of a request
 class ChatClient:
     """A server that speaks OpenAI's chat.completions: OpenAI, Anthropic, OpenRouter, vLLM, Ollama, llama.cpp, LiteLLM.
 
-    Plain text both ways. `base_url`: None for OpenAI's own. `api_key_env`: the environment variable that holds the key; None
-    for a server that wants none. `request`: what else is sent, as it is. `timeout_seconds`: of one call. `patience_minutes`:
-    how long a server that gives no reply is asked again.
+    Prompts and replies are plain text. `base_url`: None for OpenAI's own. `api_key_env`: the environment variable that
+    holds the key; None for a server that needs none. `request`: further keys, which are sent unchanged.
+    `timeout_seconds`: of one call. `patience_minutes`: how long a server that gives no reply is asked again.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class ChatClient:
         if not model:
             raise UserError("llm.model: is not set; name a model of that server, as llm.model=...")
         if base_url is not None and not is_address(base_url):
-            raise UserError(f"llm.base_url={masked(base_url)}: is no address; give it as http://HOST:PORT/v1")
+            raise UserError(f"llm.base_url={masked(base_url)}: is not an address; give it as http://HOST:PORT/v1")
         if ours := sorted(set(OURS) & set(request)):
-            raise UserError(f"llm.request.{ours[0]}: is the harness's own to say; leave it out (the model is llm.model)")
+            raise UserError(f"llm.request.{ours[0]}: is set by the harness; leave it out (the model is llm.model)")
         if patience_minutes < 0:
             raise UserError(f"llm.patience_minutes={patience_minutes}: must be 0 or more")
         self.model = model
@@ -70,8 +70,9 @@ class ChatClient:
         return reply
 
     def check(self) -> None:
-        """Ask for the list of models, which knows server and model; where that does not settle it, for one token, which is
-        not on record. Of a key a list knows nothing: OpenRouter's is open to all, Anthropic's wants it in another header."""
+        """Ask for the list of models, which checks server and model. If that is inconclusive, ask for one token, which
+        is not recorded. The list does not check the key: OpenRouter's is open to all, Anthropic's needs the key in
+        another header."""
         with self._explained():
             try:
                 known = models_of(self.connection.models())
@@ -97,7 +98,7 @@ class ChatClient:
             self._complete(GREETING, self.request)  # newer models refuse max_tokens
 
     def _refuse_wrong_address(self, failure: Failure) -> None:
-        """Raises UserError where only the end of the address is wrong: no /v1, or a function's name behind it."""
+        """Raises UserError if only the end of the address is wrong: no /v1, or a function's name behind it."""
         base = (self.base_url or "").rstrip("/")
         better = base.removesuffix("/chat/completions") if base.endswith("/chat/completions") else f"{base}/v1"
         if not base or failure.status in NO_ENTRY or re.search(r"/v\d\w*$", base):
@@ -108,7 +109,7 @@ class ChatClient:
             )
 
     def _answers(self, connection: Connection) -> bool:
-        """Whether there is an API, be it one that does not let us in or does not take what we say."""
+        """Whether there is an API, even one that refuses us or our request."""
         try:
             models_of(connection.models())
         except Failure as failure:
@@ -160,7 +161,7 @@ class ChatClient:
     def _plain(self, text: str) -> str:
         """Text that can be written, and never holds the key: servers may echo it, in errors above all. A key shorter than
         SHORTEST_KEY is a placeholder for a server that wants none, and could be a word of the text."""
-        text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
+        text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair is not text
         return text.replace(self._key, "[key]") if len(self._key) >= SHORTEST_KEY else text
 
 
@@ -174,5 +175,5 @@ def _key(variable: str | None) -> str:
             "llm.base_url=http://... llm.model=...),\nor see the agent's loop without any LLM: strategy=agent llm=playbook"
         )
     if not (key.isascii() and key.isprintable()):
-        raise UserError(f"llm: what is in the environment variable {variable} is no key; copy it again")
+        raise UserError(f"llm: the environment variable {variable} does not hold a valid key; copy it again")
     return key

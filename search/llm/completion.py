@@ -1,4 +1,4 @@
-"""Reads a server's answer as a chat completion. What is none says so in the server's own words."""
+"""Reads a server's answer as a chat completion. Anything else is reported in the server's own words."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from search.llm.reply import Reply
 
 LONGEST = 300  # characters of a server's words
 MOST_TOKENS = 10**12  # of one reply; a larger count is none
-NO_QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}  # no waiting mends these
+NO_QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}  # waiting does not help with these
 THINKING = ("thinking", "reasoning")  # kinds of a message's parts
 FAILED = "error"  # a finish reason by which OpenRouter passes on that a provider broke off
 
 
 class Failure(Exception):
-    """An answer that is no chat completion.
+    """An answer that is not a chat completion.
 
-    `status`: HTTP's, or what the body claims for itself; 200 for a body of no known kind; None where no answer came.
-    `after`: seconds that the server asks to wait. `lasting`: no waiting mends it, whatever the status.
+    `status`: HTTP's, or what the body claims for itself; 200 for a body of no known kind; None if no answer came.
+    `after`: seconds that the server asks to wait. `lasting`: waiting does not help, whatever the status.
     """
 
     def __init__(self, words: str, status: int | None = None, after: float | None = None, lasting: bool = False) -> None:
@@ -71,7 +71,7 @@ def models_of(body: str) -> list[str]:
 
 
 def failure_of(body: str, status: int, after: float | None = None) -> Failure:
-    """What an answer that is no chat completion says of itself."""
+    """The failure that an answer describes if it is not a chat completion."""
     answer = _json(body)
     if isinstance(answer, list) and answer:  # so does Google
         answer = answer[0]
@@ -81,7 +81,7 @@ def failure_of(body: str, status: int, after: float | None = None) -> Failure:
     details = error if isinstance(error, dict) else {}
     words = details.get("message") or (error if isinstance(error, str) else "")
     if not words:
-        words = _short(json.dumps(error)) if error else f"a body that is no chat completion: {_short(body)}"
+        words = _short(json.dumps(error)) if error else f"a body that is not a chat completion: {_short(body)}"
     code = details.get("code")
     if status == 200 and str(code).isdecimal() and 400 <= int(str(code)[:4]) < 600:
         status = int(str(code)[:4])
@@ -90,7 +90,7 @@ def failure_of(body: str, status: int, after: float | None = None) -> Failure:
 
 
 def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
-    """What a Retry-After header asks for: seconds, or a date. None where there is none that can be read."""
+    """What a Retry-After header asks for: seconds, or a date. None if there is none that can be read."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) * unit
@@ -119,9 +119,9 @@ def _words_of_text(body: str) -> str:
     if body.lstrip().startswith("<"):
         return f"a web page: {plain}"
     if body.lstrip().startswith(("data:", "event:", ":")):
-        return "an event stream where a whole reply was asked for"
+        return "an event stream instead of a whole reply"
     if body.lstrip().startswith(("{", "[")):
-        return f"a body that is cut off, or no JSON: {plain}"
+        return f"a body that is cut off, or not JSON: {plain}"
     return plain
 
 

@@ -53,7 +53,7 @@ class Connection:
             except openai.APIStatusError as error:
                 answer = error.response
                 raise failure_of(answer.text, answer.status_code, seconds_to_wait(answer.headers)) from None
-            except (openai.OpenAIError, ValueError) as error:  # ValueError: what is no header, no text
+            except (openai.OpenAIError, ValueError) as error:  # ValueError: an invalid header or text
                 lasting = not isinstance(error, openai.APIConnectionError) or any(map(_distrusts, _causes(error)))
                 raise Failure(f"{type(error).__name__}: {_root(error)}", lasting=lasting) from None
 
@@ -67,8 +67,8 @@ class Connection:
         except (openai.OpenAIError, ImportError, OSError, ValueError) as error:
             found = [name for name in os.environ if name.upper() in ENVIRONMENT] or ENVIRONMENT
             raise UserError(
-                f"llm: no connection can be made ({_root(error)}); look at {', '.join(found)} in the environment: "
-                "unset what does not work, or mend what it names"
+                f"llm: no connection can be made ({_root(error)}); check {', '.join(found)} in the environment: "
+                "unset what does not work, or fix what it names"
             ) from error
 
 
@@ -82,7 +82,7 @@ def is_address(text: str) -> bool:
             and (parts.port or 1) > 0
             and not re.search("[?#]", text)
         )
-    except ValueError:  # a port that is no number
+    except ValueError:  # a port that is not a number
         return False
 
 

@@ -1,4 +1,4 @@
-"""A prompt that a server has cut without a word: it counts far fewer tokens than it was sent."""
+"""Detects that a server has silently cut a prompt: it then counts far fewer tokens than it was sent."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ DOUBTFUL = 4.5  # characters a token
 
 
 def refuse_cut(messages: Messages, tokens: int | None, server: str) -> None:
-    """Raises UserError where the server's count shows that it has cut the messages. `tokens`: that count; None or 0 where it
+    """Raises UserError if the server's count shows that it has cut the messages. `tokens`: that count; None or 0 if it
     gives none."""
     characters = sum(len(message["content"]) for message in messages)
     most = DOUBTFUL if tokens in CONTEXTS else IMPOSSIBLE
     if not tokens or characters < SHORT or characters <= most * tokens:
         return
     raise UserError(
-        f"llm: {server} read {tokens:,} tokens of a prompt of {characters:,} characters: it cuts prompts without a word.\n"
-        "Give it a longer context (Ollama: OLLAMA_CONTEXT_LENGTH=32768 ollama serve), and give the same command again"
+        f"llm: {server} read {tokens:,} tokens of a prompt of {characters:,} characters: it silently cuts prompts.\n"
+        "Give it a longer context (Ollama: OLLAMA_CONTEXT_LENGTH=32768 ollama serve), and run the same command again"
     )

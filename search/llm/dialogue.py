@@ -1,4 +1,5 @@
-"""Asks an LLM until its reply can be read, or until the repairs are used up. Every reply is on record before it is read."""
+"""Asks an LLM until its reply can be read, or until the repairs are used up. Every reply is recorded before it is
+read."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Said(Generic[T]):
-    """What the replies to one question came to. `value`: None where none could be used; `problem` then says why."""
+    """The result of the replies to one question. `value`: None if none could be used; `problem` then says why."""
 
     value: T | None
     problem: str
@@ -39,7 +40,7 @@ class Said(Generic[T]):
 
 
 class Dialogue:
-    """One LLM, asked one question for each trial that wants one.
+    """One LLM that is asked one question for each trial that needs it.
 
     `llm`: a node of conf/llm. `repairs`: how often an unusable reply is sent back with the reason. A call that is on record
     is not made again. `asks`: numbers the questions of a study, where several LLMs are asked.
@@ -54,7 +55,7 @@ class Dialogue:
         self._asks = asks or itertools.count()
 
     def check_server(self) -> None:
-        """Raises UserError where the server, the model or the key do not do."""
+        """Raises UserError if the server, the model or the key does not work."""
         self.client.check()
 
     def ask(self, number: int, compose: Callable[[], Messages], read: Callable[[str], T], role: str = "") -> Said[T]:
@@ -84,7 +85,8 @@ class Dialogue:
 
 
 def _call(record: Recorder, number: int, ask: int, first: Messages, calls: Sequence[Call], problems: Sequence[str]) -> Call:
-    """A server that does not take the conversation (it has become too long, say) is asked the first question anew."""
+    """If a server refuses the conversation (perhaps because it has become too long), it is asked the first question
+    again."""
     messages = first
     for call, problem in zip(calls, problems, strict=True):
         messages = _repair(messages, "" if is_cut_off(call.reply) else answer(call.reply.text), problem)

@@ -1,4 +1,4 @@
-"""The marks of an edit, and why a reply is none."""
+"""The marks of an edit, and why a reply is not one."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ FORMAT = (
 
 
 class EditError(Exception):
-    """Why a reply is no new program, in words for its author."""
+    """Why a reply does not give a new program, in words for its author."""

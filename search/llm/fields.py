@@ -1,4 +1,4 @@
-"""What a reply says beside its edit: its note, hypothesis, expected gain, base and notebook."""
+"""Reads what a reply says besides its edit: its note, hypothesis, expected gain, base and notebook."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NUMBER = re.compile(r"[-+]?\d*\.?\d+(?:e[-+]?\d+)?", re.IGNORECASE)
 
 
 def note(text: str) -> str:
-    """The edit in a few words, as one plain line; empty where the reply has none."""
+    """The edit in a few words, as one plain line; empty if the reply has none."""
     lines = _part(text, "NOTE").strip().split("\n")
     return _plain(lines[0])[:LONGEST_NOTE].rstrip(" *_`")
 
@@ -28,7 +28,7 @@ def hypothesis(text: str) -> str:
 
 
 def expected(text: str) -> float | None:
-    """The change of val_bpb that the author expects; negative is better. None where the reply names none."""
+    """The change of val_bpb that the author expects; negative is better. None if the reply names none."""
     found = NUMBER.search(_part(text, "EXPECT").replace("\u2212", "-"))  # a minus sign
     return float(found.group()) if found else None
 
@@ -40,7 +40,7 @@ def base(text: str) -> int | None:
 
 
 def notes(text: str) -> str | None:
-    """The author's notebook, from its label to the end of the reply; None where the reply has none."""
+    """The author's notebook, from its label to the end of the reply; None if the reply has none."""
     lines = _beside_blocks(text)
     for number in range(len(lines) - 1, -1, -1):
         found = LABEL.match(lines[number])
@@ -66,7 +66,7 @@ def _ends(line: str) -> bool:
 
 
 def _beside_blocks(text: str) -> list[str]:
-    """The lines of a reply, with one mark in the place of each SEARCH/REPLACE block, and of a whole file: code has comments
+    """The lines of a reply, with one mark in place of each SEARCH/REPLACE block, and of a whole file: code has comments
     too, which may look like labels."""
     lines: list[str] = []
     inside = False

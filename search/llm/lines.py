@@ -1,4 +1,4 @@
-"""How lines of a reply are held against lines of a program."""
+"""Compares lines of a reply with lines of a program."""
 
 from __future__ import annotations
 

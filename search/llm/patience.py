@@ -1,4 +1,4 @@
-"""A server's bad hour: asks again, with growing pauses, until there is a reply or patience ends."""
+"""Outlasts a server's outage: asks again, with growing pauses, until there is a reply or patience ends."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Clock:
 
 
 class PatientClient:
-    """A client that outlasts its server's outages. `say`: tells who watches a line. `stop`: whether a stop was requested.
-    `node`: where its settings stand."""
+    """A client that outlasts its server's outages. `say`: shows the user a line. `stop`: whether a stop was requested.
+    `node`: the key of its settings."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class PatientClient:
                 if retries == 0:
                     self.say(
                         f"{self.node}: {server} gives no reply ({error}); asking again for up to "
-                        f"{self.patience_minutes:g} minutes, Ctrl-C stops"
+                        f"{self.patience_minutes:g} minutes; Ctrl-C stops"
                     )
                 self._pause(min(left, max(error.after or 0.0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(retries, 10)))))
                 retries += 1
@@ -79,7 +79,7 @@ class PatientClient:
         made = f" in {self.patience_minutes:g} minutes, after {_counted(retries)}" if retries else ""
         return (
             f"{self.node}: {error.server} gave no reply{made} ({error}).\n"
-            "Nothing is lost: mend the server or the way to it, and give the same command again (it waits "
+            "Nothing is lost: fix the server or the connection, and run the same command again (it waits "
             f"{self.node}.patience_minutes)"
         )
 

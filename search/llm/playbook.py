@@ -1,4 +1,4 @@
-"""A hand-picked list of edits in the place of an LLM."""
+"""A hand-picked list of edits in place of an LLM."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Playbook:
             entries: Any = OmegaConf.load(resolve(file))
             self.replies = [_as_reply(entry) for entry in entries]
         except (OSError, OmegaConfBaseException, YAMLError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"llm.file={file}: is no list of edits ({_short(error)}); name another file") from error
+            raise UserError(f"llm.file={file}: is not a list of edits ({_short(error)}); name another file") from error
         if not self.replies:
             raise UserError(f"llm.file={file}: holds no edits; name another file")
 
@@ -36,7 +36,7 @@ class Playbook:
         if call > 0:
             raise Exhausted("the playbook has no second answer")
         if ask >= len(self.replies):
-            raise Exhausted(f"all {len(self.replies)} edits of the playbook are served")
+            raise Exhausted(f"all {len(self.replies)} edits of the playbook are used up")
         return Reply(self.replies[ask], "stop", "playbook", tokens_in=0, tokens_out=0, tokens_cached=0)
 
 

@@ -1,4 +1,4 @@
-"""What replies cost. The prices stand in conf/llm, as `price`."""
+"""What replies cost. The prices are in conf/llm, as `price`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def sum_of(costs: Sequence[Cost]) -> Cost:
 
 
 def dollars(reply: Reply, price: Price) -> float | None:
-    """What a reply cost by the server's own count, else by its tokens; None where the price or the counts are unknown."""
+    """What a reply cost by the server's own count, else by its tokens; None if the price or the counts are unknown."""
     if reply.usd is not None:
         return reply.usd
     if isinstance(price, str):  # REPORTED: by the server alone

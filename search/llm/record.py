@@ -16,7 +16,8 @@ PROPOSAL = "proposal.json"  # how their conversation ended
 
 
 class Recorder:
-    """Puts every reply on disk before anybody reads it, and answers from disk what is there already: nothing is paid twice.
+    """Writes every reply to disk before it is read, and answers from disk what is already there, so nothing is paid
+    twice.
 
     A trial's calls lie in `folder / "0007"`, as `call-1.json` (all of it), `prompt-1.md` and `reply-1.md` (to read), with
     `proposal.json` for how the conversation ended. Everything here raises UserError where the disk does not take it.
@@ -35,7 +36,7 @@ class Recorder:
         return Recorder(self.client, self.folder, self.begun, role)
 
     def recorded(self, number: int, call: int) -> Call | None:
-        """A call that was made before this process began. Raises UserError where one was made that cannot be read now."""
+        """A call that was made before this process began. Raises UserError if one was made that cannot be read now."""
         path = self._place(number) / f"{CALL}{call + 1}.json"
         if not path.is_file():
             if number < self.begun and call < self._calls(number):
@@ -70,7 +71,7 @@ class Recorder:
         return Call(reply, program_md)
 
     def end(self, number: int, ask: int, calls: int, problem: str) -> None:
-        """Note how a conversation ended; `problem` is empty where it made a program."""
+        """Note how a conversation ended; `problem` is empty if it made a program."""
         how = {"ask": ask, "calls": calls, "usable": not problem, "problem": problem}
         self._keep(number, PROPOSAL, json.dumps(how, indent=1))
 
@@ -82,7 +83,7 @@ class Recorder:
 
 
 def lost(path: Path, number: int, why: str) -> UserError:
-    """The message for what is not on record any more."""
+    """The message for a record that has been lost."""
     return UserError(
         f"{path}: cannot be read ({why}): what trial {number} was made of is lost.\n"
         "Restore it from a copy (MLflow has it as that trial's conversation), or use another experiment="

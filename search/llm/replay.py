@@ -1,4 +1,4 @@
-"""The record of an earlier study in the place of an LLM."""
+"""The record of an earlier study in place of an LLM."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class Replay:
         if call == 0 and self._previous is not None:
             before, last = self._previous
             if (before, last + 1) in self.replies:
-                raise self._diverged(before, "the record needed another call, and here the first would do")
+                raise self._diverged(before, "the record needed another call, but here the first one suffices")
         self._previous = (ask, call)
         if (ask, call) in self.replies:
             return self.replies[ask, call]
         if call == 0:
-            raise Exhausted("all recorded replies are served")
+            raise Exhausted("all recorded replies are used up")
         if ask in self._unusable:
             raise Exhausted("the record has no further reply either")
-        raise self._diverged(ask, "there the reply could be used, and here it cannot")
+        raise self._diverged(ask, "the reply was usable there, but is not usable here")
 
     def _diverged(self, ask: int, how: str) -> UserError:
         return UserError(
             f"llm=replay: the conversation diverges from {self.record} at proposal {ask + 1}: {how}.\n"
-            "Scores differ between machines and seeds, and with them what is kept; what was done so far stands"
+            "Scores differ between machines and seeds, and so does what is kept; the trials so far stay"
         )

@@ -1,5 +1,5 @@
-"""What every provider of replies has in common. A provider is a class with `complete` and `check` in a file like these, and
-a YAML file."""
+"""What all providers of replies have in common. A provider is a class with `complete` and `check` in a file of its own,
+and a YAML file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Messages = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back. Token counts and dollars are None where the server did not say. `tokens_cached`: a part of
+    """What came back. Token counts and dollars are None if the server did not say. `tokens_cached`: a part of
     `tokens_in`. `tokens_reasoning`: a part of `tokens_out`.
 
-    `reasoning`: what the server gave apart from the text as the model's thinking; never read for an edit. `refusal`: the
-    model's words where it declined. `tools`: names of the tools that it wanted to call.
+    `reasoning`: what the server gave apart from the text as the model's thinking; never read for an edit. `refusal`:
+    the model's words if it declined. `tools`: names of the tools that it wanted to call.
     """
 
     text: str
@@ -51,11 +51,12 @@ class Exhausted(Exception):
 
 
 class Refused(UserError):
-    """The server takes this prompt for a bad one: another prompt may do, and the same one never will."""
+    """The server rejects this prompt: another one may work, but the same one never will."""
 
 
 class Unavailable(Exception):
-    """There is no reply now, and there may be one later. `server`: who was asked. `after`: seconds that it asks to wait."""
+    """There is no reply now, but there may be one later. `server`: who was asked. `after`: seconds that it asks to
+    wait."""
 
     def __init__(self, server: str, words: str, after: float | None = None) -> None:
         super().__init__(words)

@@ -1,4 +1,4 @@
-"""How a reply is read that chooses values of constants."""
+"""Reads a reply that chooses values of constants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an LLM is told that chooses values of constants: titled sections, bounded in size."""
+"""The prompt for an LLM that chooses values of constants: titled sections, bounded in size."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Memory:
 
     @property
     def scored(self) -> list[Trial]:
-        """Trials with a score, the best first. An anchor is the stock again, and is none of them."""
+        """Trials with a score, the best first, without anchors, which are the stock again."""
         scored = [trial for trial in self.history if trial.val_bpb is not None and trial.origin is not Origin.ANCHOR]
         return sorted(scored, key=lambda trial: (trial.val_bpb, trial.number))
 
     @property
     def base(self) -> Values:
-        """The values that constants keep which a reply leaves out: the best trial's, or the stock's."""
+        """The values of constants that a reply leaves out: the best trial's, or the stock's."""
         return self.values(self.scored[0].candidate) if self.scored else self.space.start
 
     def values(self, candidate: Candidate | None) -> Values:
@@ -129,7 +129,7 @@ def _changed(memory: Memory, params: Values | None) -> str:
 
 
 def _remark(trial: Trial) -> str:
-    """Why a trial has no score, as far as a strategy hears of it (of scoring, a status word), else its idea."""
+    """Why a trial has no score, as far as a strategy is told (a status word about scoring), or else its idea."""
     if trial.val_bpb is None and trial.status is not Status.DISQUALIFIED:
         return trial.outcome.reason[:REASON_CHARACTERS]
     return trial.answer.facts.get("idea", "")[:NOTE_CHARACTERS]

@@ -1,1 +1,1 @@
-"""What every report is made with: harmless text, Markdown, one HTML file, and pictures."""
+"""The parts of every report: harmless text, Markdown, one HTML file, and pictures."""

@@ -1,4 +1,4 @@
-"""What all pictures share: their size, their letters, and how they become bytes."""
+"""Properties of all pictures: their size, their fonts, and how they become bytes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 
 WIDTH = 5.6  # inches; a phone shows that at nine tenths of the size
 TITLE_WIDTH = 54  # letters of a line
-DARK, GREY = "#222222", "#999999"  # of letters and lines; of what is no rival
+DARK, GREY = "#222222", "#999999"  # of letters and lines; of what is not compared
 FLOOR: Any = {"color": GREY, "alpha": 0.3, "linewidth": 0}  # of areas behind the data, on white and on black
-# A page that is dark shows the picture's dark strokes in a light colour: the browser asks the picture itself.
+# A page that is dark shows the picture's dark strokes in a light color: the browser asks the picture itself.
 INK = b"svg{color:#222222}@media (prefers-color-scheme:dark){svg{color:#e6edf3}}"
 
 STYLE: Any = {
@@ -65,7 +65,7 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def _in_ink(svg: bytes) -> bytes:
-    """With strokes and letters that are dark, or black, in the page's own colour."""
+    """With strokes and letters that are dark, or black, in the page's own color."""
     for dark in (DARK, "#000000"):
         svg = svg.replace(dark.lower().encode(), b"currentColor")
     return svg.replace(b'<style type="text/css">', b'<style type="text/css">' + INK, 1)

@@ -17,7 +17,7 @@ from search.page import text
 from search.page.canvas import Picture
 from search.page.markdown import picture_file
 
-CLASSES = {  # of cells, by how they begin, for their colour
+CLASSES = {  # of cells, by how they begin, for their color
     **dict.fromkeys(("shown", "yes, shown", "beyond luck"), "yes"),
     **dict.fromkeys(("not shown", "within noise", "no improvement"), "no"),
     **dict.fromkeys(("the opposite is shown", "unconfirmed", "not known", "together beyond luck"), "open"),
@@ -27,7 +27,7 @@ LINES = {"+": "ins", "-": "del"}  # of a diff, and their tags
 
 
 def html_of(report: str, title: str, pictures: Sequence[Picture]) -> str:
-    """The Markdown as a page that has its pictures inside. A browser that honours its policy loads and runs nothing.
+    """The Markdown as a page that has its pictures inside. A browser that honors its policy loads and runs nothing.
     Headings of the third level are folded, with what stands below them."""
     markdown = MarkdownIt("js-default").disable(["link", "autolink", "reference", "html_block", "html_inline"])
     for rule in (table_open, table_close, image, fence):
@@ -63,7 +63,7 @@ def fence(self: RendererHTML, tokens: Sequence[Token], at: int, options: Any, en
 
 
 def _labelled(tokens: Sequence[Token]) -> Iterator[Token]:
-    """Cells that know their column's name, for narrow screens, and their verdict's colour."""
+    """Cells that know their column's name, for narrow screens, and their verdict's color."""
     columns: list[str] = []
     place = 0
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):

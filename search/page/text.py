@@ -13,8 +13,8 @@ AT_THE_START = re.compile(r"^(?:([-+=])|(\d+)([.)]))")
 
 
 def plain(text: str) -> str:
-    """A text in one line, without anything that a terminal, or a reader's eye, would take as a command: control and format
-    characters (which can colour, delete or turn around what stands beside them) become a replacement character."""
+    """A text in one line, without anything that could mislead a terminal or a reader: control and format characters
+    (which can color, delete or reverse the text next to them) become a replacement character."""
     letters = (" " if letter in "\n\r\t" else letter for letter in text)
     return " ".join("".join(map(_harmless, letters)).split())
 
@@ -25,7 +25,7 @@ def verbatim(text: str) -> str:
 
 
 def short(text: str) -> str:
-    """The same, cut where it goes on and on."""
+    """The same, cut if it is too long."""
     text = plain(text)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 

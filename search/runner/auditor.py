@@ -1,4 +1,4 @@
-"""Judges a trained candidate: process A claims, the harness sums, and where the claim matters process B is challenged."""
+"""Judges a trained candidate: process A claims, the harness sums, and if the claim matters, process B is challenged."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MB = 2**20
 
 @dataclass
 class Score:
-    """What scoring says of a trained candidate: fields of its outcome, by the same names."""
+    """The result of scoring a trained candidate, as fields of its outcome with the same names."""
 
     status: Status = Status.COMPLETED
     val_bpb: float | None = None
@@ -55,8 +55,8 @@ class Score:
 class Auditor:
     """Scores candidates of one task on one or two splits.
 
-    `confirming`: score the confirmation split beside validation. `reference`: the file that keeps the stock's nats between
-    processes.
+    `confirming`: score the confirmation split besides validation. `reference`: the file that keeps the stock's nats
+    between processes.
     """
 
     def __init__(self, task: TaskConfig, prepared: Prepared, reference: Path, sandbox: Sandbox, confirming: bool) -> None:
@@ -74,8 +74,8 @@ class Auditor:
         self.parts = {split: slice(at * task.scoring_rows, (at + 1) * task.scoring_rows) for at, split in enumerate(splits)}
 
     def audit(self, work: Path, device: Device, request: TrialRequest, weights: Path, observe: Observer) -> Score:
-        """Score the weights that a training left. `work`: the trial's folder; what else training left in it is removed.
-        Raises OSError where the disk fails."""
+        """Score the weights that a training run left. `work`: the trial's folder; what else training left in it is removed.
+        Raises OSError if the disk fails."""
         score = Score()
         wrong = self._unacceptable(weights, request)
         if wrong is not None:
@@ -85,7 +85,7 @@ class Auditor:
         held = work / "held"
         held.mkdir()
         weights.rename(held / WEIGHTS)
-        remove_tree(work / "train")  # whatever else training left is nobody's business
+        remove_tree(work / "train")  # nobody else must see what else training left
         submission = Submission(request.source, held / WEIGHTS)
         try:
             self._claim_and_challenge(score, submission, work, device, request, observe)
@@ -95,7 +95,8 @@ class Auditor:
         return score
 
     def _unacceptable(self, weights: Path, request: TrialRequest) -> str | None:
-        """Why the weights file is none, or None. One that is far larger than the stock's may hold text to learn from."""
+        """Why the weights file cannot be accepted, or None. A file far larger than the stock's may hold text to learn
+        from."""
         if weights.is_symlink() or not weights.is_file() or weights.stat().st_size > self.task.weights_gb * GB:
             return f"no weights file of at most task.weights_gb={self.task.weights_gb:g} GB"
         stock = (request.stock or {}).get("weights_mb")
@@ -152,8 +153,8 @@ class Auditor:
             write_whole(self.reference, claimed.astype(np.float32).tobytes())
 
     def _sum(self, score: Score, claimed: challenge.Nats) -> bool:
-        """The claim's bits per byte, of each split; of validation by the field's count of bytes, too. False where the model
-        knows so little that no training run can have meant it."""
+        """The claim's bits per byte for each split, and for validation also by the field's count of bytes. False if the
+        loss is too high to come from an honest training run."""
         targets = self.rows[:, 1:]
         bits = {
             split: challenge.bits_per_byte(claimed[part], targets[part], self.byte_lengths)
@@ -176,13 +177,13 @@ class Auditor:
         return float(np.log(self.task.vocab_size)) if request.is_stock else self.stock_nats()
 
     def stock_nats(self) -> challenge.Nats:
-        """What the study's first trial left. Raises UserError where it cannot be read."""
+        """The nats that the study's first trial left. Raises UserError if they cannot be read."""
         try:
             # Plain numbers: NumPy reads its own format with `ast`, which in Python 3.11 is for one thread at a time.
             nats: challenge.Nats = np.fromfile(self.reference, np.float32).reshape(self.rows[:, 1:].shape)
         except (OSError, ValueError) as error:
             raise UserError(
-                f"{self.reference}: is missing or damaged, and with it the stock's nats, which audits compare with.\n"
+                f"{self.reference}: is missing or damaged. It holds the stock's nats, which audits need.\n"
                 "Restore it from a copy, or use another experiment="
             ) from error
         return nats
@@ -190,7 +191,7 @@ class Auditor:
     def _challenge(
         self, claimed: challenge.Nats, request: TrialRequest, submission: Submission, work: Path, device: Device
     ) -> challenge.Finding:
-        """Ask a second process what it knows, and compare. Raises ScoringFailed."""
+        """Ask a second process for its logits, and compare. Raises ScoringFailed."""
         task = self.task
         secret = np.random.default_rng()  # from the system's entropy: a candidate must not foresee the positions
         scored = self.byte_lengths[self.rows[:, 1:]] > 0

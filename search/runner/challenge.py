@@ -1,9 +1,9 @@
 """The arithmetic of the score and of the challenge: sums claims, draws secret positions, compares answers. No process.
 
-A model that looks ahead, remembers rows, keeps state, or whose process lies, can claim any nats it likes. It cannot know
-the next token of a row that is cut at a secret position and goes on at random. So a second, fresh process is asked for its
-logits there, and the harness, which holds the next token, compares. Measured on toy models: shared state or look-ahead
-passes every probe that sees whole rows, and fails this one at nearly every position.
+A model that looks ahead, remembers rows, keeps state, or whose process lies, can claim any nats it likes. It cannot
+know the next token of a row that is cut at a secret position and continues at random. So a second, fresh process is
+asked for its logits there, and the harness, which holds the next token, compares. Measured on toy models: shared state
+or look-ahead passes every probe that sees whole rows, and fails this one at nearly every position.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Rows = npt.NDArray[np.uint16]  # [rows, T + 1]
 
 @dataclass(frozen=True)
 class Challenge:
-    """One position in each of some rows: `gain` of them drawn by what the claim gains there, the rest uniformly."""
+    """One position in each of some rows: `gain` of them are drawn by what the claim gains there, the rest uniformly."""
 
     rows: npt.NDArray[np.int64]
     positions: npt.NDArray[np.int64]
@@ -38,7 +38,7 @@ class Tolerance:
 @dataclass(frozen=True)
 class Finding:
     """What a challenge found. `reason`: why the claim is not believed, or None. `sd`, `largest`: how far the answers were
-    from the claims, in nats over all positions: standard deviation and largest size; None where nothing could be compared.
+    from the claims, in nats over all positions: standard deviation and largest size; None if nothing could be compared.
     """
 
     reason: str | None
@@ -77,7 +77,7 @@ def draw_challenge(
 
     `reference`: the stock's nats, or one number for all where there is no stock yet. `scored`: [rows, T], which targets
     count. `gain`: how many positions to draw in proportion to reference - claimed, where that is positive: a lie must
-    stand where the claim is better than the stock. `uniform`: how many to draw anywhere else.
+    be where the claim is better than the stock. `uniform`: how many to draw anywhere else.
     """
     better = np.where(scored, np.maximum(0.0, reference - claimed.astype(np.float64)), 0.0)
     weight = better.sum(axis=1)
@@ -100,7 +100,7 @@ def challenge_rows(rows: Rows, challenge: Challenge, bos: int, secret: np.random
 
 
 def answered_nats(logits: npt.NDArray[np.float32], targets: npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
-    """[n, vocab_size] logits and [n] token ids -> [n] nats; normalised here, so that no model can return less than a
+    """[n, vocab_size] logits and [n] token ids -> [n] nats; normalized here, so that no model can return less than a
     distribution."""
     wide = logits.astype(np.float64)
     highest = wide.max(axis=1, keepdims=True)
@@ -115,7 +115,7 @@ def verify(
     not inside a mean)."""
     # A model may give a token no chance at all (-inf), but not all of them.
     if np.isnan(logits).any() or not np.isfinite(logits.max(axis=1, initial=-np.inf)).all():
-        return Finding("the challenged process answered with numbers that are no logits", None, None)
+        return Finding("the challenged process answered with numbers that are not logits", None, None)
     if not len(challenge.rows):  # the claim gains nowhere, and none are drawn anywhere else
         return Finding(None, None, None)
     targets = rows[challenge.rows, challenge.positions + 1]
@@ -125,12 +125,13 @@ def verify(
 
 
 def _disbelief(differences: npt.NDArray[np.float64], gain: int, tolerance: Tolerance) -> str | None:
-    """Why answers that differ so from their claims are not believed, or None. The first `gain` were drawn by gain."""
+    """Why answers that differ this much from their claims are not believed, or None. The first `gain` were drawn by
+    gain."""
     largest = float(np.abs(differences).max())
     if largest > tolerance.token:
         share = float((np.abs(differences) > tolerance.token).mean())
         return (
-            f"the score is not what the model knows: {share:.0%} of the challenged tokens differ from the claim, "
+            f"the score does not match the model: {share:.0%} of the challenged tokens differ from the claim, "
             f"by up to {largest:.3g} nats (tolerance {tolerance.token:g})"
         )
     for name, part in (("gain", differences[:gain]), ("uniform", differences[gain:])):

@@ -9,8 +9,8 @@ from search.runner.process.candidate_process import CandidateProcess
 
 
 class Meter:
-    """Seconds of a process and its children so far: of processor time where the device is the CPU, so that a busy machine
-    makes nobody slower, and else of wall clock."""
+    """Seconds of a process and its children so far: of processor time on a CPU, so a busy machine does not matter, and
+    of wall clock elsewhere."""
 
     def __init__(self, process: CandidateProcess, device: Device) -> None:
         self._process, self._device = process, device

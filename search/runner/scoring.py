@@ -34,7 +34,7 @@ FLOAT_BYTES = np.dtype(np.float32).itemsize
 
 
 class ScoringFailed(Exception):
-    """No numbers. The reason is for the record; the log may hold scored text and stays with the harness."""
+    """There are no numbers. The reason is for the record; the log may hold scored text and stays with the harness."""
 
     def __init__(self, status: Status, reason: str, log: str) -> None:
         super().__init__(reason)
@@ -70,7 +70,7 @@ def ask_scorer(
     sandbox: Sandbox,
     stock: Mapping[str, float] | None,
 ) -> Answers:
-    """Let a fresh process score. `mode`: claim or challenge. `inputs`: the files it may read. `shape`: of its answer.
+    """Score in a fresh process. `mode`: claim or challenge. `inputs`: the files it may read. `shape`: of its answer.
     `stock`: see TrialRequest.
 
     Raises ScoringFailed.
@@ -112,7 +112,8 @@ def _settings(task: TaskConfig, mode: str, rows: int) -> dict[str, Any]:
 
 
 class _Session:
-    """One scoring process: what it is told when, what it answers, and what it spends. `failure`: how it failed, or None."""
+    """One scoring process: the messages it gets, its answers, and the time it spends. `failure`: how it failed, or
+    None."""
 
     def __init__(self, process: CandidateProcess, meter: Meter, task: TaskConfig, stock: Mapping[str, float] | None) -> None:
         self._process, self._meter, self._task, self._stock = process, meter, task, stock
@@ -140,14 +141,14 @@ class _Session:
             opened = [files.enter_context(path.open("rb")) for path in inputs]
             with nullcontext(True) if listener is None else self._process.paused(self._deadline) as stands:
                 if not stands:
-                    self._fail(Status.TIMED_OUT, "scoring could not be held before it was shown what is scored")
+                    self._fail(Status.TIMED_OUT, "the scoring process could not be paused before it got the rows")
                     return
                 self._process.channel.send({"event": "rows"}, [file.fileno() for file in opened])
             self._follow(answers, shape)
 
     def _follow(self, answers: int, shape: tuple[int, int]) -> None:
-        """Take each batch's answers and its time. What is said to be answered must be there, or a model could say so and go
-        on learning."""
+        """Take each batch's answers and its time. Answers must exist when they are announced, or a model could announce
+        them and go on learning."""
         rows, width = shape
         last = self._meter.read()
         for at in range(0, rows, self._task.scoring_batch):
@@ -159,7 +160,7 @@ class _Session:
             size = min(self._task.scoring_batch, rows - at) * width * FLOAT_BYTES
             values = os.pread(answers, size, len(self.values))
             if len(values) != size:
-                self._fail(Status.DISQUALIFIED, "scoring left no answer of the right size")
+                self._fail(Status.DISQUALIFIED, "the scoring process left no answer of the right size")
                 return
             self.values += values
         self._hold_against_itself(max(self.batches), median(self.batches))
@@ -169,9 +170,9 @@ class _Session:
         allowances, stock, all_batches = self._task.allowances, self._stock or {}, sum(self.batches)
         ready, answers = allowances.ready.most(stock.get("ready")), allowances.answers.most(stock.get("answers"))
         if longest > BATCH_FACTOR * usual + BATCH_SECONDS:
-            self._fail(Status.TIMED_OUT, f"one batch took {longest:.1f} s to score, and the usual one {usual:.2f} s")
+            self._fail(Status.TIMED_OUT, f"one batch took {longest:.1f} s to score, but the usual one {usual:.2f} s")
         elif ready is not None and self.ready > ready + WARM_UPS * BATCH_FACTOR * usual:
-            reason = f"loading and warming up took {self.ready:.1f} s, and {ready:.1f} s were allowed beside the warm-up"
+            reason = f"loading and warming up took {self.ready:.1f} s, but {ready:.1f} s were allowed besides the warm-up"
             self._fail(Status.TIMED_OUT, f"{reason} (task.allowances.ready)")
         elif answers is not None and all_batches > answers:
             self._fail(Status.TIMED_OUT, f"scoring took {all_batches:.1f} s (task.allowances.answers)")
@@ -180,7 +181,7 @@ class _Session:
         self.failure = status, reason
 
     def _next(self, *events: str) -> Message | None:
-        """The next message that is one of these; None where it failed, or took too long."""
+        """The next message that is one of these; None if it failed, or took too long."""
         while (message := self._process.next_event(self._deadline)) is not None:
             if message["event"] in events:
                 return message

@@ -11,7 +11,7 @@ from search.study.identity import BATCH_CONSTANT, Stock
 
 
 def stock_of(config: Config) -> Stock:
-    """The stock as it would be now: what a running study began with is in its journal. Raises UserError."""
+    """The stock as it would be now; the journal of a running study has the one that it began with. Raises UserError."""
     try:
         text = config.start_file.read_text(encoding="utf-8-sig")  # Windows begins files with a mark
         batch = fit(text, config.task, listed(config.task.device))
@@ -25,15 +25,15 @@ def stock_of(config: Config) -> Stock:
             f"task.constants.{error.args[0]}: {config.start} has no constant of that name; correct one of them"
         ) from error
     except SyntaxError as error:
-        raise UserError(f"start={config.start}: is no Python (line {error.lineno}); name a train.py") from error
+        raise UserError(f"start={config.start}: is not Python (line {error.lineno}); name a train.py") from error
     except (ValueError, OSError) as error:  # ValueError: not UTF-8 too
         raise UserError(f"start={config.start}: {error}") from error
     return Stock(stock, batch)
 
 
 def set_by_task(config: Config) -> str | None:
-    """In a line, the constants of the start file that its task gives another value; None where there are none, and for a
-    file that was fitted to the task before."""
+    """Says in one line which constants of the start file its task sets to other values; None if there are none, or if
+    the file was already fitted to the task."""
     text = config.start_file.read_text(encoding="utf-8-sig")
     if source.is_fitted(text):
         return None

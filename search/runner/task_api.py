@@ -1,5 +1,5 @@
-"""What a program may call of the harness, in a few lines for whoever edits one. Read from the text of `search.task`:
-importing that would take PyTorch's second."""
+"""Describes in a few lines what a program may call of the harness, for whoever edits one. It is read from the text of
+`search.task`: importing that would take a second for PyTorch."""
 
 from __future__ import annotations
 

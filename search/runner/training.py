@@ -1,4 +1,5 @@
-"""Drives one training process: start-up under a cap, tokens handed over as the clock starts, the end at the deadline."""
+"""Drives one training process: caps its start-up, hands over tokens as the clock starts, and ends it at the
+deadline."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ from search.study.request import Observer, Progress
 from search.study.trial import Status, one_line
 from search.task.protocol import Message, ProtocolError
 
-OVERRUN_SHARE = 0.02  # a training that is not handed in by then, or
+OVERRUN_SHARE = 0.02  # a training run that is not handed in by then, or
 OVERRUN_SECONDS = 1.0  # by then, whichever is later, is timed out
 MOST_CHARGED = 0.5  # of the budget; a start-up that would cost more ends the trial
 # The phases before the clock starts: the event that ends each, and the phase that follows. Building is told from compiling
@@ -108,15 +109,17 @@ def _start(task: TaskConfig, bos: int, seed: int, process: CandidateProcess, tra
 
 
 def _charged(task: TaskConfig, device: Device, training: Training, most: float | None) -> TaskConfig:
-    """The task with what is left of its budget: start-up beyond the allowance comes off it, or nothing could keep a program
-    from learning there. Where it would take most of the budget, or where tokens are counted, the trial ends."""
+    """The task with what is left of its budget: start-up beyond the allowance is taken off, or a program could use it
+    to learn. If that would take most of the budget, or if tokens are counted, the trial ends."""
     beyond = 0.0 if most is None else max(0.0, training.spent["startup"] - most) / max(1, len(device.cores))
     training.spent["startup_beyond"] = beyond
     if beyond == 0.0:
         return task
     if task.budget.seconds is None or beyond > MOST_CHARGED * task.budget.seconds:
         spent, kind = training.spent["startup"], "processor time" if device.cores else "time"
-        training.fail(Status.TIMED_OUT, f"start-up took {spent:.1f} s of {kind}, and {most:.1f} s were allowed for the task")
+        training.fail(
+            Status.TIMED_OUT, f"start-up took {spent:.1f} s of {kind}, but only {most:.1f} s were allowed for the task"
+        )
         return task
     return replace(task, budget=replace(task.budget, seconds=task.budget.seconds - beyond))
 
@@ -144,7 +147,8 @@ def device_of(task: TaskConfig) -> str:
 
 
 def _run(task: TaskConfig, tokens: list[int], process: CandidateProcess, training: Training, observe: Observer) -> None:
-    """From handing over the tokens to the weights. The clock is this process's; nothing the other one says moves it."""
+    """From handing over the tokens to the weights. This process keeps the time; nothing the other one says changes
+    that."""
     limit, patience = _limits(task)
     training.telemetry.mark(process.look())
     process.telemetry = training.telemetry
@@ -163,7 +167,7 @@ def _run(task: TaskConfig, tokens: list[int], process: CandidateProcess, trainin
 def _follow(
     task: TaskConfig, process: CandidateProcess, training: Training, observe: Observer, began: float, deadline: float
 ) -> bool:
-    """Take reports until the weights are there; False where they will not come. Raises Ended, ProtocolError."""
+    """Take reports until the weights are there; False if they will not come. Raises Ended, ProtocolError."""
     phase_began = 0.0
     while (message := _next(process, RUNNING, deadline, training)) is not None:
         elapsed = time.monotonic() - began
@@ -186,7 +190,7 @@ def _follow(
 
 
 def _take_loss(message: Message, elapsed: float, task: TaskConfig, training: Training, observe: Observer) -> bool:
-    """Note a reported loss; False where it ends the training: where it is no number, or hopeless."""
+    """Record a reported loss; False if it ends the training run, because it is not a number or hopeless."""
     loss = message.get("loss")
     if loss is None:
         return True
@@ -202,7 +206,7 @@ def _take_loss(message: Message, elapsed: float, task: TaskConfig, training: Tra
 
 
 def overrun_seconds(task: TaskConfig) -> float:
-    """How late a training may hand in its weights. Saving them counts."""
+    """How late a training run may hand in its weights. Saving them counts."""
     return max(OVERRUN_SHARE * (task.budget.seconds or 0.0), OVERRUN_SECONDS)
 
 
@@ -216,7 +220,7 @@ def _limits(task: TaskConfig) -> tuple[str, float]:
 
 def _next(process: CandidateProcess, events: Container[str], deadline: float, training: Training) -> Message | None:
     """The next message that is one of these; None at the deadline or where the process says that it failed. What it says
-    of itself in between is noted. Raises ProtocolError where anything else arrives."""
+    of itself in between is noted. Raises ProtocolError if anything else arrives."""
     while (message := process.next_event(deadline)) is not None:
         event = message["event"]
         if event == "failed":

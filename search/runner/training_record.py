@@ -1,5 +1,5 @@
-"""What becomes known of one training run while it runs. What its process says of itself is checked, since its code is
-untrusted, and believed no further than its shape."""
+"""Collects what becomes known about a training run. Its code is untrusted, so whatever the process reports about itself
+is checked for its form only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Facts = dict[str, str | float]
 
 @dataclass
 class Training:
-    """What is known of one training. `failure` is None where weights were handed in, in time."""
+    """What is known of one training run. `failure` is None if weights were handed in, in time."""
 
     telemetry: Telemetry
     prune: Rule | None = None
@@ -48,7 +48,7 @@ class Training:
         self.peak_memory_mb = peak_mb
 
     def conclude(self, log: str) -> None:
-        """Take over what was printed, and let the reason say what the log and the memory say."""
+        """Take over what was printed, and complete the reason from the log and the memory."""
         self.log = log
         if self.raised:
             self.reason = _last_line(log) or self.reason
@@ -103,7 +103,7 @@ def described(message: Message, known: Mapping[str, str | float]) -> Facts:
     """`known` facts and those of a `described` message; a name said again has its last value. Raises ProtocolError."""
     said = message.get("facts")
     if not isinstance(said, dict):
-        raise ProtocolError("described.facts is not a table of names and values")
+        raise ProtocolError("described.facts is not a mapping of names to values")
     facts = {**known, **{_name(name): _fact(name, value) for name, value in said.items()}}
     if len(facts) > MOST_FACTS:
         raise ProtocolError(f"described.facts: more than {MOST_FACTS} names")
@@ -112,7 +112,7 @@ def described(message: Message, known: Mapping[str, str | float]) -> Facts:
 
 def _name(name: str) -> str:
     if FACT_NAME.fullmatch(name) is None:
-        raise ProtocolError(f"described.facts: {one_line(name)!r} is no name")
+        raise ProtocolError(f"described.facts: {one_line(name)!r} is not a name")
     return name
 
 

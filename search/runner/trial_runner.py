@@ -33,7 +33,7 @@ from search.task.protocol import SOURCE, WEIGHTS
 
 @contextmanager
 def metered(device: Device, vram_gb: float | None) -> Iterator[Device]:
-    """The device with what can be read of it from now on. Raises UserError where a cap on its memory could not be
+    """The device with what can be read of it from now on. Raises UserError if a cap on its memory could not be
     watched."""
     if device.kind != "cuda":
         yield device
@@ -41,21 +41,21 @@ def metered(device: Device, vram_gb: float | None) -> Iterator[Device]:
     with nvml.card(device.environment["CUDA_VISIBLE_DEVICES"]) as card:
         if vram_gb is not None and (card is None or not card.tells_memory):
             raise UserError(
-                f"task.vram_gb={vram_gb:g}: NVML does not tell how much memory of {device.name} is in use, so that nothing "
-                "could watch it; mend the driver (nvidia-smi), or set task.vram_gb=null"
+                f"task.vram_gb={vram_gb:g}: NVML does not report how much memory of {device.name} is in use, so "
+                "this limit cannot be enforced; fix the driver (nvidia-smi), or set task.vram_gb=null"
             )
         yield replace(device, card=card)
 
 
 def check_task(task: TaskConfig) -> None:
-    """Raise UserError where the task asks for what no runner knows, where its devices are not there, where the stock could
+    """Raise UserError if the task asks for what no runner knows, where its devices are not there, where the stock could
     not be compiled for them, or where a cap on their memory could not be watched."""
     if task.packing not in PACKINGS:
         raise UserError(f"task.packing={task.packing}: choose {' or '.join(PACKINGS)}")
     units = available(task.device, task.threads)
     if task.device in VARIABLES and (missing := missing_compiler()) is not None:
         raise UserError(
-            f"task.device={task.device}: PyTorch compiles for GPUs, and for that this machine lacks {missing}; install it "
+            f"task.device={task.device}: PyTorch compiles code for GPUs, and this machine lacks {missing}; install it "
             "(Debian, Ubuntu: apt install gcc python3-dev)"
         )
     if task.vram_gb is not None:
@@ -73,14 +73,14 @@ def devices(task: TaskConfig) -> int:
 class TrialRunner:
     """Runs trials of one task, each on a device that is leased for it; several at once, from as many threads.
 
-    `confirming`: score the confirmation split beside validation. `work`: a folder of its own for the processes' files.
+    `confirming`: score the confirmation split besides validation. `work`: a folder of its own for the processes' files.
     `reference`: the file that keeps the stock's nats between processes.
     """
 
     def __init__(
         self, task: TaskConfig, prepared: Prepared, work: Path, reference: Path, sandbox: Sandbox, confirming: bool
     ) -> None:
-        """Raises ValueError where the text is too short to be scored, OSError where a file cannot be read."""
+        """Raises ValueError if the text is too short to be scored, OSError where a file cannot be read."""
         self.task = task
         self.sandbox = sandbox
         self.work = work
@@ -91,8 +91,8 @@ class TrialRunner:
         self._revoked = threading.Event()
 
     def run(self, request: TrialRequest, observe: Observer) -> Outcome:
-        """Train and score a candidate. Raises UserError where the device is not there, a frozen file is not what it was
-        or the stock's nats are lost, OSError where the disk fails, Revoked where it is stopped."""
+        """Train and score a candidate. Raises UserError if the device is missing, a frozen file has changed or the
+        stock's nats are lost, OSError where the disk fails, Revoked where it is stopped."""
         too_long = len(request.source.encode()) > self.task.source_kb * 1024
         if too_long:
             reason = f"the program is longer than task.source_kb={self.task.source_kb:g} kB"
@@ -133,7 +133,7 @@ class TrialRunner:
         folder.mkdir()
         (folder / SOURCE).write_text(request.source, encoding="utf-8")
         self.cache.copy_to(folder)
-        # Where a training may spend so many tokens, no score depends on the machine's speed.
+        # Where a training run may spend so many tokens, no score depends on the machine's speed.
         probes = Probes(device.cores if self.task.budget.seconds is not None else ())
         probes.take("probe_before")
         training = train(

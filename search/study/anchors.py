@@ -1,4 +1,5 @@
-"""When the stock is trained again, and what it means where that fails: by the order of asking and telling."""
+"""Decides when the stock is trained again, and what it means if that fails. Depends only on the order of asking and
+telling."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ CRASHES_BEFORE_ANCHOR = 3  # in a row, that make the study try the stock again
 
 
 def anchor_due(history: Sequence[Trial], pending: Mapping[int, Asked], every: int | None) -> bool:
-    """After every so many trials; after several crashes in a row, which may be the machine's fault; and again after an
-    anchor that failed. Never while one runs."""
+    """An anchor is due after every so many trials, after several crashes in a row (which may be the machine's fault),
+    and again after an anchor that failed. Never while one runs."""
     if every is None or any(asked.origin is Origin.ANCHOR for asked in pending.values()):
         return False
     newest = next((trial for trial in reversed(history) if trial.origin is Origin.ANCHOR), None)
@@ -27,7 +28,8 @@ def anchor_due(history: Sequence[Trial], pending: Mapping[int, Asked], every: in
 
 
 def stock_is_broken(history: Sequence[Trial]) -> bool:
-    """The stock failed to begin with, or as an anchor twice in a row: a single stall must not end a night's study."""
+    """Whether the stock failed as the first trial, or twice in a row as an anchor. A single stall must not end a
+    study."""
     newest = history[-1]
     if newest.origin is Origin.STRATEGY:
         return False
@@ -38,11 +40,11 @@ def stock_is_broken(history: Sequence[Trial]) -> bool:
 
 
 def why_broken(trial: Trial, folder: Path, logs: Path) -> str:
-    """What a user is told. `folder`: the study's. `logs`: the trial's, without a suffix."""
+    """The message for the user. `folder`: the study's. `logs`: the trial's, without a suffix."""
     what = f"ended {trial.status}: {trial.outcome.reason} (log: {logs}.train.txt)"
     if trial.origin is Origin.STOCK:
-        return f"the stock itself {what}.\nMend it, and remove {folder} or use another experiment="
+        return f"the stock itself {what}.\nFix it, and remove {folder} or use another experiment="
     return (
         f"the stock, which trained well before, failed twice in a row; it {what}.\n"
-        "The machine is not what it was: mend it, and give the same command again"
+        "The machine has changed: fix it, and run the same command again"
     )

@@ -21,8 +21,9 @@ class Budget:
     limits: StudyConfig
 
     def spent(self, history: list[Trial], pending: Collection[Asked] = ()) -> str | None:
-        """Why nothing more is asked for, or None. Trials and dollars count from the asking, training hours from the end."""
-        # Summed only where it is limited: this is asked twice a trial, and of 10,000 trials a sum takes milliseconds.
+        """Why no more trials are asked for, or None. Trials and dollars count when a trial is asked for, training hours
+        when it ends."""
+        # Summed only if it is limited: this runs twice per trial, and summing 10,000 trials takes milliseconds.
         if self.limits.trials is not None and (trials := proposed(history) + proposed(pending)) >= self.limits.trials:
             more = trials > self.limits.trials  # it was run with a larger budget before
             return (
@@ -33,11 +34,11 @@ class Budget:
         if self.limits.usd is not None:
             usd = dollars([*history, *pending])
             if usd is None:
-                return "study.usd is set, and what the last replies cost is unknown: the server does not count tokens"
+                return "study.usd is set, but the cost of the last replies is unknown: the server does not count tokens"
             if usd >= self.limits.usd:
-                return f"{usd:.4g} of {self.limits.usd:g} dollars are used"
+                return f"{usd:.4g} of {self.limits.usd:g} dollars are used up"
         if self.limits.train_hours is not None and (hours := train_hours(history)) >= self.limits.train_hours:
-            return f"{hours:.2f} of {self.limits.train_hours:g} training hours are used"
+            return f"{hours:.2f} of {self.limits.train_hours:g} training hours are used up"
         return None
 
     def left(self, history: list[Trial], pending: Collection[Asked] = ()) -> str:
@@ -53,8 +54,8 @@ class Budget:
 
 
 def trials_left(limits: StudyConfig, history: Sequence[Trial], pending: int) -> int | None:
-    """About how many more trials a study may ask for, this one among them; None where nothing limits it. Hours and dollars
-    are counted in trials of the mean that was spent so far. `pending`: trials that are asked for and not told."""
+    """About how many more trials a study may ask for, this one among them; None if nothing limits it. Hours and dollars
+    are converted into trials at the mean cost so far. `pending`: trials that are asked for and not told."""
     done = proposed(history)
     left = [] if limits.trials is None else [limits.trials - done - pending]
     hours, usd = train_hours(list(history)), dollars(list(history))
@@ -77,17 +78,17 @@ def proposed(trials: Iterable[Trial | Asked]) -> int:
 
 
 def train_hours(history: list[Trial]) -> float:
-    """Training hours used, failed trials' too."""
+    """Training hours used, including those of failed trials."""
     return sum(trial.outcome.train_seconds for trial in history) / 3600
 
 
 def dollars(trials: Iterable[Trial | Asked]) -> float | None:
-    """LLM dollars used, or None where a price is unknown."""
+    """LLM dollars used, or None if a price is unknown."""
     return known_total(trial.answer.cost.usd for trial in trials if trial.answer.cost is not None)
 
 
 def replies_in_words(trials: Iterable[Trial | Asked]) -> str:
-    """What an LLM's replies have taken: tokens and dollars; empty where they took nothing."""
+    """What an LLM's replies have taken: tokens and dollars; empty if they took nothing."""
     costs = [trial.answer.cost for trial in trials if trial.answer.cost is not None]
     if all(cost.tokens_in == cost.tokens_out == 0 for cost in costs):  # a playbook's replies, or none at all
         return ""
@@ -101,7 +102,7 @@ def replies_in_words(trials: Iterable[Trial | Asked]) -> str:
 
 
 def known_total(values: Iterable[N | None]) -> N | None:
-    """The sum, or None where one of the values is not known."""
+    """The sum, or None if one of the values is not known."""
     found = list(values)
     known = [value for value in found if value is not None]
     return sum(known) if len(known) == len(found) else None

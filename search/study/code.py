@@ -1,4 +1,5 @@
-"""Which code a study runs under, and how it goes on under other code: on record, where that was asked for."""
+"""Records which code a study runs under, and continues it under other code only if the user accepts that, which is
+recorded."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from search.config.messages import UserError
 from search.config.places import ROOT
 from search.study.journal import Journal
 
-# The folders of `search` whose code can change a proposal or a score. What only shows, starts or compares lies in others.
+# The folders of `search` whose code can change a proposal or a score. Code that only shows, starts or compares is in others.
 DECIDING = ("agent", "data", "executor", "llm", "runner", "study", "task")
 OURS = ("search", "baselines")
 ACCEPTED = "accepted"  # the kind of the journal's line
@@ -27,8 +28,8 @@ def harness_hash() -> str:
 
 
 def code_of(target: str, settings: Mapping[str, Any] | None = None) -> Code:
-    """The same code, file by file, with the module of the strategy's class and, of what its `settings` name as a `_target_`,
-    those that are ours."""
+    """The same code, file by file, with the module of the strategy's class and those of our own modules that its
+    `settings` name as a `_target_`."""
     modules = [target, *(inner for inner in _targets(settings or {}) if inner.partition(".")[0] in OURS)]
     specs = [importlib.util.find_spec(name.rpartition(".")[0]) for name in modules]
     own = [Path(spec.origin) for spec in specs if spec is not None and spec.origin is not None]
@@ -36,7 +37,8 @@ def code_of(target: str, settings: Mapping[str, Any] | None = None) -> Code:
 
 
 def code_hash(code: Code) -> str:
-    """What a user gives to accept it. It begins with a letter: all digits would be read as a number."""
+    """The hash with which a user accepts the code. It begins with a letter, since a hash of digits only would be read
+    as a number."""
     text = "".join(f"{name} {digest}\n" for name, digest in sorted(code.items()))
     return f"h{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
@@ -48,8 +50,8 @@ def accepted(journal: Journal) -> list[dict[str, Any]]:
 
 
 def check_code(journal: Journal, now: Code, accept: str | None) -> None:
-    """Raise UserError where the study ran under other code last, and this one's hash is not what the user accepts. Where it
-    is, that goes on record."""
+    """Raise UserError if the study last ran under other code and the user has not accepted this code's hash. An
+    accepted change is recorded."""
     lines = [line for line in journal.lines if line["kind"] == ACCEPTED]
     then: Code = (lines or journal.lines)[-1 if lines else 0]["code"]
     files = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
@@ -60,9 +62,9 @@ def check_code(journal: Journal, now: Code, accept: str | None) -> None:
         return
     more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
     raise UserError(
-        f"{journal.folder}: this study began under other code, which can change its proposals or scores: "
+        f"{journal.folder}: this study began under other code, and the difference can change its proposals or scores: "
         f"{', '.join(files[:NAMED])}{more}.\n"
-        f"Go back to that code; or go on, on record, with accept_harness={code_hash(now)}; or use another experiment="
+        f"Go back to that code; or continue, on record, with accept_harness={code_hash(now)}; or use another experiment="
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether a study has anything left to do, by its journal alone."""
+"""Tells from the journal alone whether a study has anything left to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from search.study.proposals import DONE, EXHAUSTED
 
 
 def complete(journal: Journal, limits: StudyConfig) -> str | None:
-    """Why a study is complete; None where it is not."""
+    """Why a study is complete; None if it is not."""
     if not journal.entries or journal.schedule.pending:
         return None
     ends = [line for line in journal.lines if line["kind"] in ("asked", "ended")]

@@ -1,4 +1,5 @@
-"""What a strategy is: it proposes candidates and is told what became of them. It runs, measures and spends nothing."""
+"""The contract of a strategy: it proposes candidates and is told their outcomes. It runs, measures and spends
+nothing."""
 
 from __future__ import annotations
 
@@ -26,15 +27,15 @@ class TaskFacts:
     """What a strategy may know of the task.
 
     `stock`: the `train.py` text that the study starts from. `folder`: where a strategy keeps what must not be paid for
-    twice; what it puts into `folder / "0007"` is published beside trial 7. A strategy creates it when it needs it. `begun`:
-    so many trials were asked for before this start, and are asked for again. `say`: tells who watches a line. `stop`:
-    whether a stop was requested; what waits for long asks it now and then. `budget_tokens`: of one training run, where it is
-    tokens that are counted. `text`: what is trained on and scored, in words. `training_tokens`: how many there are.
-    `bytes_per_token`: of the scored text. `api`: what a program may call of the harness. `study`: what the study may spend;
-    it may be extended later, so nothing but words to an LLM may depend on it. `read`: another study, by its name (see
-    `search.study.reads.Reads.study`); for the factory only, since what was read goes on record as the study begins.
-    `reports`: likewise the reports that a name or a path means (see `Reads.reports`). `programs`: runs programs of
-    others; None where nobody does.
+    twice, such as replies; whatever it puts into `folder / "0007"` is published beside trial 7. A strategy creates it
+    when it needs it. `begun`: how many trials were asked for before this start; they are asked for again. `say`: shows
+    the user a line. `stop`: whether a stop was requested; code that waits for long must check it now and then.
+    `budget_tokens`: the budget of one training run, if it is in tokens. `text`: what is trained on and scored, in
+    words. `training_tokens`: how many there are. `bytes_per_token`: of the scored text. `api`: what a program may call
+    of the harness. `study`: what the study may spend; it may be extended later, so nothing but words to an LLM may
+    depend on it. `read`: another study, by its name (see `search.study.reads.Reads.study`); for the factory only, since
+    what was read is recorded as the study begins. `reports`: likewise the reports that a name or a path means (see
+    `Reads.reports`). `programs`: runs external programs; None if nothing does.
     """
 
     name: str
@@ -60,7 +61,7 @@ class TaskFacts:
     programs: Programs | None = None
 
 
-FEWEST = 5  # scores that a noise floor takes: of 2 it was 18 times too small in a study that began beside its control
+FEWEST = 5  # scores that a noise floor needs: with 2 it was 18 times too small in a study that began with its control
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,10 @@ class Done:
 
 @runtime_checkable
 class NeedsServer(Protocol):
-    """A strategy that cannot do without something that may be out of reach, such as a server."""
+    """A strategy that depends on something that may be unreachable, such as a server."""
 
     def check_server(self) -> None:
-        """Asked once, before a study's first training run is paid for. Raises UserError where it could not go on."""
+        """Called once, before a study's first training run. Raises UserError if the study cannot continue."""
         ...
 
 
@@ -94,21 +95,21 @@ class Rebases(Protocol):
     """A strategy whose proposals are changes of a program, which another may replace before they are tried."""
 
     def is_stale(self, candidate: Candidate) -> bool:
-        """Whether what this proposal was made from is not what the strategy builds on now."""
+        """Whether the strategy now builds on something other than what this proposal was made from."""
         ...
 
     def rebase(
         self, number: int, history: Sequence[Trial], pending: Mapping[int, Candidate], noise_floor: NoiseFloor | None
     ) -> Candidate | Unusable:
-        """The proposal for trial `number` made anew; it is not in `pending`. Never stale itself."""
+        """A new proposal for trial `number`, which is not in `pending`. It is never stale itself."""
         ...
 
 
 class Strategy(Protocol):
     """Built as `factory(task=TaskFacts, seed=int, **settings)`; settings come from its YAML.
 
-    Its state is a function of the seed and of what it was asked and told, in that order: with the same seed, asks and tells
-    it proposes the same, in another process too. Resuming a study repeats every ask and tell.
+    Its state is a function of the seed and of what it was asked and told, in that order: with the same seed, asks and
+    tells it makes the same proposals, even in another process. Resuming a study repeats every ask and tell.
     """
 
     def ask(
@@ -116,18 +117,19 @@ class Strategy(Protocol):
     ) -> Candidate | Unusable | Done:
         """The next candidate.
 
-        `history`: all trials that were told, in that order; the first of them is the stock, which the study runs unasked.
-        `pending`: what is being tried, by the trial's number; an anchor too. What is proposed becomes trial
-        `len(history) + len(pending)`. It may be asked again before that trial is told. `noise_floor`: what the experiment's
-        control knows by now; it is on record with the ask, and a resumed study shows it again.
+        `history`: all trials that have ended, in the order of telling; the first is the stock, which the study runs
+        unasked. `pending`: the running trials by number, anchors included. The proposal becomes trial `len(history) +
+        len(pending)`. The strategy may be asked again before that trial ends. `noise_floor`: what the experiment's
+        control has measured so far. It is recorded with the ask, and a resumed study gives the same value.
         """
         ...
 
     def tell(self, trial: Trial) -> Verdict | None:
-        """What became of the stock or of a candidate (never of an anchor). With several trials at once they end in any
-        order; their numbers say which is which. None: the study judges, by best score.
+        """Called with each finished trial of the stock or of a candidate, never with an anchor. If several trials run
+        at once they end in any order; their numbers say which is which. If it returns None, the study judges, by best
+        score.
 
-        A candidate that repeats another trial (`Trial.duplicate_of`) is not trained: its outcome is that trial's, it is in
-        no history and costs nothing, and the strategy is asked again, for the same number.
+        A candidate that repeats another trial (`Trial.duplicate_of`) is not trained. It has that trial's outcome, is in
+        no history and costs nothing. The strategy is then asked again for the same number.
         """
         ...

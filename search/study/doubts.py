@@ -1,6 +1,7 @@
 """What stands out in a completed trial's numbers: a reason to look before believing it. Changes no score.
 
-The thresholds are assumed, and wide: they are to show what an honest training run hardly does, not to judge close calls.
+The thresholds are assumed, and wide: they should show what an honest training run hardly ever does, not judge close
+calls.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def _slow_to_score(outcome: Outcome, stock: Outcome, task: TaskConfig) -> bool:
 
 
 def _read_from_disk(outcome: Outcome, stock: Outcome, task: TaskConfig) -> bool:
-    """Not all that candidates can read fitted into memory, so that what one process read could tell the next one."""
+    """Not everything that candidates can read fitted into memory, so one process could signal to the next by what it
+    read."""
     return outcome.spent.get("not_in_memory_mb", 0.0) > NOT_IN_MEMORY_MB
 
 
@@ -82,7 +84,7 @@ DOUBTS: dict[str, Doubt] = {
 
 
 def _share_of(allowance: AllowanceConfig, name: str, outcome: Outcome, stock: Outcome) -> float:
-    """How much of what a program may spend beyond the stock it spent; 0 where that is not known."""
+    """The share that a program used of what it may spend beyond the stock; 0 if that is not known."""
     spent, usual = outcome.spent.get(name), stock.spent.get(name)
     most = allowance.most(usual)
     if spent is None or usual is None or most is None:
@@ -91,6 +93,6 @@ def _share_of(allowance: AllowanceConfig, name: str, outcome: Outcome, stock: Ou
 
 
 def _gap(outcome: Outcome) -> Mean | None:
-    """Training loss at the end minus validation loss. None where one of them is unknown."""
+    """Training loss at the end minus validation loss. None if one of them is unknown."""
     last = loss_at(outcome.losses, outcome.losses[-1].tokens) if outcome.losses else None
     return None if last is None or outcome.val_nats is None else Mean(last.loss - outcome.val_nats, last.error)

@@ -1,6 +1,6 @@
-"""A program that is not ours, which a strategy has run: what is asked for, and what came of it.
+"""An external program that a strategy has run: the request and its result.
 
-Strategies start no process themselves. Who runs them hands in something that does (`TaskFacts.programs`).
+Strategies start no processes themselves. They get an object that does (`TaskFacts.programs`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ def nothing_heard(line: str) -> str:
 class Program:
     """A command, and what it may use.
 
-    `words`: the command. `folder`: where it runs, the one place that it may write to. `said`: its standard input. `seconds`:
-    of wall clock, after which it is ended. `hosts`: what it may reach, as `name` (port 443) or `name:port`. `environment`:
-    variables that it is given. `keys`: names of variables that are handed on from the caller's environment. `shown`: files
-    and folders that it may read beside the system and the interpreter. `sandbox`: bubblewrap or none. `heed`: hears each
-    line that it prints; what it returns, unless empty, is why the program is ended.
+    `words`: the command. `folder`: where it runs, the only place that it may write to. `said`: its standard input.
+    `seconds`: of wall clock, after which it is ended. `hosts`: what it may reach, as `name` (port 443) or `name:port`.
+    `environment`: variables that it is given. `keys`: names of variables that are handed on from the caller's
+    environment. `shown`: files and folders that it may read besides the system and the interpreter. `sandbox`:
+    bubblewrap or none. `heed`: hears each line that it prints; what it returns, unless empty, is why the program is
+    ended.
     """
 
     words: tuple[str, ...]
@@ -43,9 +44,9 @@ class Program:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended. `code`: its exit code, 128 and more for a signal. `why`: it was ended for that reason; empty
-    where it ended by itself. `output`, `errors`: what it printed, cut in the middle where that is long. `seconds`: that it
-    took."""
+    """How a program ended. `code`: its exit code, 128 or more for a signal. `why`: the reason for which it was ended;
+    empty where it ended by itself. `output`, `errors`: what it printed, cut in the middle where that is long.
+    `seconds`: that it took."""
 
     code: int
     why: str
@@ -58,9 +59,9 @@ class Programs(Protocol):
     """Runs programs of others."""
 
     def check(self, program: Program) -> None:
-        """Raises UserError where it could not be run here as asked for."""
+        """Raises UserError if the program cannot be run here as requested."""
         ...
 
     def run(self, program: Program) -> Ended:
-        """Run it to its end. Nothing that it has started is left when this returns. Raises UserError as `check`."""
+        """Run it to its end. No process that it has started is left when this returns. Raises UserError as `check`."""
         ...

@@ -1,4 +1,4 @@
-"""What a reader should know of a program before believing its score: advice, never a wall."""
+"""Names what a reader should know about a program before believing its score. Flags change no score."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ READ_ONLY = {"r", "rb", "rt"}
 def flags(source: str) -> tuple[str, ...]:
     """Names of what stands out in a program, sorted. Raises SyntaxError.
 
-    `sets_seed`: it seeds a random generator itself. That can be chance hunting: confirmation uses other seeds.
-    `writes_files`: beside its weights. `touches_harness`: more of `search` than `task.join()` and what that returns offers.
-    `patches_modules`: it assigns to a name of an imported module. `uses_...`: it imports what training hardly needs.
+    `sets_seed`: it seeds a random generator itself. That can be a hunt for lucky seeds; confirmation uses others.
+    `writes_files`: other than its weights. `touches_harness`: more of `search` than `task.join()` and what that returns
+    offers. `patches_modules`: it assigns to a name of an imported module. `uses_...`: it imports what training hardly
+    needs.
     """
     tree = ast.parse(source)
     nodes = list(ast.walk(tree))

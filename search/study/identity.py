@@ -1,4 +1,4 @@
-"""What a study is: its name, and the first line of its journal, which a resumed study is held against."""
+"""The identity of a study: its name, and the first line of its journal, with which a resumed study is compared."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ class Stock:
 
 @dataclass(frozen=True)
 class Opening:
-    """What is known when a study opens, beside its settings. `text`: the prepared text's fingerprint. `sandbox`: its name.
-    `overrides`: the command line, as Hydra takes it. `reads`: what the strategy has read of other studies (see
+    """What is known when a study opens, besides its settings. `text`: the prepared text's fingerprint. `sandbox`: its
+    name. `overrides`: the command line, as Hydra takes it. `reads`: what the strategy has read of other studies (see
     `search.study.reads`). `role`: study, or confirmation."""
 
     stock: Stock
@@ -99,9 +99,9 @@ def identity(config: Config) -> str:
 
 
 def open_study(config: Config, opening: Opening, journal: Journal) -> dict[str, Any]:
-    """Write the journal's first line, or hold it against what is asked for now. Returns that line.
+    """Write the journal's first line, or compare it with what is asked for now. Returns that line.
 
-    Raises UserError where what differs may not.
+    Raises UserError if something differs that must not.
     """
     now, then = header_of(config, opening), journal.header
     if then is None:
@@ -119,13 +119,13 @@ def open_study(config: Config, opening: Opening, journal: Journal) -> dict[str, 
 def _refuse_differences(
     folder: Path, then: dict[str, Any], now: dict[str, Any], batch: DeviceBatch | None, allowed: Sequence[str]
 ) -> None:
-    """Raise UserError where a journal's first line is not what is asked for now. `allowed`: parts of it that may differ."""
+    """Raise UserError if a journal's first line is not what is asked for now. `allowed`: parts of it that may differ."""
     if lacking := sorted({*now, *WRITTEN_ONCE} - then.keys()):
         raise UserError(
-            f"{folder / FILE}: line 1 is damaged ({', '.join(lacking)}: missing): what the study is, is lost.\n"
+            f"{folder / FILE}: line 1 is damaged ({', '.join(lacking)}: missing): the study's settings are lost.\n"
             "Restore the file from a copy, or use another experiment="
         )
-    then_values, now_values = flat(all_masked(then)), flat(now)  # a password is no difference
+    then_values, now_values = flat(all_masked(then)), flat(now)  # a password does not count as a difference
     for key in sorted(now_values.keys() | then_values.keys()):
         may_differ = ROLE.sub("llm", key) in (*EXTENDABLE, *ELSEWHERE, *PATIENCE, *PRICES)
         if may_differ or key.partition(".")[0] in (*UNCOMPARED, *allowed):
@@ -147,11 +147,11 @@ def batch_of(header: dict[str, Any]) -> DeviceBatch | None:
 
 
 def _refuse_other_memory(key: str, folder: Path, then: DeviceBatch | None, now: DeviceBatch | None) -> None:
-    """Raise UserError where it is the GPU's memory that makes the stock another one."""
+    """Raise UserError if the stock differs only because of the GPU's memory."""
     if key == "stock" and then is not None and now is not None and then.rows != now.rows:
         raise UserError(
             f"{folder}: this study began with {then}, and now it is {now}.\n"
-            "Go on with GPUs of that size, or give the new study another name with experiment="
+            "Continue with GPUs of that size, or give the new study another name with experiment="
         )
 
 
@@ -202,8 +202,8 @@ def task_facts(task: TaskConfig, text: str) -> dict[str, Any]:
 
 
 def text_of(folder: Path) -> str | None:
-    """The fingerprint of the text that the study of a folder began with; None where it has not begun. A journal that
-    is damaged or cannot be read is an error of who opens it."""
+    """The fingerprint of the text that the study of a folder began with; None if it has not begun. A journal that is
+    damaged or cannot be read is reported by whoever opens it."""
     try:
         with (folder / FILE).open("rb") as file:
             return str(json.loads(file.readline())["task"]["text_and_tokenizer"])

@@ -1,10 +1,10 @@
-"""The journal: one study's append-only ledger, JSON lines on local disk. What is not in it did not happen.
+"""The journal: the append-only record of one study, as JSON lines on local disk. A study knows only what is in it.
 
-It is also the schedule: its lines stand in the order in which things happened, and resuming repeats that order. The first
-line carries the version of the lines' form. Kinds of line: `study` (the first: what the study is), `resumed` (a later start,
-with its budget), `accepted` (the study goes on under other code), `asked` (a trial is asked for), `rebased` and `repeated`
-(see `search.study.schedule`), `started` (an executor has it), `told` (a trial's outcome and what was made of it),
-`interrupted` (a trial that was cut off, and will run again), `ended` (why a start stopped).
+It is also the schedule: its lines stand in the order in which things happened, and resuming repeats that order. The
+first line carries the version of the lines' form. Kinds of line: `study` (the first: what the study is), `resumed` (a
+later start, with its budget), `accepted` (the study continues under other code), `asked` (a trial is asked for),
+`rebased` and `repeated` (see `search.study.schedule`), `started` (an executor has it), `told` (a trial's outcome and
+verdict), `interrupted` (a trial that was cut off, and will run again), `ended` (why a start of the study stopped).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Journal:
     """Open for writing by exactly one process. Use as a context manager."""
 
     def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
-        """Open or create the journal of a study's folder. A torn last line is dropped, and reported. Raises UserError where
+        """Open or create the journal of a study's folder. A torn last line is dropped, and reported. Raises UserError if
         another process writes it, where a line is damaged, or where the folder cannot be written."""
         self.folder = folder
         try:
@@ -70,7 +70,7 @@ class Journal:
         return self.schedule.entries
 
     def append(self, kind: str, *, durable: bool = False, **fields: Any) -> None:
-        """Add a line. `durable`: it is on the disk when this returns. Raises UserError where it cannot be written; the
+        """Add a line. `durable`: it is on the disk when this returns. Raises UserError if it cannot be written; the
         journal is then as it was."""
         version = {} if self.lines else {"version": VERSION}
         line = {"kind": kind, **version, "time": self._now(), **fields}
@@ -87,7 +87,7 @@ class Journal:
         self.lines.append(line)
 
     def store(self, candidate: Candidate) -> None:
-        """Keep a candidate's text under its hash. Raises UserError where it cannot be written."""
+        """Keep a candidate's text under its hash. Raises UserError if it cannot be written."""
         path, data = source_path(self.folder, candidate.source_hash), candidate.source.encode()
         try:
             if not path.is_file() or path.read_bytes() != data:
@@ -96,7 +96,7 @@ class Journal:
             raise unwritable(path, error) from error
 
     def text(self, digest: str) -> str:
-        """The kept text of that hash. Raises UserError where it is missing, or is not that text any more."""
+        """The kept text of that hash. Raises UserError if it is missing, or is not that text any more."""
         return read_text(self.folder, digest)
 
     def ask(
@@ -116,7 +116,7 @@ class Journal:
     def rebase(
         self, number: int, answer: Candidate | Unusable, training_seed: int, noise_floor: NoiseFloor | None
     ) -> Rebased:
-        """Note that what a trial is to train was made anew."""
+        """Note that a trial will train a new proposal."""
         self._answered("rebased", number, answer, training_seed, noise_floor)
         rebased = Rebased(number, answer, training_seed, noise_floor)
         self.schedule.add(rebased)
@@ -137,7 +137,7 @@ class Journal:
         return started
 
     def tell(self, number: int, outcome: Outcome, verdict: Verdict) -> Entry:
-        """Record how a trial ended, and what was made of it."""
+        """Record how a trial ended, and its verdict."""
         self.append("told", durable=True, number=number, outcome=outcome.record(), verdict=asdict(verdict))
         entry = entry_of(self.schedule.pending[number], outcome, verdict, self.lines[-1]["time"])
         self.schedule.add(entry)
@@ -161,7 +161,7 @@ class Journal:
         return self.lines[-1]
 
     def _now(self) -> float:
-        """Seconds since 1970. They never go back: which trial was told last is seen by them."""
+        """Seconds since 1970. They never go back, since they tell which trial ended last."""
         now = round(time.time(), 3)
         return max(now, self.lines[-1]["time"]) if self.lines else now
 

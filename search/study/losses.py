@@ -1,4 +1,4 @@
-"""What a curve of training losses says at a place in it."""
+"""Reads a curve of training losses at one place."""
 
 from __future__ import annotations
 

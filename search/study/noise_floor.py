@@ -30,7 +30,7 @@ def control_scores(folder: Path, task_fingerprint: str, stock: str) -> list[floa
 
 
 def noise_of(scores: Sequence[float]) -> NoiseFloor | None:
-    """Their spread; None where there are fewer than FEWEST."""
+    """Their spread; None if there are fewer than FEWEST."""
     if len(scores) < FEWEST:
         return None
     return NoiseFloor(mean=statistics.mean(scores), sd=statistics.stdev(scores), trials=len(scores))

@@ -27,5 +27,5 @@ def plain(value: Any) -> Any:
         if value is not None:
             raise ValueError(f"{value!r} is a {type(value).__name__}: numbers, texts, lists and mappings can be recorded")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value!r}: is no number that can be recorded")
+        raise ValueError(f"{value!r}: is not a number that can be recorded")
     return value

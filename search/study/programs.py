@@ -1,4 +1,5 @@
-"""Which programs a study has asked for, so that none is trained twice with one seed; and which are not trained at all."""
+"""Remembers which programs a study has asked for, so none is trained twice with one seed, and which are not trained at
+all."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ class Programs:
 
 
 def without_training(answer: Candidate | Unusable) -> Outcome | None:
-    """The outcome, where there is nothing to train."""
+    """The outcome, if there is nothing to train."""
     if isinstance(answer, Unusable):
         return Outcome(Status.UNUSABLE, reason=answer.reason)
     problem = unreadable(answer.source)

@@ -1,4 +1,4 @@
-"""What a strategy proposes, without what was asked for before."""
+"""The proposals of a strategy, without duplicates of earlier ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ DONE, EXHAUSTED = "the strategy is done", "this space is exhausted"
 
 
 class Proposals:
-    """Asks the strategy, and tells it of duplicates: such a proposal is answered from the record and costs nothing."""
+    """Asks the strategy, and tells it about duplicates: such a proposal is answered from the record and costs
+    nothing."""
 
     def __init__(self, strategy: Strategy) -> None:
         self.strategy = strategy
@@ -24,13 +25,13 @@ class Proposals:
 
     @property
     def wait(self) -> bool:
-        """Whether a proposal repeats a trial that runs. Nothing is asked for before that one has ended."""
+        """Whether a proposal repeats a running trial. Nothing is asked for until that one has ended."""
         return bool(self._held)
 
     def next(
         self, history: Sequence[Trial], so_far: Schedule, noise_floor: NoiseFloor | None
     ) -> Candidate | Unusable | Repeated | Done:
-        """Ask until something is proposed that was not asked for yet, or that only runs yet."""
+        """Ask until a proposal is new, or repeats a trial that is still running."""
         number = so_far.next
         while self._duplicates < MOST_DUPLICATES:
             answer = self.strategy.ask(history, so_far.candidates, noise_floor)
@@ -49,7 +50,7 @@ class Proposals:
         return Done(f"{EXHAUSTED}: {MOST_DUPLICATES} proposals in a row were all tried before")
 
     def is_stale(self, asked: Asked) -> bool:
-        """Whether the strategy would make something else of it by now. What has started is left alone."""
+        """Whether the strategy would now propose something else. Trials that have started are left alone."""
         if asked.started is not None or asked.origin is not Origin.STRATEGY or not isinstance(self.strategy, Rebases):
             return False
         return isinstance(asked.answer, Candidate) and self.strategy.is_stale(asked.answer)
@@ -57,7 +58,7 @@ class Proposals:
     def rebased(
         self, number: int, history: Sequence[Trial], so_far: Schedule, noise_floor: NoiseFloor | None
     ) -> Candidate | Unusable:
-        """What is proposed instead of a stale proposal. A duplicate is nothing to train then."""
+        """What is proposed instead of a stale proposal. A duplicate is then not trained."""
         assert isinstance(self.strategy, Rebases)
         self._programs.remove(so_far.pending[number].answer, number)
         others = {other: answer for other, answer in so_far.candidates.items() if other != number}

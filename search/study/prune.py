@@ -1,7 +1,7 @@
 """Ends hopeless trials early: the rule of `study.prune`, over loss curves.
 
-A trial is ended where the training loss that it reports lies more than a margin above the stock's and above the best
-trial's, at the same share of the budget. The rule is the harness's, and the same for every strategy.
+A trial is ended when its reported training loss lies more than a margin above both the stock's and the best trial's, at
+the same share of the budget. The harness applies this rule to every strategy alike.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Pruned:
 
 @dataclass(frozen=True)
 class Rule:
-    """What a trial is held against. `margin`: in nats per token. `curves`: the losses of other trials, by whose they are."""
+    """What a trial is compared with. `margin`: in nats per token. `curves`: the losses of other trials, by whose they
+    are."""
 
     margin: float
     budget: BudgetConfig
@@ -52,7 +53,7 @@ class Rule:
         return Pruned(share, f"its loss at {100 * share:.0f} % of the budget was {above:.2f} nats above {highest}")
 
     def _level(self, losses: Sequence[LossPoint], share: float) -> float | None:
-        """The mean loss just before that share of the budget; None where none was reported there."""
+        """The mean loss just before that share of the budget; None if none was reported there."""
         return fmean(near) if (near := [p.loss for p in losses if share - WINDOW < self._share(p) <= share]) else None
 
     def _share(self, point: LossPoint) -> float:
@@ -70,10 +71,9 @@ class Policy:
     budget: BudgetConfig
 
     def rule(self, asked: Asked, history: Sequence[Trial], best: Trial | None) -> Rule | None:
-        """What a trial is held against; None for what always runs to its end: the stock, anchors and replicates.
-
-        The stock counts as it ran last, for the machine may have become slower. Since a trial must be worse than the stock,
-        a best trial that reports too low a loss ends no other one.
+        """What a trial is compared with; None for trials that always run to their end: the stock, anchors and
+        replicates. The latest run of the stock counts, since the machine may have become slower. Since a trial must be
+        worse than the stock, a best trial that reports too low a loss ends no other one.
         """
         stocks = [trial for trial in history if trial.number == 0 or trial.origin is Origin.ANCHOR]
         stocks = [trial for trial in stocks if trial.outcome.losses and trial.val_bpb is not None]

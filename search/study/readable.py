@@ -1,4 +1,5 @@
-"""Whether a program is one that the harness can read. What cannot be compiled, compared or recorded is not trained."""
+"""Checks that the harness can read a program. A program that cannot be compiled, compared or recorded is not
+trained."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ LONGEST_NAME = 200  # characters of a constant's name: MLflow takes 250
 
 
 def unreadable(program: str) -> str:
-    """Why a program is not worth training, as the end of a sentence that begins with its name; empty where it is.
+    """Why a program is not worth training, as the end of a sentence that begins with its name; empty if it is.
 
     Nothing is executed.
     """

@@ -1,7 +1,7 @@
-"""Reads the lines of a journal: what they say of each trial, and which of them is damaged.
+"""Reads the lines of a journal: what they say about each trial, and which of them is damaged.
 
-Every line that a study depends on must follow from those before it: a line that is there twice, or in another's place, is
-named like one that cannot be read.
+Every line that a study depends on must follow from those before it. A line that occurs twice, or out of order, is
+reported like one that cannot be read.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ Line = dict[str, Any]
 
 
 def read_lines(path: Path, data: bytes) -> list[Line]:
-    """The lines of the journal `path`, which holds `data`. Raises UserError where one is no line of a journal, or where the
-    journal is another version's."""
+    """The lines of the journal `path`, which holds `data`. Raises UserError if one is not a line of a journal, or if
+    the journal is of another version."""
     lines: list[Line] = []
     for raw in data.splitlines():
         try:
             line = json.loads(raw)
             if not isinstance(line, dict):
-                raise ValueError("it is no JSON object")
+                raise ValueError("it is not a JSON object")
             if not lines and line.get("version") != VERSION:
                 raise other_version(path, line.get("version"))
             for name in ("kind", "time", *FIELDS.get(line["kind"], ())):
@@ -59,7 +59,7 @@ def read_lines(path: Path, data: bytes) -> list[Line]:
 
 
 def read_schedule(path: Path, lines: Sequence[Line], text: Callable[[str], str]) -> Schedule:
-    """What happened, in the order of the lines. `text`: from its hash to a program. Raises UserError where a line does not
+    """What happened, in the order of the lines. `text`: from its hash to a program. Raises UserError if a line does not
     follow from those before it."""
     schedule = Schedule()
     for at, line in enumerate(lines):
@@ -75,7 +75,7 @@ def read_schedule(path: Path, lines: Sequence[Line], text: Callable[[str], str])
 
 
 def _step(line: Line, before: Schedule, text: Callable[[str], str]) -> Step | None:
-    """What a line says; None where it is no step. Raises what a damaged line makes it raise."""
+    """What a line says; None if it is not a step. A damaged line may raise any error of parsing."""
     match line["kind"]:
         case "asked":
             answer, seed = _answer(line["answer"], text), line["training_seed"]
@@ -120,7 +120,7 @@ def _damaged(path: Path, before: Sequence[Line], error: Exception) -> UserError:
     why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
     trials = sum(line["kind"] == "told" for line in before)
     return UserError(
-        f"{path}: line {len(before) + 1} is damaged ({why}): {trials} trials are safe, and what came after is lost.\n"
+        f"{path}: line {len(before) + 1} is damaged ({why}): {trials} trials are safe, but everything after them is lost.\n"
         "Restore the file from a copy, or remove it from that line on to train them again; or use another experiment="
     )
 
@@ -131,7 +131,7 @@ def source_path(folder: Path, digest: str) -> Path:
 
 
 def read_text(folder: Path, digest: str) -> str:
-    """The kept text of that hash. Raises UserError where it is missing, or is not that text any more."""
+    """The kept text of that hash. Raises UserError if it is missing, or is not that text any more."""
     path = source_path(folder, digest)
     try:
         data = path.read_bytes()
@@ -147,5 +147,5 @@ def other_version(path: Path, version: object) -> UserError:
     return UserError(
         f"{path}: was written by another version of fairtrial, with lines of version {version}, and this one reads version "
         f"{VERSION}: none of its trials can be used.\n"
-        "Go on with that version, or use another experiment="
+        "Continue with that version, or use another experiment="
     )

@@ -1,5 +1,5 @@
-"""What a study reads of other studies. Whoever begins where another ended, or has its results in view, depends on it: its
-header says so, and a comparison does not call the two independent."""
+"""What a study reads of other studies. A study that begins with another's winner, or sees its results, depends on it.
+Its header says so, and a comparison does not treat the two as independent."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Past:
 
     @property
     def winner(self) -> Entry:
-        """Raises UserError where it has none."""
+        """Raises UserError if it has none."""
         found = winner_of(self.entries)
         if found is None:
-            raise UserError(f"{self.identity}: this study has no winner, and so nothing to begin with; name another one")
+            raise UserError(f"{self.identity}: this study has no winner to begin with; name another one")
         return found
 
     @property
@@ -54,8 +54,8 @@ class Past:
 class Reads:
     """Reads other studies on behalf of one. `studies`: the folder of all of them. `own`: the identity of the one that reads.
 
-    A journal only grows. What a study has begun with is the beginning of the other's journal, of a length that is on record,
-    so that a resumed study reads what it read then, even if the other one has gone on.
+    A journal only grows. A study reads the beginning of the other's journal, and records its length. So a resumed study
+    reads the same again, even if the other one has continued.
     """
 
     def __init__(self, studies: Path, own: str) -> None:
@@ -84,7 +84,7 @@ class Reads:
 
     def reports(self, name: str) -> Sequence[Report]:
         """The reports that a name means: that of the study EXPERIMENT/TASK/STRATEGY/SEED, made from its journal; or those of
-        a file or a folder, which may come from anywhere. Raises UserError as `study`, and where a file is no report."""
+        a file or a folder, which may come from anywhere. Raises UserError as `study`, and if a file is not a report."""
         path = resolve(name)
         if not path.exists():
             if name.startswith((".", "/", "~")) or name.endswith(".json"):
@@ -107,9 +107,9 @@ class Reads:
         if len(parts) == 1:
             parts = [own[0], own[1], name, own[3]]
         if len(parts) != len(PARTS) or not all(map(NAME.fullmatch, parts)):
-            raise UserError(f"{name}: is no study; name {'/'.join(PARTS)}, or a strategy of this experiment")
+            raise UserError(f"{name}: is not a study; name {'/'.join(PARTS)}, or a strategy of this experiment")
         if parts[1] != own[1]:
-            raise UserError(f"{name}: is of task={parts[1]}, and this study is of task={own[1]}; name one of that task")
+            raise UserError(f"{name}: is of task={parts[1]}, but this study is of task={own[1]}; name one of that task")
         if parts == own:
             raise UserError(f"{name}: is this study itself; name another one")
         return "/".join(parts)
@@ -124,13 +124,13 @@ class Reads:
         digest = hashlib.sha256(data).hexdigest()
         if note is not None and note["journal"] != digest:
             raise UserError(
-                f"{path}: is not the journal any more that {self.own} began with.\n"
+                f"{path}: is no longer the journal with which {self.own} began.\n"
                 "Restore the file from a copy, or use another experiment="
             )
         lines = read_lines(path, data)
         schedule = read_schedule(path, lines, lambda text: read_text(path.parent, text))
         if schedule.pending or not schedule.entries:
-            raise UserError(f"{identity}: this study has trials without a result; finish it first, with its own command")
+            raise UserError(f"{identity}: this study has trials without a result; finish it first with its own command")
         self._notes[identity] = {"study": identity, "id": lines[0]["id"], "bytes": len(data), "journal": digest}
         return Past(identity, lines[0], schedule.entries)
 
@@ -142,12 +142,13 @@ def reads_of(header: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def sources_of(header: Mapping[str, Any]) -> frozenset[str]:
-    """The studies whose results are in a study: its own, and those that it read. Two that share one are not independent."""
+    """The studies whose results are in a study: itself, and those that it read. Two studies that share one are not
+    independent."""
     return frozenset({str(header["identity"]), *(str(note["study"]) for note in reads_of(header))})
 
 
 def _on_record(folder: Path) -> Sequence[Mapping[str, Any]]:
-    """What the study of a folder began with. A journal that is damaged is an error of who opens it."""
+    """What the study of a folder began with. A damaged journal is reported by whoever opens it."""
     try:
         with (folder / FILE).open("rb") as file:
             return [note for note in reads_of(json.loads(file.readline())) if "journal" in note]

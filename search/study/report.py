@@ -1,4 +1,4 @@
-"""What a study came to, for whoever plans another one: its report, made from its journal alone.
+"""A study's report, made from its journal alone, for whoever plans the next study.
 
 `.github/docs/study-report.md` says what each field means.
 """
@@ -33,8 +33,8 @@ def report_of(
     confirmed: Mapping[str, Sequence[float]] | None = None,
 ) -> Report:
     """A study's report, as JSON values. `header`: the first line of its journal. `entries`: its trials in the order of
-    telling. `ended`: why its last start did. `floor`: what the control knew last. `confirmed`: gains over the stock in
-    the blocks of a confirmation, by a program's hash."""
+    telling. `ended`: why its last start ended. `floor`: what the control knew last. `confirmed`: gains over the stock
+    in the blocks of a confirmation, by a program's hash."""
     config = header["config"]
     scores = {entry.number: entry.trial.val_bpb for entry in entries}
     ideas = [_idea(entry, scores) for entry in entries if entry.origin is Origin.STRATEGY and not _repeats(entry)]
@@ -80,7 +80,7 @@ def _idea(entry: Entry, scores: Mapping[int, float | None]) -> dict[str, Any]:
 
 
 def _repeats(entry: Entry) -> bool:
-    """Whether it is another training run of a program, and no idea."""
+    """Whether it is a repeated training run of a program, and not a new idea."""
     candidate = entry.trial.candidate
     return candidate is not None and candidate.replicate > 0
 
@@ -102,7 +102,7 @@ def _spent(entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def _by_role(facts: Iterable[Mapping[str, str]]) -> dict[str, float | None]:
-    """Dollars of each LLM, where a strategy asks several; None where they are not known."""
+    """Dollars of each LLM, where a strategy asks several; None if they are not known."""
     found: dict[str, list[float | None]] = {}
     for trial in facts:
         for name, value in trial.items():
@@ -133,7 +133,7 @@ def _winner(
 
 
 def _directions(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Of a planned study: each direction with its trials and its planner's report, empty where none was written."""
+    """Of a planned study: each direction with its trials and its planner's report, empty if none was written."""
     facts = [(entry.number, entry.trial.answer.facts) for entry in entries]
     reports = {name.removeprefix(REPORT): text for _, trial in facts for name, text in _written(trial)}
     trials: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Reads reports of studies that others have made: files, whose text is nobody's instruction."""
+"""Reads reports of other people's studies from files. Their text is data, never an instruction."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NUMBERS, TEXTS = ("difference", "expected", "val_bpb", "gain"), ("note", "reason
 
 
 def files_of(path: Path) -> Sequence[Path]:
-    """The report that a path names, or those in a folder of studies. Raises UserError where there is none."""
+    """The report that a path names, or those in a folder of studies. Raises UserError if there is none."""
     if path.is_file():
         return [path]
     if (path / FILE).is_file():
@@ -42,7 +42,7 @@ def files_of(path: Path) -> Sequence[Path]:
 
 
 def read_report(path: Path) -> tuple[Report, str]:
-    """A report and the SHA-256 of its file. Raises UserError where it cannot be used."""
+    """A report and the SHA-256 of its file. Raises UserError if it cannot be used."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
@@ -50,28 +50,28 @@ def read_report(path: Path) -> tuple[Report, str]:
         report = json.loads(data, parse_constant=_refuse)
         _check(report)
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: is no report of a study that can be read ({error}); name another one") from error
+        raise UserError(f"{path}: is not a readable report of a study ({error}); name another one") from error
     return report, hashlib.sha256(data).hexdigest()
 
 
 def _refuse(word: str) -> None:
-    raise ValueError(f"{word} is no number")
+    raise ValueError(f"{word} is not a number")
 
 
 def _check(report: Any) -> None:
     """Raises ValueError."""
     if not isinstance(report, dict) or report.get("schema") != SCHEMA:
-        raise ValueError(f"a report of schema {SCHEMA} is wanted")
+        raise ValueError(f"its schema is not {SCHEMA}")
     for name, kind in FIELDS.items():
         if name not in report or not isinstance(report[name], kind):
             raise ValueError(f"{name} is missing or is not what it should be")
     rows = [*report["findings"], *report["dead_ends"], *report["directions"], report["winner"] or {}]
     for row in (*rows, *report["reads"]):
         if not isinstance(row, dict):
-            raise ValueError("a part of a list is no object")
+            raise ValueError("a part of a list is not an object")
     for row in rows:
         numbers = all(isinstance(row.get(name), int | float | None) for name in NUMBERS)
         if not numbers or not all(isinstance(row.get(name, ""), str) for name in TEXTS):
-            raise ValueError("a note is no text, or a difference is no number")
+            raise ValueError("a note is not text, or a difference is not a number")
     if not all(isinstance(note.get("study"), str) for note in report["reads"]):
         raise ValueError("reads names no study")

@@ -1,4 +1,4 @@
-"""What a study asks of a runner, and what it hears while a trial runs."""
+"""What a study asks of a runner, and what it learns while a trial runs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from search.study.prune import Rule
 class TrialRequest:
     """What is to be run. `beat`: the score that would make it its study's best (None: any would).
 
-    `is_stock`: its claims become the reference that later challenges are drawn by. `audit_anyway`: challenge it even
-    where it cannot win. `logs`: where its output goes, without a suffix. `stock`: what the study's stock spent beside the
-    budget, by the names of `Outcome.spent`; None where it has not run. `prune`: what ends it early, where anything does.
+    `is_stock`: its claims become the reference that later challenges are drawn by. `audit_anyway`: challenge it even if
+    it cannot win. `logs`: where its output goes, without a suffix. `stock`: what the study's stock spent besides the
+    budget, by the names of `Outcome.spent`; None if it has not run. `prune`: the rule that may end it early, if there
+    is one.
     """
 
     source: str
@@ -30,8 +31,8 @@ class TrialRequest:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the training is doing: `share` of the budget spent; the rest as the process reports it. `holders`: who holds the
-    device that a trial waits for."""
+    """What the training run is doing: `share` of the budget spent; the rest as the process reports it. `holders`: who
+    holds the device that a trial waits for."""
 
     phase: str
     share: float = 0.0

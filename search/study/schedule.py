@@ -1,7 +1,7 @@
-"""What happens in a study, step by step, and which steps can follow which.
+"""The steps of a study, and which of them can follow which.
 
-A trial is asked for, started and told. With several at once these steps of different trials lie between each other, and
-their order is what a strategy's state is a function of. So the journal keeps that order, and resuming repeats it.
+A trial is asked for, started and told. If several trials run at once, their steps interleave, and a strategy's state
+depends on that order. So the journal keeps the order, and resuming repeats it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Rebased:
-    """What a trial is to train was made anew, before it started: what it was made from was replaced meanwhile."""
+    """A trial got a new proposal before it started, since the program it edits was replaced meanwhile."""
 
     number: int
     answer: Candidate | Unusable
@@ -39,7 +39,7 @@ class Rebased:
 
 @dataclass(frozen=True)
 class Repeated:
-    """The proposal for trial `number` repeats trial `of`, which runs. The strategy hears of it when that one has ended."""
+    """The proposal for trial `number` repeats trial `of`, which runs. The strategy is told when that one has ended."""
 
     number: int
     of: int
@@ -48,7 +48,7 @@ class Repeated:
 
 @dataclass(frozen=True)
 class Started:
-    """A trial is given to an executor; again, where it was cut off."""
+    """A trial is given to an executor, or given again after it was cut off."""
 
     number: int
     time: float
@@ -99,7 +99,7 @@ class Schedule:
         return len(self.entries) + len(self.pending)
 
     def add(self, step: Step) -> None:
-        """Raises ValueError where the step does not follow from those before it."""
+        """Raises ValueError if the step cannot follow those before it."""
         number = step.number
         if isinstance(step, Asked | Repeated):
             if number != self.next:

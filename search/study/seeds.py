@@ -16,7 +16,7 @@ def training_seed(search_seed: int, replicate: int) -> int:
 
 
 def confirmation_seed(search_seed: int, repeat: int) -> int:
-    """Disjoint from every training seed of every search."""
+    """Disjoint from every training seed of every study."""
     return CONFIRMATION + _draw(1, search_seed, repeat) % CONFIRMATION
 
 

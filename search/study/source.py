@@ -70,7 +70,7 @@ def fit_to_task(source: str, task: str, values: Mapping[str, Any]) -> str:
     """The stock of a task: the text with the task's constants, marked so that it is never fitted again.
 
     A text that carries the mark of this task is returned as it is, whatever its constants: it may be a winner that is
-    to be run or searched further. Raises ValueError where the mark names another task, UnknownConstant, SyntaxError.
+    to be run or tuned further. Raises ValueError if the mark names another task, UnknownConstant, SyntaxError.
     """
     if is_fitted(source):
         fitted = source.partition("\n")[0].removeprefix(MARK).strip()
@@ -92,14 +92,14 @@ def marked(source: str, task: str) -> str:
 
 @functools.lru_cache(maxsize=256)  # asked several times a trial, of texts that take 20 ms to parse
 def program_hash(source: str) -> str:
-    """The same for two texts that differ only in what does nothing. Raises SyntaxError, and ValueError or RecursionError
-    for texts that `search.study.readable` refuses."""
+    """A hash that is the same for two texts that differ only in parts without effect. Raises SyntaxError, and
+    ValueError or RecursionError for texts that `search.study.readable` refuses."""
     return hashlib.sha256(ast.dump(bare(source)).encode()).hexdigest()
 
 
 def bare(source: str) -> ast.Module:
-    """The syntax tree without what does nothing: comments, formatting, docstrings, other lone values, `pass`. For comparing
-    and counting: a body may be empty. Raises SyntaxError."""
+    """The syntax tree without parts that have no effect: comments, formatting, docstrings, other lone values, `pass`.
+    For comparing and counting: a body may be empty. Raises SyntaxError."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         for name, value in ast.iter_fields(node):
@@ -113,7 +113,7 @@ def _is_idle(node: ast.stmt) -> bool:
 
 
 def diff(before: str, after: str, name_before: str, name_after: str) -> str:
-    """Unified diff of two texts; empty where they are equal."""
+    """Unified diff of two texts; empty if they are equal."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), name_before, name_after, lineterm="")
     return "".join(f"{line}\n" for line in lines)
 
@@ -159,8 +159,8 @@ def _is_constant(node: ast.expr) -> bool:
 
 
 def _value(node: ast.expr) -> Any:
-    """What a literal, or arithmetic on numbers, comes to. Raises ValueError for anything else, and for numbers that are too
-    large to be anybody's setting: folding them could take for ever."""
+    """What a literal, or arithmetic on numbers, comes to. Raises ValueError for anything else, and for numbers too
+    large to be a setting: folding them could take forever."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.BinOp):
         return -_value(node.operand)
     if not isinstance(node, ast.BinOp):

@@ -22,7 +22,7 @@ class Space:
     """
 
     def __init__(self, dimensions: Mapping[str, DimensionConfig], text: str) -> None:
-        """Raises UserError where the text lacks a constant, or has a value that its dimension does not hold."""
+        """Raises UserError if the text lacks a constant, or has a value that its dimension does not hold."""
         self.dimensions = dict(dimensions)
         self.text = text
         values = source.constants(text)
@@ -54,12 +54,12 @@ class Space:
         return {name: _value(dimension, coordinate) for (name, dimension), coordinate in pairs}
 
     def steps(self) -> list[float]:
-        """The distance between two neighbouring values, as coordinates; 0 where every number between is a value."""
+        """The distance between two neighboring values, as coordinates; 0 if every number between is a value."""
         return [_step(dimension) for dimension in self.dimensions.values()]
 
 
 def refusal(dimension: DimensionConfig, value: Any) -> str:
-    """Why a dimension does not hold a value; empty where it does."""
+    """Why a dimension does not hold a value; empty if it does."""
     if dimension.kind == "choice":
         assert dimension.values is not None
         return "" if value in dimension.values else f"must be one of {', '.join(map(str, dimension.values))}"

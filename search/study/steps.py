@@ -1,4 +1,4 @@
-"""What a study says is to be done next."""
+"""The next step that a study asks for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Work:
-    """Start this trial (`Study.start`), and have the request run."""
+    """Start this trial (`Study.start`), and run the request."""
 
     asked: Asked
     request: TrialRequest
@@ -26,7 +26,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Known:
-    """There is nothing to run of this trial: take its outcome."""
+    """This trial needs no run: take its outcome."""
 
     asked: Asked
     outcome: Outcome

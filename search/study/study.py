@@ -1,4 +1,4 @@
-"""One strategy, one search seed, one budget: what is to be done next, and what is made of what was done.
+"""A study: one strategy, one search seed, one budget. It decides what to do next, and judges finished trials.
 
 It runs nothing, shows nothing and knows no clock. Its state is a function of the steps in its journal, in their order.
 """
@@ -33,10 +33,10 @@ STOPPED = "stopped on request"
 
 @dataclass
 class Study:
-    """Goes on from wherever its journal stands. `resume` first: it repeats every recorded ask and tell, in their order.
+    """Continues from the state of its journal. Call `resume` first: it repeats every recorded ask and tell, in order.
 
-    `parallel`: trials that may run at once. `ahead`: proposals that are asked for beyond these.
-    `prune`: how hopeless trials are ended early.
+    `parallel`: trials that may run at once. `ahead`: proposals that are asked for in advance of these. `prune`: how
+    hopeless trials are ended early.
     """
 
     strategy: Strategy
@@ -46,7 +46,7 @@ class Study:
     search_seed: int
     audit_share: float
     seed_of: Callable[[int, int], int] = training_seed  # from search seed and replicate number
-    stock_facts: dict[str, str] = field(default_factory=dict)  # what is on record of the stock's first training
+    stock_facts: dict[str, str] = field(default_factory=dict)  # what is recorded of the stock's first training run
     noise_floor: Callable[[], NoiseFloor | None] = lambda: None  # what the control knows by now
     parallel: int = 1
     ahead: int = 0
@@ -63,12 +63,12 @@ class Study:
         self._proposals = Proposals(self.strategy)
 
     def resume(self) -> None:
-        """Raises UserError where the strategy does not propose what it proposed then."""
+        """Raises UserError if the strategy does not repeat its recorded proposals."""
         for step in list(self.journal.schedule.steps):
             self._repeat(step)
 
     def due(self) -> Due:
-        """What to do next. Raises UserError where the study cannot go on."""
+        """What to do next. Raises UserError if the study cannot continue."""
         if self._broken is not None:
             raise UserError(self._broken)
         waiting = [asked for number, asked in self._so_far.pending.items() if number not in self._running]
@@ -83,7 +83,7 @@ class Study:
         return Ask(self._so_far.next) if self._may_ask() else Wait()
 
     def ask(self, number: int) -> None:
-        """Have it proposed what trial `number` is to train, and record that."""
+        """Ask the strategy what trial `number` will train, and record that."""
         floor = self.noise_floor()
         if number in self._so_far.pending:
             answer = self._proposals.rebased(number, self.history, self._so_far, floor)
@@ -99,12 +99,12 @@ class Study:
             self._add(self.journal.ask(number, origin, answer, self._seed(answer), floor))
 
     def start(self, number: int) -> None:
-        """The trial is given to an executor."""
+        """Note that the trial was given to an executor."""
         self._add(self.journal.start(number))
         self._running.add(number)
 
     def take(self, number: int, outcome: Outcome) -> Entry:
-        """How a trial ended: it is told to the strategy, judged, and recorded."""
+        """Take a trial's outcome: tell the strategy, judge the trial, and record it."""
         asked = self._so_far.pending[number]
         trial = Trial(number, asked.origin, asked.answer, outcome)
         entry = self.journal.tell(number, outcome, self._tell(trial))
@@ -116,13 +116,13 @@ class Study:
         return entry
 
     def interrupt(self) -> None:
-        """The running trials are cut off. They will run again."""
+        """Note that the running trials were cut off. They will run again."""
         for number in sorted(self._running):
             self.journal.append("interrupted", durable=True, number=number)
 
     @property
     def running(self) -> int:
-        """How many trials an executor has."""
+        """How many trials are running."""
         return len(self._running)
 
     def left(self) -> str:
@@ -130,7 +130,7 @@ class Study:
         return self.budget.left(self.history, self._so_far.pending.values())
 
     def spent(self) -> str:
-        """What an LLM's replies have cost so far, in words; empty where no LLM is asked."""
+        """What an LLM's replies have cost so far, in words; empty if no LLM is asked."""
         said = replies_in_words([*self.history, *self._so_far.pending.values()])
         return said or ("nothing yet" if self.history and isinstance(self.strategy, NeedsServer) else "")
 
@@ -149,7 +149,7 @@ class Study:
         return len(pending) < self.parallel + self.ahead
 
     def _next(self, floor: NoiseFloor | None) -> tuple[Origin, Candidate | Unusable] | Repeated | Done:
-        """Who is due, and what they ask for."""
+        """Which origin is due next, and what it proposes."""
         if not self.history:
             return Origin.STOCK, Candidate(self.stock, note="the stock", facts=self.stock_facts)
         if anchor_due(self.history, self._so_far.pending, self.budget.limits.anchor_every):
@@ -189,7 +189,7 @@ class Study:
         return self.best.val_bpb + (0.0 if floor is None else AUDITED_DEVIATIONS * floor.sd)
 
     def _repeat(self, step: Step) -> None:
-        """What happened then happens again; the strategy has to propose what it proposed."""
+        """Repeat a recorded step; the strategy must make the same proposal again."""
         then: object = None
         again: object = None
         if isinstance(step, Entry):
@@ -205,8 +205,8 @@ class Study:
             again = _trained(self._proposals.rebased(step.number, self.history, self._so_far, step.noise_floor))
         if then != again:
             raise UserError(
-                f"{self.journal.folder}: asked again, the strategy proposes something else than trial {step.number} of the "
-                "journal; run the version that began this study, or use another experiment="
+                f"{self.journal.folder}: when asked again, the strategy proposes something other than trial "
+                f"{step.number} of the journal; run the version that began this study, or use another experiment="
             )
         self._add(step)
 
@@ -225,5 +225,5 @@ class Study:
 
 
 def _trained(answer: Candidate | Unusable) -> tuple[str, int] | None:
-    """What a study is about. How an answer is worded may differ from one version to the next."""
+    """The parts of an answer that matter to a study. Its wording may differ from one version to the next."""
     return (answer.source, answer.replicate) if isinstance(answer, Candidate) else None

@@ -1,4 +1,4 @@
-"""The values a study is made of: frozen, and such that an impossible one cannot be constructed."""
+"""The values a study is made of. They are frozen, and impossible ones cannot be constructed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True)
 class Cost:
-    """What an answer cost beside device time. `usd` and token counts are None where they are unknown, never 0 for that.
+    """What an answer cost besides device time. `usd` and token counts are None if they are unknown, never 0.
 
     `seconds`: spent waiting for an LLM. `tokens_cached`: of `tokens_in`, those that were cheaper. `tokens_reasoning`: of
     `tokens_out`, those that were no part of a text.
@@ -62,8 +62,8 @@ class Candidate:
 
     `replicate` numbers the training runs of one program; the harness turns it into a training seed. `params` are the
     constants that a tuner set, `note` is one line in words. `facts`: short texts that the strategy wants on record.
-    `merged`: further trials whose programs went into it, beside the parent's. Parameters and facts are kept as JSON brings
-    them back: lists for tuples, Python's numbers for NumPy's. Raises ValueError for what cannot be recorded.
+    `merged`: further trials whose programs went into it, besides the parent's. Parameters and facts are kept as JSON
+    brings them back: lists for tuples, Python's numbers for NumPy's. Raises ValueError for what cannot be recorded.
     """
 
     source: str
@@ -87,7 +87,7 @@ class Candidate:
 
     @property
     def parents(self) -> tuple[int, ...]:
-        """The trials that it was made from; the first is the one that its change is told against."""
+        """The trials that it was made from; its change is described relative to the first."""
         return (*(() if self.parent is None else (self.parent,)), *self.merged)
 
     @property
@@ -97,7 +97,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Unusable:
-    """An answer that is no program. Recorded as a trial of that status; costs no device time."""
+    """An answer that is not a program. It is recorded as a trial of that status, and costs no device time."""
 
     reason: str
     note: str = ""
@@ -116,24 +116,22 @@ class LossPoint:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a candidate.
+    """The outcome of a candidate.
 
     `val_bpb`: validation bits per byte, for completed trials only; `val_nats`: the same as nats per token;
-    `confirmation_bpb`: bits per byte of the confirmation split, where that was scored (never for a strategy). `audited`:
-    whether the claim was challenged; an unaudited trial cannot win. `reason`: one line for every status but completed.
-    `seconds`: by phase. `train_seconds`: what the trial costs the study's budget. `tokens`, `steps`, `peak_memory_mb`,
-    `losses`, `dropped_share`: as the training process reported them, for information. `log_tail`: the end of what training
-    printed. `field_bpb`: validation by the field's count of bytes, to compare with published numbers and for nothing else.
-    `audit_sd`, `audit_max`: how far the challenged answers were from the claims, in nats; None where none were challenged.
-    `telemetry`: what the device did during training (see `search.runner.device.telemetry`).
-    `probe_before`, `probe_after`: how fast the device was around it, in GFLOP/s of the harness's own fixed work; None where
-    it was not measured.
-    `spent`: on what no budget counts: `startup`, `startup_beyond` (what of it came off the budget), `ready` and `answers`
-    (of scoring), in seconds of processor time where the device is the CPU and else of wall clock, and `weights_mb`; and
-    `not_in_memory_mb`, of what candidates can read.
-    `pruned_at`: the share of the budget at which a pruned trial was ended.
-    `described`: what the program says of itself, for information only. `wait_seconds`: for a free device, in no phase and no
-    budget.
+    `confirmation_bpb`: bits per byte of the confirmation split, where that was scored (never for a strategy).
+    `audited`: whether the claim was challenged; an unaudited trial cannot win. `reason`: one line for every status but
+    completed. `seconds`: by phase. `train_seconds`: what the trial costs the study's budget. `tokens`, `steps`,
+    `peak_memory_mb`, `losses`, `dropped_share`: as the training process reported them, for information. `log_tail`: the
+    end of what training printed. `field_bpb`: validation by the field's count of bytes, only for comparison with
+    published numbers. `audit_sd`, `audit_max`: how far the challenged answers were from the claims, in nats; None if
+    none were challenged. `telemetry`: what the device did during training (see `search.runner.device.telemetry`).
+    `probe_before`, `probe_after`: how fast the device was around it, in GFLOP/s of the harness's own fixed work; None
+    if it was not measured. `spent`: what no budget counts: `startup`, `startup_beyond` (the part that was taken off the
+    budget), `ready` and `answers` (of scoring), in seconds of processor time on a CPU and of wall clock elsewhere, and
+    `weights_mb`; and `not_in_memory_mb`, of what candidates can read. `pruned_at`: the share of the budget at which a
+    pruned trial was ended. `described`: what the program reports about itself, for information only. `wait_seconds`:
+    the wait for a free device, which no phase and no budget counts.
     """
 
     status: Status
@@ -192,8 +190,8 @@ class Outcome:
 class Trial:
     """One answer of a strategy (or the stock), trained and scored where it was a program.
 
-    `duplicate_of`: the number of the earlier trial that already trained this program with this seed, and whose outcome this
-    is. Only a strategy hears of such a trial: it is in no history.
+    `duplicate_of`: the number of the earlier trial that already trained this program with this seed, and whose outcome
+    this is. Only the strategy is told about such a trial: it is in no history.
     """
 
     number: int
@@ -227,7 +225,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a strategy made of a trial."""
+    """A strategy's verdict on a trial."""
 
     kept: bool
     reason: str

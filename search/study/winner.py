@@ -1,12 +1,12 @@
-"""The winner: the trial that a study stands for, and what a user would take home. This is its only definition.
+"""The only definition of the winner: the trial that represents a study, and whose program a user would keep.
 
-It is, of the kept trials that have a score, the one that was told last. The strategy keeps; where it does not judge, the
-study keeps what is better than everything before it, and so the winner is the best score. `Trial.score` says which trials
-have one: no anchor, no duplicate, nothing that failed or was not audited.
+Of the kept trials that have a score, it is the one that was told last. The strategy decides what is kept. If it does
+not judge, the study keeps each trial that is better than all before it, so the winner has the best score. `Trial.score`
+says which trials have one: no anchor, no duplicate, nothing that failed or was not audited.
 
-A rule that trains a program again before it keeps it gives its verdict on the last of these training runs. That run is then
-the winner, and not the one that made the claim, which was chosen for its luck: the score of the run that confirmed it is the
-honest one to claim. It is of the same program.
+A keep rule that trains a program again before keeping it gives its verdict on the last of these training runs. That run
+is then the winner, not the first one, which was chosen for being lucky. Both are of the same program, but only the last
+score is unbiased.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from search.study.trial import Origin, Trial, Verdict
 
 
 class Scored(Protocol):
-    """A trial. `score`: None where it cannot win."""
+    """A trial. `score`: None if it cannot win."""
 
     @property
     def number(self) -> int: ...
@@ -28,7 +28,7 @@ class Scored(Protocol):
 
 
 class Judged(Scored, Protocol):
-    """A trial with what was made of it: an entry of a journal, or a row of a table. `finished`: the moment of telling."""
+    """A trial with its verdict: an entry of a journal, or a row of a table. `finished`: the moment of telling."""
 
     @property
     def origin(self) -> str: ...
@@ -43,19 +43,19 @@ J = TypeVar("J", bound=Judged)
 
 
 def ranked(trials: Iterable[S]) -> list[S]:
-    """The trials that have a score, best first; of equals the first comes first."""
+    """The trials that have a score, best first; ties in the order of the trials."""
     found = [(trial.score, trial.number, trial) for trial in trials if trial.score is not None]
     return [trial for _, _, trial in sorted(found, key=lambda entry: entry[:2])]
 
 
 def winner_of(trials: Iterable[J]) -> J | None:
-    """The winner among trials that may come in any order; None where nothing that has a score is kept."""
+    """The winner among trials in any order; None if no trial with a score was kept."""
     kept = (trial for trial in trials if trial.kept and trial.score is not None)
     return max(kept, key=lambda trial: (trial.finished, trial.number), default=None)
 
 
 def by_best_score(trial: Trial, best: Trial | None) -> Verdict:
-    """The verdict where a strategy gives none: kept is what is better than the best score so far."""
+    """The verdict if a strategy gives none: a trial is kept if it is better than the best score so far."""
     if trial.origin is Origin.ANCHOR:
         return Verdict(False, "an anchor: shows drift, cannot win")
     if trial.val_bpb is None:
@@ -79,6 +79,6 @@ def winner_at(trials: Iterable[J], budget: int) -> J | None:
 
 
 def finalists(trials: Sequence[J]) -> list[J]:
-    """The winner first, then the other trials that have a score, best first; empty where there is no winner."""
+    """The winner first, then the other trials that have a score, best first; empty if there is no winner."""
     winner = winner_of(trials)
     return [] if winner is None else [winner, *(trial for trial in ranked(trials) if trial is not winner)]

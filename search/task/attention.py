@@ -1,4 +1,4 @@
-"""Ways of causal attention over a sliding window, which differ in speed only.
+"""Implementations of causal attention over a sliding window, which differ only in speed.
 
 Each is called as `attend(query, key, value, window)` with [B, T, H, D] tensors; position t sees t - window + 1 to t.
 """
@@ -19,7 +19,7 @@ FLASH3_MODULE = "flash_attn_interface"  # of the FlashAttention-3 package
 
 
 class AttentionUnavailable(Exception):
-    """This way of attention does not work here. The message says why."""
+    """This implementation does not work here. The message says why."""
 
 
 class Attend(Protocol):
@@ -52,7 +52,7 @@ class Masked:
 
     @classmethod
     def withdraw(cls) -> None:
-        """Undo what making one has changed for the whole process."""
+        """Undo what creating one has changed for the whole process."""
 
 
 class Varlen(Masked):

@@ -1,10 +1,10 @@
-"""Chooses the fastest way of attention that works on a device and provably means the same.
+"""Chooses the fastest implementation of attention that works on a device and gives the right results.
 
     attend = choose(device, sequence_length, windows, head_dim)
 
-Before a way is taken it is held, forwards and backwards, against a masked float32 reference on the device itself: a kernel
-that ignored the window would train another model than its source says. (Elsewhere than on CUDA there is one way, which the
-tests hold against the same reference.)
+Each implementation is first compared, forward and backward, with a masked float32 reference on the device itself: a
+kernel that ignored the window would train a different model than its source says. (Except on CUDA there is only one,
+which the tests compare with the same reference.)
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ def use_cudnn(device: torch.device, head_dim: int) -> None:
 
 
 def check(way: type[Masked], device: torch.device, head_dim: int, windows: tuple[int, ...] = (40, CHECKED_LENGTH)) -> None:
-    """Hold a way against the reference, at a small size; a window of CHECKED_LENGTH is none. Raises AttentionUnavailable."""
+    """Compare an implementation with the reference, at a small size; a window of CHECKED_LENGTH means no window. Raises
+    AttentionUnavailable."""
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     generator = torch.Generator().manual_seed(0)
     shape = (2, CHECKED_LENGTH, 2, head_dim)
@@ -109,7 +110,7 @@ def check(way: type[Masked], device: torch.device, head_dim: int, windows: tuple
 @contextmanager
 def refusals() -> Iterator[None]:
     """The errors by which a kernel, its package or a compiler refuse a device, a type or a width of heads, as
-    AttentionUnavailable. That memory has run out is no refusal."""
+    AttentionUnavailable. Running out of memory does not count as a refusal."""
     try:
         yield
     except torch.OutOfMemoryError:

@@ -1,8 +1,8 @@
-"""Whether train.py can be trained at all: builds its model, and takes one step on made-up tokens on the CPU.
+"""Checks that train.py can be trained at all: builds its model, and takes one step on made-up tokens on the CPU.
 
     python check.py        ends with "fine", or with the traceback
 
-It says nothing about val_bpb. The harness trains on real text, on the task's own device, compiled where the program asks
+It says nothing about val_bpb. The harness trains on real text, on the task's own device, compiled if the program asks
 for that.
 """
 
@@ -23,7 +23,7 @@ MOST_ROWS = 2  # of a batch, which may be a thousand times as large on a GPU
 
 
 class OneStep:
-    """In the place of what `task.join()` returns: the same calls, and no text."""
+    """Replaces what `task.join()` returns: the same calls, and no text."""
 
     def __init__(self, sequence_length: int, vocab_size: int, threads: int) -> None:
         self.device = torch.device("cpu")
@@ -60,7 +60,7 @@ class OneStep:
             logits = fresh(tokens)
         expected = (1, self.sequence_length, self.vocab_size)
         require(tuple(logits.shape) == expected, f"forward gives logits of shape {tuple(logits.shape)}, not {expected}")
-        require(bool(torch.isfinite(logits).all()), "forward gives logits that are no finite numbers")
+        require(bool(torch.isfinite(logits).all()), "forward gives logits that are not finite numbers")
 
 
 def require(condition: bool, otherwise: str) -> None:

@@ -1,4 +1,4 @@
-"""What a candidate's process gives up for good before any code of the candidate runs: system calls and resources."""
+"""Takes system calls and resources from a candidate's process for good, before any code of the candidate runs."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def confine() -> None:
 
 
 def _keep_orphans() -> None:
-    """What a process's descendants spend is known while they are there, or to the one that waited for them. So none of them
-    may vanish: orphans become this process's children, and the end of a child is never ignored."""
+    """What descendants of a process spend is known only while they live, or to the process that waited for them. So
+    none may vanish: orphans become this process's children, and the end of a child is never ignored."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

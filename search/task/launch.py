@@ -2,7 +2,7 @@
 
     python -m search.task.launch        (started by the harness, with a channel)
 
-It only adds to a plain start that the harness learns when the process began and how a failure is to be called.
+Compared with a plain start, it only tells the harness when the process began and how to classify a failure.
 """
 
 from __future__ import annotations

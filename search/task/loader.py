@@ -168,10 +168,10 @@ def training_rows(documents: Documents, packer: Packer, seed: int) -> Iterator[T
 def scoring_rows(documents: Documents, packer: Packer, count: int) -> Tokens:
     """[count, T + 1] rows, spread evenly over all documents in their own order: the same for every trial.
 
-    Spread, since neighbouring rows are of one document: the first rows of the `python` text came from a handful of files,
+    Spread, since neighboring rows are of one document: the first rows of the `python` text came from a handful of files,
     and their score told more of these files than of the model.
 
-    Raises ValueError where the documents do not fill that many rows.
+    Raises ValueError if the documents do not fill that many rows.
     """
     blocks = list(packer.pack(documents[index] for index in range(len(documents))))
     have = sum(len(block) for block in blocks)

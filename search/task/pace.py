@@ -1,4 +1,5 @@
-"""How far the host may run ahead of the device: far enough to keep it busy, and not so far that the clock is blind."""
+"""Limits how far the host may run ahead of the device: far enough to keep it busy, but not so far that the clock is
+wrong."""
 
 from __future__ import annotations
 
@@ -17,9 +18,8 @@ class Event(Protocol):
 
 
 class Pace:
-    """Steps that are queued and not yet known to be done: one at most, so that the next is there when the device is free.
-
-    The first step is waited for: until it is known how long one takes, none must be begun that could pass the deadline.
+    """Steps that are queued and not yet known to be done: at most one, so the next is ready when the device is free.
+    The first step is waited for: until the duration of a step is known, none may begin that could pass the deadline.
 
     `done`: steps that have ended. `loss`: of the last of them, where it was given. `waiting`: steps queued beyond these.
     """

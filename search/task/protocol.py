@@ -37,7 +37,7 @@ class Channel:
 
     @classmethod
     def inherited(cls) -> Channel | None:
-        """The channel that the harness left for this process, or None where this process was started by hand."""
+        """The channel that the harness left for this process, or None if this process was started by hand."""
         number = os.environ.get(CHANNEL_VARIABLE)
         if number is None:
             return None
@@ -49,14 +49,14 @@ class Channel:
     def send(self, message: Message, files: Sequence[int] = ()) -> None:
         """Send a message, with open file descriptors if the receiver is to have them.
 
-        Raises OSError where the other side is gone.
+        Raises OSError if the other side is gone.
         """
         line = json.dumps(message).encode() + b"\n"
         sent = socket.send_fds(self.connection, [line], list(files)) if files else 0
         self.connection.sendall(line[sent:])
 
     def receive(self) -> tuple[Message, list[int]]:
-        """Wait for the next message. Raises EOFError where the other side is gone. For candidate processes."""
+        """Wait for the next message. Raises EOFError if the other side is gone. For candidate processes."""
         files: list[int] = []
         while b"\n" not in self._unread:
             data, descriptors, _, _ = socket.recv_fds(self.connection, LONGEST_MESSAGE, MOST_FILES)

@@ -1,6 +1,5 @@
-"""What a training process uses of the harness: settings, warm-up, real tokens, the clock, reports, and the hand-in.
-
-Nothing said here is believed by the harness, except that weights lie on disk: it keeps the time itself.
+"""The parts of the harness that a training process uses: settings, warm-up, real tokens, the clock, reports, and the
+hand-in. The harness trusts nothing that is said here, except that weights are on disk; it keeps the time itself.
 """
 
 from __future__ import annotations
@@ -64,10 +63,9 @@ class Run:
         self._described: set[str] = set()
 
     def start(self, build: Callable[[], T], rows: int) -> T:
-        """Build a trainer (with a `step(tokens, targets, progress) -> loss`), warm it up for up to three steps on `rows`
-        rows of synthetic tokens (this compiles), throw it away, and build it anew.
-
-        Nothing that was learned survives: untimed training would be a gift. Start-up is not part of the budget.
+        """Build a trainer (with a `step(tokens, targets, progress) -> loss`), warm it up for up to three steps on
+        `rows` rows of synthetic tokens (this compiles), throw it away, and build it anew. Nothing that was learned
+        survives, since untimed training would be free. Start-up is not part of the budget.
         """
         generator = torch.Generator().manual_seed(0)
         trainer = build()
@@ -131,8 +129,8 @@ class Run:
         self._loss = torch.as_tensor(loss).detach().to("cpu", non_blocking=self.device.type == "cuda")
 
     def describe(self, **facts: object) -> None:
-        """Put short facts about the program on record, for people: what it uses, what it counts. Finite numbers stay
-        numbers, all else becomes text. Raises ValueError for more than 16 names in all, or one that is not in lower case."""
+        """Record short facts about the program for people: what it uses, what it counts. Finite numbers stay numbers,
+        all else becomes text. Raises ValueError for more than 16 names in all, or one that is not in lower case."""
         self._described |= facts.keys()
         wrong = [name for name in facts if not FACT_NAME.fullmatch(name)]
         if wrong or len(self._described) > MOST_FACTS:

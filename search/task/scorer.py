@@ -3,7 +3,7 @@
     python -m search.task.scorer       (started by the harness, with a channel)
 
 It claims (process A: the nats of every token) or answers a challenge (process B: the logits at one position per row).
-Since the candidate's code runs in here, nothing it says is believed before the auditor has compared both.
+Since the candidate's code runs in here, nothing it says is trusted before the auditor has compared both.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _write(file: int, data: bytes) -> None:
 
 
 def begin(channel: Channel) -> dict[str, Any]:
-    """Give up what a scoring process must not have, and take the request."""
+    """Drop the rights that a scoring process must not have, and take the request."""
     confine()
     listener = seccomp.supervise()
     channel.send({"event": "joined"}, [] if listener is None else [listener])

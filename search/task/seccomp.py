@@ -1,4 +1,5 @@
-"""Has the kernel answer system calls by a table (seccomp, https://docs.kernel.org/userspace-api/seccomp_filter.html)."""
+"""Makes the kernel answer system calls by a table (seccomp,
+https://docs.kernel.org/userspace-api/seccomp_filter.html)."""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ def apply(policies: Iterable[Policy]) -> None:
 
 
 def supervise() -> int | None:
-    """Let whoever holds the file descriptor that this returns answer every call that follows a path; None where `available`
+    """Let whoever holds the file descriptor that this returns answer every call that follows a path; None if `available`
     is False. Once all copies of it are closed, such calls fail. Needs Linux 5.7. Raises OSError."""
     return _install([(call, ASK) for call in CALLS if call.looks_up], LISTENED)
 

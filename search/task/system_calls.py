@@ -1,7 +1,7 @@
 """System calls that candidates' processes may not make, or not in every way: one table, with a policy each.
 
-What training has no use for and a cheat has: other cores than the leased ones, other processes, messages left behind for a
-later process, and looks at what an earlier process has read.
+They are useful to a cheat but not to training: other cores than the leased ones, other processes, messages for a later
+process, and ways to see what an earlier process has read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Policy(Enum):
 
 @dataclass(frozen=True)
 class Call:
-    """Numbers of asm/unistd.h, None where there is no such call. `argument`: the policy concerns calls whose argument of
+    """Numbers of asm/unistd.h, None if there is no such call. `argument`: the policy concerns calls whose argument of
     that index has one of these `values`, or none of them where they are `allowed` ones. `looks_up`: it follows a path, which
     a scoring process may not do once it has seen what is scored."""
 

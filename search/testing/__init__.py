@@ -1,4 +1,4 @@
-"""What every strategy promises, to be held against your own with pytest:
+"""What every strategy promises, to check your own with pytest:
 
 from search.testing import PROMISES, Subject
 

@@ -1,4 +1,5 @@
-"""One function for each promise. All take a strategy and an empty folder, and raise AssertionError where it is broken."""
+"""One function for each promise. Each takes a strategy and an empty folder, and raises AssertionError if the promise is
+broken."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ def obeys_its_seed_and_takes_zero_for_one(subject: Subject, folder: Path) -> Non
 
 
 def survives_every_failure(subject: Subject, folder: Path) -> None:
-    """It goes on after trials that crash, run out of memory, time out, diverge, or are disqualified or pruned."""
+    """It continues after trials that crash, run out of memory, time out, diverge, or are disqualified or pruned."""
     trials = subject.study(folder, runner=FailsOn(fails=lambda number: 3 <= number < 3 + len(FAILURES)))
     assert len(trials) == TRIALS, f"ended after {len(trials)} of {TRIALS} trials, the last {trials[-1].status}"
     missing = set(FAILURES) - {trial.status for trial in trials}
@@ -47,7 +48,7 @@ def survives_every_failure(subject: Subject, folder: Path) -> None:
 
 
 def resumes_exactly(subject: Subject, folder: Path) -> None:
-    """Killed at once or late, it goes on as if nothing had been, and trains nothing again."""
+    """Killed early or late, it continues as if it had not been, and trains nothing again."""
     whole = subject.study(folder / "whole")
     for dies_at in (1, 9):
         cut = folder / str(dies_at)
@@ -95,7 +96,7 @@ def proposes_the_same_in_another_process(subject: Subject, folder: Path) -> None
 
 
 def keeps_no_state_outside(subject: Subject, folder: Path) -> None:
-    """It neither uses nor turns the generators that all share, and writes nowhere but into its study's folder."""
+    """It neither uses nor changes shared random generators, and writes only into its study's folder."""
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
     answers = []

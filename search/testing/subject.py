@@ -1,4 +1,4 @@
-"""A strategy that is held to its promises, and the studies it is tried in."""
+"""A strategy under test, and the studies it is tried in."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class SyntheticRunner:
 
 @dataclass
 class FailsOn(SyntheticRunner):
-    """The same, but every trial whose number the predicate picks ends in the next kind of failure."""
+    """The same, but every trial whose number the predicate selects ends in the next kind of failure."""
 
     fails: Callable[[int], bool] = lambda number: False
 
@@ -66,8 +66,8 @@ class DiesAt(SyntheticRunner):
 
 
 class OneByOne:
-    """An executor whose trials end when they are waited for. Which of them, chance decides, and for the same numbers always
-    the same."""
+    """An executor whose trials end when they are waited for. A seeded draw decides which of them, so it is always the
+    same for the same numbers."""
 
     def __init__(self, runner: SyntheticRunner, order: int = 0) -> None:
         """`order`: the seed of the order in which they end."""
@@ -137,8 +137,8 @@ def run_study(
     several: Several = ONE,
     noise_floor: Callable[[], NoiseFloor | None] | None = None,
 ) -> tuple[str, list[Trial]]:
-    """Run a study in `folder` as the harness would; return why it ended and its trials, by number. Without a `noise_floor`
-    its control grows beside it."""
+    """Run a study in `folder` as the harness would; return why it ended and its trials, by number. Without a
+    `noise_floor` its control grows with it."""
     with Journal(folder, lambda text: None) as journal:
         budget = Budget(StudyConfig(trials=trials, anchor_every=anchor_every))
         study = Study(

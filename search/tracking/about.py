@@ -1,4 +1,4 @@
-"""What a study's run is made with, in MLflow's own fields where it has them: name, colour, user, source, text."""
+"""What a study's run is created with, in MLflow's own fields if it has them: name, color, user, source, text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMMANDS = {"study": "python -m search", "confirmation": "python -m search.confi
 
 def study_tags(header: Mapping[str, Any]) -> dict[str, str]:
     strategy = header["config"]["strategy"]
-    # A first colour; which one a strategy has among others of its role is known when they are compared.
+    # A first color; which one a strategy has among others of its role is known when they are compared.
     colour = COLOURS[strategy["role"]][0] if header["role"] == "study" else NEUTRAL
     return {
         "kind": header["role"],
@@ -40,7 +40,7 @@ def study_tags(header: Mapping[str, Any]) -> dict[str, str]:
 
 
 def new_run(header: Mapping[str, Any]) -> dict[str, Any]:
-    """When a study began, and the name of its run."""
+    """The time when a study began, and the name of its run."""
     label = f"{header['strategy']}, search seed {header['config']['seed']}"
     names = {"study": label, "confirmation": "confirmation"}
     name = names.get(header["role"], f"{header['role']} to {header['config']['task']['name']}")

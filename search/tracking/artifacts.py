@@ -1,7 +1,7 @@
-"""Where the artifacts of a database that is a file lie: beside it, so that they move with it.
+"""Keeps the artifacts of a database file beside it, so that they move with it.
 
-MLflow writes whole paths into its database: of each experiment, and of each run. Where a database and its artifacts were
-moved or copied together, these paths lead to the old place, and are set to the new one here.
+MLflow writes whole paths into its database: of each experiment, and of each run. If a database and its artifacts are
+moved or copied together, these paths lead to the old place; here they are set to the new one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def location_of(uri: str, experiment: str) -> str | None:
 
 
 def local_path(location: str) -> Path | None:
-    """The folder of an artifact address; None where it is on a server."""
+    """The folder of an artifact address; None if it is on a server."""
     parts = urlsplit(location)
     if parts.scheme == "file":
         return Path(url2pathname(parts.path))

@@ -1,4 +1,4 @@
-"""Finds an experiment that is there already, for whoever reads it."""
+"""Finds an existing experiment, for whoever reads it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def existing(uri: str, name: str) -> tuple[MlflowClient, Experiment]:
-    """A client, and the experiment of that name, whose artifacts are looked for where they are now. Raises UserError where
+    """A client, and the experiment of that name, whose artifacts are looked for where they are now. Raises UserError if
     there is none, or where the store cannot be read."""
     file = database_file(uri)
     if file is not None and not file.is_file():  # connecting would create an empty one
@@ -25,5 +25,5 @@ def existing(uri: str, name: str) -> tuple[MlflowClient, Experiment]:
     except outages() as error:
         raise unusable(uri, error) from error
     if found is None:
-        raise UserError(f"experiment={name}: {uri} has none of that name; correct it, or set tracking.uri=")
+        raise UserError(f"experiment={name}: {uri} has no experiment of that name; correct the name, or set tracking.uri=")
     return client, found

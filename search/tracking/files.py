@@ -16,7 +16,7 @@ SENT = "sent"  # a study's folder for what is on its way
 def log_files(
     client: MlflowClient, run: str, texts: Mapping[str, str], study: Path, folders: Mapping[str, Path] | None = None
 ) -> None:
-    """Log texts by their paths, and copies of whole folders by theirs. Letters that no file can hold are spelt out. Raises
+    """Log texts by their paths, and copies of whole folders by theirs. Characters that no file can hold are escaped. Raises
     what `outages` names. `study`: the folder of a study; its process alone writes there, and so what one leaves there that
     is killed is the next one's to remove."""
     place = study / SENT

@@ -1,6 +1,6 @@
-"""What was published of a study, beside its journal: the table's rows, and in which run of MLflow each trial is.
-
-Only a help: rows that are missing, or that another version made, are computed again, and MLflow is asked for runs.
+"""A file beside a study's journal that records what was published: the table's rows, and the MLflow run of each trial.
+It is only a cache: rows that are missing, or that another version made, are computed again, and MLflow is asked for
+runs.
 """
 
 from __future__ import annotations

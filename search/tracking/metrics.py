@@ -1,7 +1,6 @@
-"""What MLflow's charts and columns show. `.github/docs/mlflow.md` says what each metric means.
-
-Metrics that are not for the first look are called `system/...`: MLflow shows these last, and on a page of their own. Any
-other group before a slash has a section of its own, unfolded and above the metrics without a group (seen in 3.17).
+"""The metrics in MLflow's charts and columns. `.github/docs/mlflow.md` says what each means. Details are called
+`system/...`: MLflow shows these last, and on a page of their own. Any other group before a slash has a section of its
+own, unfolded and above the metrics without a group (seen in 3.17).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from search.tracking.totals import Totals
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
-SCORES = ("val_bpb", "confirmation_bpb")  # of a trial's numbers: what its charts begin with, beside the loss
+SCORES = ("val_bpb", "confirmation_bpb")  # of a trial's numbers: those that its charts begin with, besides the loss
 # Of an outcome's tables: what the names of their numbers begin with.
 TABLES = {"telemetry": "", "seconds": "seconds_", "spent": "overhead_", "described": "program_"}
 
@@ -58,7 +57,7 @@ def study_metrics(entry: Entry, totals: Totals) -> list[Metric]:
 
 
 def llm_values(cost: Mapping[str, float]) -> dict[str, float]:
-    """By their metrics' names. What is 0 has no chart: without a server nothing is spent."""
+    """By their metrics' names. Zeros get no chart: without a server nothing is spent."""
     return {f"system/llm_{name}": value for name, value in cost.items() if value}
 
 

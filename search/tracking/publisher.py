@@ -1,4 +1,4 @@
-"""Publishes a study's journal to MLflow, which knows nothing that no journal holds.
+"""Publishes a study's journal to MLflow. Everything in MLflow comes from a journal.
 
 One parent run per study, one nested run per trial, published by a thread beside the study's loop: a slow or dead MLflow
 costs no training time. Publishing twice changes nothing: runs are found again by their tags, and every metric carries the
@@ -27,18 +27,19 @@ QUIET = 1.0  # seconds of waiting of which nothing is said
 
 @dataclass(frozen=True)
 class Ending:
-    """How a study's run is to end: its `status`; `at`: when no further trial is begun, on the monotonic clock."""
+    """How a study's run will end: its `status`; `at`: after which no further trial is published, on the monotonic
+    clock."""
 
     status: str
     at: float
 
 
 class MlflowPublisher:
-    """Publishes one journal. An outage is a UserError at the beginning; later it is reported, and made up for as soon as
-    MLflow answers, or by the next start."""
+    """Publishes one journal. An outage at the beginning is a UserError. Later outages are reported, and the publisher
+    catches up as soon as MLflow answers, or at the next start."""
 
     def __init__(self, uri: str, journal: Journal, report: Callable[[str], None]) -> None:
-        """Raises UserError where the server or the file cannot be used."""
+        """Raises UserError if the server or the file cannot be used."""
         assert journal.header is not None
         self.uri = absolute(uri)
         self.journal = journal
@@ -61,7 +62,7 @@ class MlflowPublisher:
         self.publish()
 
     def publish(self) -> None:
-        """Hand the thread what is told by now. Returns at once."""
+        """Hand the thread the trials that have ended so far. Returns at once."""
         with self._changed:
             new = self.journal.entries[self._given :]
             self._todo.extend(new)
@@ -72,8 +73,8 @@ class MlflowPublisher:
             self._changed.notify_all()
 
     def close(self, status: str) -> None:
-        """End the study's run with MLflow's FINISHED, FAILED or KILLED. Waits for what is not published yet, but not for
-        ever; `behind` then says whether something is missing."""
+        """End the study's run with MLflow's FINISHED, FAILED or KILLED. Waits for what is not published yet, but not
+        forever; `behind` then says whether something is missing."""
         self.publish()
         with self._changed:
             patience = SHORT_PATIENCE if status == "KILLED" else PATIENCE + len(self._todo)
@@ -86,7 +87,7 @@ class MlflowPublisher:
             self.report(f"publishing the rest to MLflow, for {patience:.0f} s at most")
             thread.join(patience)
             if thread.is_alive():
-                self.report("MLflow is too slow; the rest is left to the next start")
+                self.report("MLflow is too slow; the next start will publish the rest")
 
     def _start(self) -> threading.Thread:
         # A daemon: a call that hangs must not keep the process from ending.
@@ -128,13 +129,13 @@ class MlflowPublisher:
                 if self._ending is not None and failures > 1:
                     self._ending = replace(self._ending, at=0.0)
                     break
-            if failures == 2:  # a single one is no outage
-                self.report(f"MLflow did not take {what}; the study goes on, and will catch up ({why})")
+            if failures == 2:  # a single failure is not an outage
+                self.report(f"MLflow did not accept {what}; the study continues, and will catch up ({why})")
             self._pause(min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE))
         if why is not None:
-            self.report(f"MLflow did not take {what}; the next start will catch up ({why})")
+            self.report(f"MLflow did not accept {what}; the next start will catch up ({why})")
         elif failures > 1:
-            self.report(f"MLflow has taken {what} now")
+            self.report(f"MLflow has now accepted {what}")
         return why is None
 
     def _pause(self, seconds: float) -> None:
@@ -144,7 +145,7 @@ class MlflowPublisher:
 
 
 def _error_of(call: Callable[[], None]) -> str | None:
-    """What went wrong, in a line, where MLflow is to blame."""
+    """What went wrong, in one line, if MLflow is to blame."""
     try:
         call()
     except outages() as error:

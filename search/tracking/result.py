@@ -1,4 +1,4 @@
-"""A study's result in three lines, on top of what its run's page says of it."""
+"""A study's result in three lines, at the top of its run's page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RULE = "\n\n---\n\n"  # between the result and the description
 
 
 def with_result(lines: Iterable[str], note: str) -> str:
-    """A run's note with these lines on top, in the place of those that it may have."""
+    """A run's note with these lines on top, in place of those that it may have."""
     return "\n".join(f"- {line}" for line in lines) + RULE + note.rpartition(RULE)[2]
 
 
@@ -27,11 +27,11 @@ def result(header: Mapping[str, Any], entries: Iterable[Entry], over: bool) -> l
     if header["role"] == "confirmation":
         done = sum(entry.trial.val_bpb is not None for entry in entries)
         words = f"**{done} of {len(entries)} training runs have a score.**"
-        return [words, "What they confirm is the comparison's to say.", f"Next: `python -m search.compare {name}`"]
+        return [words, "Only the comparison says what they confirm.", f"Next: `python -m search.compare {name}`"]
     stocks = [entry.trial.val_bpb for entry in entries if entry.trial.origin is Origin.STOCK]
     winner = winner_of(entries)
     if winner is None or winner.score is None or not stocks or stocks[0] is None:
-        return ["**No trial has a score.**", "The tags `status` and `reason` of its trials say why.", "Next: mend that"]
+        return ["**No trial has a score.**", "The tags `status` and `reason` of its trials say why.", "Next: fix that"]
     best = f"**Best{'' if over else ' so far'}: val_bpb {winner.score:.4f}, trial {winner.number}** ({_edit(winner)})"
     gain = f"Gain over the stock ({stocks[0]:.4f}): {stocks[0] - winner.score:+.4f}"
     if header["config"]["strategy"]["role"] == "control":
@@ -50,4 +50,4 @@ def _spread(entries: list[Entry]) -> str:
 
 
 def _others(name: str) -> str:
-    return f"studies to hold against it, such as `python -m search strategy=optuna {name}`"
+    return f"studies to compare with it, such as `python -m search strategy=optuna {name}`"

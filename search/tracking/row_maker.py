@@ -1,5 +1,5 @@
-"""Makes the table's rows in a process of its own. They take a tenth of a second of processor time each, which the study's
-loop is not to lose; and Python 3.11's `ast` breaks down where two threads use it at once.
+"""Makes the table's rows in a process of its own. Each takes a tenth of a second of processor time, which the study's
+loop must not lose; and Python 3.11's `ast` fails if two threads use it at once.
 
     python -m search.tracking.row_maker        (started by the publisher)
 """
@@ -39,7 +39,7 @@ class RowMaker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def make(self, job: Job) -> dict[str, Any]:
-        """The trial's `row`, and all of its program's `constants`. Raises OSError where the process cannot be kept up."""
+        """The trial's `row`, and all of its program's `constants`. Raises OSError if the process cannot be kept up."""
         process = self._process or self._start()
         assert process.stdin is not None and process.stdout is not None
         try:

@@ -1,4 +1,4 @@
-"""Makes each run once. The answer to a call that makes one may be lost, and the run be there all the same."""
+"""Creates each run only once. The answer to the call that creates one may be lost although the run exists."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TrialRuns:
         self._doubtful: int | None = None  # the earliest start, in ms, of which the answer was lost
 
     def find(self, number: int, started: int) -> Any | None:
-        """The run of a trial, be it complete or not. `started`: ms since 1970; runs from there on are asked for at once."""
+        """The run of a trial, complete or not. `started`: ms since 1970; runs from there on are asked for at once."""
         if self._known is None:
             self._known = self._settled(started)
         return self._known.get(number)
@@ -45,12 +45,12 @@ class TrialRuns:
         return str(run.info.run_id)
 
     def forget(self, started: int) -> None:
-        """What is known from there on may be wrong."""
+        """Forget what is known from that moment on: it may be wrong."""
         self._known = None
         self._doubtful = started if self._doubtful is None else min(started, self._doubtful)
 
     def settle(self) -> None:
-        """Remove what lost answers have doubled: a slow server may make a run after it was made again."""
+        """Remove runs that lost answers have doubled: a slow server may create a run after it was created again."""
         if self._doubtful is not None:
             self._settled(self._doubtful)
             self._doubtful = None

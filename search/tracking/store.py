@@ -1,4 +1,4 @@
-"""The MLflow server or file that studies are published to: reaching it, and telling when it is out of reach."""
+"""Reaches the MLflow server or file that studies are published to, and detects when it is out of reach."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def absolute(uri: str) -> str:
 
 
 def database_file(uri: str) -> Path | None:
-    """The database of a tracking URI that names a file. Raises UserError where it cannot be read."""
+    """The database of a tracking URI that names a file. Raises UserError if it cannot be read."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -48,7 +48,7 @@ def database_file(uri: str) -> Path | None:
     try:
         database = make_url(uri).database
     except ArgumentError as error:
-        raise UserError(f"tracking.uri={uri}: is no address of a database; give it as sqlite:///PATH") from error
+        raise UserError(f"tracking.uri={uri}: is not the address of a database; give it as sqlite:///PATH") from error
     return resolve(database) if database and database != ":memory:" and not database.startswith("file:") else None
 
 
@@ -60,7 +60,7 @@ def sqlite_uri(file: Path, like: str = f"{SQLITE}://") -> str:
 
 
 def check_store(uri: str) -> None:
-    """Raise UserError where nothing could be published."""
+    """Raise UserError if nothing could be published."""
     try:
         connect(absolute(uri))
     except outages() as error:
@@ -71,9 +71,9 @@ def unusable(uri: str, error: Exception) -> UserError:
     if OLD_SCHEMA in str(error):
         upgrade = command("mlflow", "db", "upgrade", masked(absolute(uri)))
         return UserError(
-            f"tracking.uri={uri}: that database was made by an older MLflow.\nCopy it to a safe place, then give {upgrade}"
+            f"tracking.uri={uri}: that database was made by an older MLflow.\nCopy it to a safe place, then run {upgrade}"
         )
-    remedy = "start that server" if database_file(uri) is None else "see to its disk's space and permissions"
+    remedy = "start that server" if database_file(uri) is None else "check its disk's space and permissions"
     return UserError(f"tracking.uri={uri}: cannot be used ({first_line(error)}); {remedy}, or set another tracking.uri")
 
 
@@ -112,7 +112,7 @@ def sent_once() -> Iterator[None]:
 
 def experiment_id(client: MlflowClient, name: str, location: str | None) -> str:
     """The id of the experiment of that name, created where it is missing. `location`: of its artifacts; None for what the
-    server chooses. Raises UserError where it is deleted."""
+    server chooses. Raises UserError if it is deleted."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         tags = {NOTE: EXPERIMENT_DESCRIPTION}
@@ -124,7 +124,7 @@ def experiment_id(client: MlflowClient, name: str, location: str | None) -> str:
             if experiment is None:
                 raise
     if experiment.lifecycle_stage != "active":
-        raise UserError(f"experiment={name}: is deleted in MLflow; restore it there, or use another name")
+        raise UserError(f"experiment={name}: was deleted in MLflow; restore it there, or use another name")
     return str(experiment.experiment_id)
 
 
@@ -145,7 +145,7 @@ def all_runs(client: MlflowClient, experiment: str, query: str, deleted: bool = 
 
 
 def outages() -> tuple[type[Exception], ...]:
-    """What a server, a file or a disk that is out of reach raises through MLflow."""
+    """The errors that a server, a file or a disk out of reach raises through MLflow."""
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
     from sqlalchemy.exc import SQLAlchemyError
@@ -154,7 +154,7 @@ def outages() -> tuple[type[Exception], ...]:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether MLflow took the call and will not take what it holds, now or later."""
+    """Whether MLflow received the call but will never accept its content."""
     from mlflow.exceptions import MlflowException
 
     return isinstance(error, MlflowException) and error.get_http_status_code() in REFUSALS  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What MLflow shows of one study: its run, with its curves, its table and its winner so far."""
+"""Publishes one study's run to MLflow, with its curves, its table and its winner so far."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ ROWS_PER_TABLE = 50  # of a table that is written anew: its cost per trial then 
 
 
 class StudyRun:
-    """One study's run and its trials', for one thread. What cannot be reached raises what `outages` names, and the same call
-    again goes on from there."""
+    """One study's run and its trials', for one thread. An outage raises what `outages` names; repeating the call
+    continues from there."""
 
     def __init__(self, client: MlflowClient, experiment: str, journal: Journal, report: Callable[[str], None]) -> None:
         """Finds the study's run, or makes it."""
@@ -108,7 +108,7 @@ class StudyRun:
         params = {name: value for name, value in settings.items() if value not in (None, {})}
         refused = log_values(self.client, self.id, params, [], tags)
         if refused:
-            self.report(f"MLflow does not take these settings of the study: {', '.join(refused)}; the rest is published")
+            self.report(f"MLflow does not accept these settings of the study: {', '.join(refused)}; the rest is published")
         log_files(self.client, self.id, {"study.json": json.dumps(self.header, indent=2)}, self.folder)
         self.client.log_inputs(self.id, datasets=[text_input(self.header)])
         self._described = True
@@ -130,7 +130,7 @@ class StudyRun:
         refused = fill(self.client, run_id, record)
         if refused:
             self.report(
-                f"MLflow does not take these values of trial {entry.number}: {', '.join(refused)}; the rest is published"
+                f"MLflow does not accept these values of trial {entry.number}: {', '.join(refused)}; the rest is published"
             )
         conversation = self.folder / ATTACHMENTS / f"{entry.number:04d}"
         trial = Run(run_id, self.experiment)
@@ -141,7 +141,7 @@ class StudyRun:
 
     def _say_once(self, why: str | None) -> None:
         if why is not None and why not in self._said:
-            self.report(f"MLflow does not take calls to an LLM as traces ({why}); they are in the trials' conversation")
+            self.report(f"MLflow does not accept calls to an LLM as traces ({why}); they are in the trials' conversation")
             self._said.add(why)
 
     def _publish_curves(self, entry: Entry, totals: Totals, stock: str) -> None:

@@ -1,4 +1,5 @@
-"""Each call to an LLM as a trace beside its trial, from what the strategy recorded: a trial's folder of conversations.
+"""Publishes each call to an LLM as a trace of its trial, from what the strategy recorded: a trial's folder of
+conversations.
 
 A trace's id follows from the study, the trial and the call, and MLflow's store merges what it is given twice under one id:
 publishing again changes nothing, and a lost answer doubles nothing.
@@ -37,7 +38,7 @@ class Run:
 @dataclass(frozen=True)
 class Recorded:
     """One call. `number`: from 1 on. `role`: of the LLM, where a strategy asks several; else empty. `ended`: nanoseconds
-    since 1970. `problem`: why its reply could not be used, empty where it could. `usd`: None where it is unknown."""
+    since 1970. `problem`: why its reply could not be used, empty if it could. `usd`: None if it is unknown."""
 
     number: int
     role: str
@@ -76,8 +77,8 @@ def publish_traces(client: MlflowClient, run: Run, study: str, entry: Entry, con
 
 
 def recorded(conversation: Path, entry: Entry) -> list[Recorded]:
-    """The calls of a trial in their order. A file is written when its call has ended. One that was damaged since is the
-    strategy's to complain of, and is left out."""
+    """The calls of a trial in their order. A file is written when its call has ended. A file that was damaged since is
+    left out; the strategy reports it."""
     cost, found = entry.trial.answer.cost, []
     paths = sorted(conversation.rglob("call-*.json"), key=_place)
     for number, path in enumerate(paths, 1):
@@ -146,14 +147,14 @@ def _outputs(reply: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _usage(reply: Mapping[str, Any]) -> dict[str, int]:
-    """By MLflow's names; empty where the server does not count."""
+    """By MLflow's names; empty if the server does not count."""
     names = {"tokens_in": "input_tokens", "tokens_out": "output_tokens", "tokens_cached": "cache_read_input_tokens"}
     known = {theirs: reply[ours] for ours, theirs in names.items() if reply[ours]}
     return {**known, "total_tokens": known.get("input_tokens", 0) + known.get("output_tokens", 0)} if known else {}
 
 
 def _cost(call: Recorded) -> dict[str, float]:
-    """In dollars; empty where that is unknown."""
+    """In dollars; empty if that is unknown."""
     return {} if call.usd is None else {"total_cost": call.usd}
 
 

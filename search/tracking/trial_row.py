@@ -1,4 +1,4 @@
-"""A study as a table: one flat row per trial, which MLflow carries as `trials.jsonl` and which comparisons read."""
+"""A study as a table: one flat row per trial, which MLflow keeps as `trials.jsonl` and which comparisons read."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def row(entry: Entry, parent: str | None, stock: Trial, task: TaskConfig) -> dic
 
 
 def _changes(text: str | None, parent: str | None, stock: str) -> dict[str, Any]:
-    """Kind of change against the parent and against the stock; None where there is nothing that parses."""
+    """Kind of change against the parent and against the stock; None if there is nothing that parses."""
     if text is None:
         names = ("kind", "kind_from_stock", "changed", "constants", "constants_before", "lines_added", "lines_removed")
         return {**dict.fromkeys(names), "flags": []}

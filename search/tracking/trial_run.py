@@ -1,4 +1,4 @@
-"""What MLflow shows of one trial: a run of its own, inside of its study's."""
+"""Publishes one trial to MLflow, as a run inside its study's run."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ NAME_WIDTH = 35  # letters of a note: of a run's name MLflow's pages show 40
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A finished trial. `row`: as `trial_row.row` writes it. `constants`: of its program. `stock`, `parent`: the texts it is
-    held against. `folder`: its study's. `strategy`: with its variant."""
+    """A finished trial. `row`: as `trial_row.row` writes it. `constants`: of its program. `stock`, `parent`: the texts
+    it is compared with. `folder`: its study's. `strategy`: with its variant."""
 
     entry: Entry
     row: Mapping[str, Any]

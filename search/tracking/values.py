@@ -1,4 +1,4 @@
-"""Puts a run's params, metrics and tags into MLflow: in one call where it takes all of them."""
+"""Logs a run's params, metrics and tags to MLflow, in one call if it accepts all of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def log_values(
     metrics: Sequence[Metric] = (),
     tags: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Log all that MLflow takes. Returns the names of what it refuses. Raises what `outages` names."""
+    """Log everything that MLflow accepts. Returns the names of what it refuses. Raises what `outages` names."""
     from mlflow.entities import Param, RunTag
 
     values: dict[str, Sequence[Any]] = {
@@ -71,7 +71,7 @@ def _log(client: MlflowClient, run: str, values: Sequence[Value]) -> list[str]:
 
 
 def _is_text(value: Value) -> bool:
-    """Whether every database can hold it: servers answer to half a character, or to NUL, as if they had broken down."""
+    """Whether every database can hold it: servers respond to half a character, or to NUL, as if they had failed."""
     text = f"{value[1].key}{value[1].value}"
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 

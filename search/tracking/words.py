@@ -1,4 +1,4 @@
-"""What MLflow's pages say in words, for somebody who does not know this code."""
+"""The texts on MLflow's pages, for somebody who does not know this code."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from search.study.trial import one_line
 EXPERIMENT_DESCRIPTION = (
     "Studies that are compared with each other: each spends the same budget on the same training task, and `seeds` is the "
     "control, whose gain is luck. Select the studies and press Compare to overlay `best_val_bpb` (validation bits per byte, "
-    "lower is better) over trials. A best of many noisy trials flatters itself: hold it against the control's spread."
+    "lower is better) over trials. The best of many noisy trials looks better than it is: compare it with the control's "
+    "spread."
 )
 
-IMPORTED = "imported"  # the kind of a run that somebody else's log became: no study, since nothing here measured it
+IMPORTED = "imported"  # the kind of a run made from somebody else's log: not a study, since nothing here measured it
 
 CONFIRMATION_DESCRIPTION = (
     "The stock, the studies' winners, and the winners' constants alone in the stock's code, trained again on seeds that no "
@@ -26,7 +27,7 @@ CONFIRMATION_DESCRIPTION = (
     "seed, in random order; `plans.json` says what was planned, and when."
 )
 
-NOTE = "mlflow.note.content"  # the tag of what a page says in words
+NOTE = "mlflow.note.content"  # the tag that holds a page's text
 
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~])")
 
@@ -51,8 +52,8 @@ def study_description(header: Mapping[str, Any]) -> str:
 
 
 def kept_chain(rows: list[str]) -> str:
-    """The kept trials, one after the other, as Markdown. A replicate is named as the edit that it confirms. `rows`: in the
-    order of telling."""
+    """The kept trials, one after the other, as Markdown. A replicate has the name of the edit that it confirms. `rows`:
+    in the order of telling."""
     lines = ["| trial | val_bpb | edit | why it was kept |", "|---|---|---|---|"]
     trials = {trial["number"]: trial for trial in map(json.loads, rows)}
     for row in trials.values():
@@ -70,5 +71,5 @@ def trial_description(entry: Entry) -> str:
     score = "no score" if outcome.val_bpb is None else f"val_bpb {outcome.val_bpb:.4f}"
     judged = f"{'kept' if entry.verdict.kept else 'not kept'}: {entry.verdict.reason}" if entry.verdict.reason else ""
     idea = f"\n\n{as_markdown(entry.trial.answer.note)}. Hypothesis: {as_markdown(hypothesis)}" if hypothesis else ""
-    said = "\n\n`described` is what the program says of itself." if outcome.described else ""
+    said = "\n\n`described` is what the program reports about itself." if outcome.described else ""
     return f"Trial {entry.trial.number}, {outcome.status}, {score}. {as_markdown(judged)}{idea}{said}"

@@ -1,5 +1,5 @@
-"""Train the stock and the confirmed winners again on another task, and say which share of each gain is left there:
-`python -m search.transfer experiment=NAME scale=longer`. Its keys stand in conf/transfer.yaml."""
+"""Train the stock and the confirmed winners again on another task, and report which share of each gain is left: `python
+-m search.transfer experiment=NAME scale=longer`. Its keys are in conf/transfer.yaml."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def main(config: TransferConfig) -> None:
     finish(stopped, publisher, confirmation.config.tracking.uri, journal.folder)
 
 
-COMMAND = Command("transfer", TransferConfig, check_transfer, main, "stopped; the same command goes on")
+COMMAND = Command("transfer", TransferConfig, check_transfer, main, "stopped; run the same command to resume")
 
 if __name__ == "__main__":
     sys.exit(run(COMMAND))

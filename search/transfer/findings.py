@@ -1,4 +1,5 @@
-"""What is left of each winner's gain on another task, and whether the winners' ranks agree there: a table of findings."""
+"""A table of findings: what is left of each winner's gain on another task, and whether the winners' ranks agree
+there."""
 
 from __future__ import annotations
 
@@ -35,10 +36,10 @@ def transfer_findings(first: Experiment, other: Experiment, refused: Mapping[str
 
 def share_left(before: Measured, after: Measured) -> Estimate | None:
     """The gain on the other task in multiples of the gain on the first, with Fieller's interval (1954) for the ratio of two
-    independent means. None where the first gain is not clearly above zero: no share of it then has a bound.
+    independent means. None if the first gain is not clearly above zero: no share of it then has a bound.
 
-    Fieller's, and no bootstrap over blocks: of a mean of five, a bootstrap's interval has 0.63 of the width of Student's
-    (1.96 times the root of 4/5, against 2.78), and it cannot say that the divisor might be zero.
+    We do not bootstrap over blocks: for a mean of five, a bootstrap's interval has 0.63 of the width of Student's (1.96
+    times the root of 4/5, against 2.78), and it cannot show that the divisor might be zero.
     """
     if before.variance is None or after.variance is None or before.failed or after.failed or before.value <= 0:
         return None
@@ -68,7 +69,7 @@ def _parts(experiment: Experiment) -> Iterator[Finding]:
 
 
 def _addressed(finding: Finding, again: str) -> Finding:
-    """With the command that repeats the transfer in the place of the one that repeats the confirmation."""
+    """With the command that repeats the transfer in place of the one that repeats the confirmation."""
     missing = tuple(
         replace(one, command=again) if one.command is not None and "search.confirm" in one.command else one
         for one in finding.missing
@@ -94,7 +95,7 @@ def _share(before: Measured, after: Measured) -> Finding:
 
 
 def ranks_agree(both: Sequence[tuple[Measured, Measured]]) -> Finding:
-    """Kendall's tau of the gains on the two tasks over winners, each program once. It is they that are the sample here: the
+    """Kendall's tau of the gains on the two tasks over winners, each program once. Winners are the sample, since the
     question is about programs."""
     programs = {tuple(after.quantity.weights): (before.value, after.value) for before, after in both}
     finding = Finding(Scope.TRANSFER, Name.RANKS, "winners", method=KENDALL, studies=len(programs))
@@ -117,7 +118,7 @@ def _tau(tau: float, count: int) -> Estimate:
 
 
 def in_a_word(gain: Finding | None, share: Finding | None) -> str:
-    """What became of a winner: it transfers (in part), it does not, that is open, or it is not stated."""
+    """The verdict on a winner: it transfers (in part), it does not, that is open, or it is not stated."""
     if gain is None or gain.verdict is Verdict.NOT_STATED:
         return str(Verdict.NOT_STATED)
     less = share is not None and share.estimate is not None and share.estimate.high is not None and share.estimate.high < 1
@@ -128,5 +129,5 @@ def in_a_word(gain: Finding | None, share: Finding | None) -> str:
     if any("failed" in remark for remark in gain.remarks):
         return "does not transfer: it fails there"
     if less:
-        return "does not transfer: less is left than there was, and it may be nothing"
+        return "does not transfer: less is left, and possibly nothing"
     return "open: neither a gain nor its loss is shown"

@@ -1,4 +1,4 @@
-"""What an experiment's confirmation has confirmed: the stock and each study's winner, as they are trained elsewhere."""
+"""The stock and each study's winner from an experiment's confirmation, as they are trained on another task."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Confirmed:
 
 
 def read_confirmed(asked: ConfirmConfig, say: Callable[[str], None]) -> Confirmed:
-    """Raises UserError, also where nothing is confirmed yet: there is no gain of which a share could be left."""
+    """Raises UserError, also if nothing is confirmed yet: there is then no gain of which a share could be left."""
     folder = task_folder(asked)
     studies = read_studies(folder, say)
     check_comparable(studies)
@@ -49,14 +49,14 @@ def read_confirmed(asked: ConfirmConfig, say: Callable[[str], None]) -> Confirme
             if journal.header is not None and planned.of(REPORT):
                 return Confirmed(folder, tuple(studies), journal.header, tuple(planned.of(REPORT)), tuple(journal.entries))
     raise UserError(
-        f"experiment={asked.experiment}: is not confirmed, and only a confirmed gain can be looked for elsewhere.\n"
+        f"experiment={asked.experiment}: is not confirmed, and only confirmed gains can be transferred.\n"
         f"Confirm it first: {command('search.confirm', f'experiment={asked.experiment}')}"
     )
 
 
 def rescaled(confirmed: Confirmed, scale: Scale, task: TaskConfig) -> tuple[list[StudyRecord], dict[str, str]]:
     """The studies with their stock and confirmed winner alone, as programs of the other task; and what is wrong with those
-    winners that cannot be such a program, by study. `task`: the first one. Raises UserError where the stock cannot, or where
+    winners that cannot be such a program, by study. `task`: the first one. Raises UserError if the stock cannot, or where
     no winner can."""
     studies, refused = [], {}
     try:

@@ -1,4 +1,4 @@
-"""A transfer's report: a table for the terminal, Markdown and JSON, all views of one table of findings."""
+"""A transfer's report: a terminal table, Markdown and JSON, which are views of one table of findings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from search.page import text
 from search.page.numbers import p_value
 from search.transfer.findings import in_a_word
 
-COLUMNS = ("winner of", "gain before (95 %)", "gain there (95 %)", "share that is left (95 %)", "what became of it")
+COLUMNS = ("winner of", "gain before (95 %)", "gain there (95 %)", "share that is left (95 %)", "verdict")
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Report:
         """About all winners together, and what is missing."""
         ranks = next(one for one in self.findings if one.name is Name.RANKS)
         if ranks.estimate is None:
-            yield f"Whether ranks agree is not stated, for this is missing: {ranks.missing[0].what}."
+            yield f"It is too early to say whether ranks agree: {ranks.missing[0].what}."
         else:
-            agree = {Verdict.SHOWN: "agree: shown", Verdict.REVERSE: "are turned around: shown"}
+            agree = {Verdict.SHOWN: "agree: shown", Verdict.REVERSE: "are reversed: shown"}
             low, high = ranks.estimate.low or 0.0, ranks.estimate.high or 0.0
             yield (
                 f"The ranks of {ranks.studies} winners {agree.get(ranks.verdict, 'agree: not shown')}. Kendall's tau "
@@ -96,8 +96,9 @@ class Report:
         lines = [
             f"# {mark(self.first.name)}: what transfers from {mark(self.first.task)} to {mark(self.other.task)}?",
             "",
-            "Stock and winners, trained side by side in blocks on both tasks; gains are bits per byte on unseen text, in "
-            "brackets are 95 % intervals. The share's is Fieller's. A winner transfers where its gain there is shown.",
+            "Stock and winners were trained side by side in blocks on both tasks. Gains are bits per byte on unseen text, "
+            "with 95 % intervals in brackets (Fieller's for the share). A winner transfers if a gain on the second task is "
+            "shown.",
             "",
             *_table([COLUMNS, *self.rows()]),
             "",
@@ -107,7 +108,7 @@ class Report:
         if parts:
             lines += [
                 "",
-                "What the gains there are made of:",
+                "Parts of the gains on the second task:",
                 "",
                 *_table([("winner of", "part", "estimate", "verdict"), *parts]),
             ]

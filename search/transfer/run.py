@@ -59,7 +59,7 @@ class Transfer:
 
 @contextmanager
 def open_transfer(asked: TransferConfig, say: Callable[[str], None]) -> Iterator[Transfer]:
-    """The transfer that is asked for, with its journal held open. Raises UserError."""
+    """The requested transfer, with its journal held open. Raises UserError."""
     confirmed = read_confirmed(asked.confirmation, say)
     begun = confirmed.studies[0].config
     data = None if asked.data is None else data_named(asked.data, asked.cache or begun.cache, asked.folder)
@@ -79,11 +79,11 @@ def open_transfer(asked: TransferConfig, say: Callable[[str], None]) -> Iterator
 
 
 def _check_same_text(folder: Path, study: StudyRecord, say: Callable[[str], None]) -> None:
-    """Raise UserError where a transfer of this name began with text from elsewhere."""
+    """Raise UserError if a transfer of this name began with text from elsewhere."""
     place = folder / TRANSFER / "0"
     if not place.is_dir():
         return
     with Journal(place, say) as journal:
         began = study.config.data.corpus if journal.header is None else journal.header["config"]["data"]["corpus"]
     if began != study.config.data.corpus:
-        raise UserError(f"{place}: this transfer began with other text ({began}).\nGive that again, or move its folder away")
+        raise UserError(f"{place}: this transfer began with other text ({began}).\nUse that text, or move its folder away")

@@ -1,4 +1,4 @@
-"""What another task is made of: the task and the programs, changed by one rule for the stock and for every winner."""
+"""Makes another task: changes the task and the programs, by one rule for the stock and for every winner."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Scale:
         return task
 
     def program(self, text: str, device: str) -> str:
-        """The program on the other task. Raises HardCoded where nothing in it sets the size that is to change."""
+        """The program on the other task. Raises HardCoded if nothing in it sets the size that should change."""
         name = SIZES.get(self.kind)
         if name is None:
             return text
@@ -70,7 +70,7 @@ class Scale:
         return source.set_constants(text, scaled)
 
     def seconds(self, phase: str, seconds: float, budget: BudgetConfig) -> float:
-        """How long a phase of a trial will take that took so long on the first task; an estimate."""
+        """An estimate of how long a phase of a trial will take, given its time on the first task."""
         if self.kind == LONGER and phase == "train":
             return seconds * self.factor
         limited = phase == "train" and budget.seconds is not None

@@ -379,7 +379,7 @@ def test_a_replay_makes_the_same_study_without_a_server_until_it_diverges(study,
 
     reason, again = replay(tmp_path / "study", SyntheticRunner(), "again")
     assert [trial.candidate.source for trial in again] == [trial.candidate.source for trial in trials]
-    assert "all recorded replies are served" in reason
+    assert "all recorded replies are used up" in reason
 
     record = tmp_path / "record"
     shutil.copytree(tmp_path / "study", record)

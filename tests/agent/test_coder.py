@@ -78,9 +78,9 @@ def test_the_workspace_shows_what_was_tried(study, tmp_path):
         (f"open('train.py', 'a').write('# a remark')\n{PAID}", "changes nothing"),
         (f"open('train.py', 'w').write('def main(:')\n{PAID}", "does not parse"),
         (f"open('train.py', 'w').write('x = 1')\n{PAID}", "lacks the function build_model"),
-        (f"import os; os.remove('train.py')\n{PAID}", "no plain file"),
+        (f"import os; os.remove('train.py')\n{PAID}", "no regular file"),
         (f"{PAID}raise SystemExit(3)", "exit code 3"),
-        ("""print('{"type": "result", "result": "", "total_cost_usd": 9.5}')""", "9.50 dollars, and strategy.usd=2"),
+        ("""print('{"type": "result", "result": "", "total_cost_usd": 9.5}')""", "9.50 dollars, but strategy.usd=2"),
     ],
 )
 def test_what_cannot_be_used_is_a_trial_with_its_reason_and_its_cost(study, script, said):

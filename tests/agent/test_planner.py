@@ -148,7 +148,7 @@ def test_each_role_may_have_an_llm_of_its_own(configure):
     config = configure("strategy=planner", "llm=local", "llm.model=small", *plan)
     assert config.strategy_name == "planner-small-plan-claude-opus-5-5"
     assert config.strategy["llms"]["plan"]["base_url"] and config.strategy["llms"]["plan"]["price"]["input"] > 0
-    with pytest.raises(UserError, match=r"no price of strategy\.llms\.plan\.model=of-tomorrow is known"):
+    with pytest.raises(UserError, match=r"the price of strategy\.llms\.plan\.model=of-tomorrow is not known"):
         configure(
             "strategy=planner",
             "llm=local",

@@ -74,7 +74,7 @@ def test_under_a_budget_of_tokens_nothing_speaks_of_time_as_what_counts(stock):
     known = memory(6, stock, seconds=False)
     program = (ROOT / "program.md").read_text(encoding="utf-8")
     text = prompt.compose(program, known, Mode.FREE, on_offer(known, 1))[1]["content"]
-    assert not CLOCK.search(text) and "Tokens are counted and not time" in text
+    assert not CLOCK.search(text) and "Tokens are counted, not time" in text
     assert CLOCK.search(text_of(memory(6, stock)))
 
 

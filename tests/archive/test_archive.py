@@ -136,16 +136,16 @@ def test_an_archive_is_the_same_each_time_and_names_neither_machine_nor_user(arc
 
 def test_what_is_trained_again_agrees_and_the_rest_is_said_to_rest_on_hashes(archive):
     said = verified(archive)
-    assert said.count("agrees exactly") == 3 and "3 more scores rest on hashes alone" in said
+    assert said.count("agrees exactly") == 3 and "3 more scores were checked by hashes alone" in said
     assert "it agrees: 3 of 3" in said and "trial 0: agrees exactly" in said
 
 
 def test_an_edit_is_refused_and_under_hashes_made_anew_training_finds_it(archive):
-    with pytest.raises(UserError, match=r"its (journal|scores)\S+ is not what its manifest says"):
+    with pytest.raises(UserError, match=r"its (journal|scores)\S+ does not match its manifest"):
         verified(rewritten(archive, better(4), remake=False))
     forged = rewritten(archive, better(4), remake=True)
-    assert "would not be seen" in verified(forged, sample=0)  # hashes alone cannot tell
-    with pytest.raises(UserError, match="trial 4 has another score here than on record"):
+    assert "is not detected" in verified(forged, sample=0)  # hashes alone cannot tell
+    with pytest.raises(UserError, match="trial 4 has another score here than there"):
         verified(forged, sample=6)
     lied = rewritten(archive, lambda files: files.update({"scores.csv": b"number\n"}), remake=True)
     with pytest.raises(UserError, match=r"its scores.csv and its journal do not agree"):
@@ -163,7 +163,7 @@ def test_another_program_under_a_trial_s_name_is_refused(archive):
 
 @pytest.mark.parametrize("name", ["../escaped.py", "/absolute.py", "a/../../b.py", "programs/.hidden"])
 def test_names_that_lead_elsewhere_are_refused(archive, name):
-    with pytest.raises(UserError, match="which is no name of an archive's file"):
+    with pytest.raises(UserError, match="which is not the name of an archive's file"):
         unpack(rewritten(archive, lambda files: files.update({name: b""}), remake=True))
 
 
@@ -172,7 +172,7 @@ def test_links_bombs_and_what_is_no_archive_are_refused(archive, monkeypatch):
         link = zipfile.ZipInfo("link")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         file.writestr(link, "/etc/passwd")
-    with pytest.raises(UserError, match="link, which is no plain file"):
+    with pytest.raises(UserError, match="link, which is not a plain file"):
         unpack(archive)
     monkeypatch.setattr(unpacking, "MOST_BYTES", 1000)
     bomb = rewritten(archive, lambda files: files.update({"zeros": bytes(2000)}) or files.pop("link"), remake=True)
@@ -199,7 +199,7 @@ def test_nothing_that_an_archive_names_is_called(archive):
 
     here = grounds.ground(unpack(rewritten(archive, forge("python", "os.system"), True)), VerifyConfig(cache="/c"), print)
     assert here.config.data.corpus["_target_"] == "search.data.corpus.PythonCorpus" and here.config.task.memory_gb == 4
-    with pytest.raises(UserError, match="data=os: is no data set"):
+    with pytest.raises(UserError, match="data=os: is not a data set"):
         verified(rewritten(archive, forge("os", "os.system"), True))
 
 

@@ -97,7 +97,7 @@ def test_a_hangup_stops_a_study_in_good_order(quick_clone):
     wait_until(lambda: "started" in kinds(journal))
     process.send_signal(signal.SIGHUP)
     output, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130 and "same command goes on" in output, output
+    assert process.returncode == 130 and "run the same command to resume" in output, output
     assert kinds(journal)[-1] == "interrupted" and statuses(quick_clone) == ["KILLED"], output
 
 

@@ -70,7 +70,7 @@ def test_no_study_begins_once_the_others_are_stopped(tmp_path, monkeypatch):
     (tmp_path / STOP).touch()
     monkeypatch.setenv(PARENT, f"1:{tmp_path}")
     assert side_by_side.in_worker()
-    with pytest.raises(UserError, match="not begun"):
+    with pytest.raises(UserError, match="not started"):
         side_by_side.begin_study(tmp_path)
 
 

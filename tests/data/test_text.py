@@ -199,7 +199,7 @@ def test_copies_of_a_file_share_a_split_and_are_counted(tmp_path):
             (tmp_path / "texts" / f"copy {copy} of {number}.txt").write_bytes(text + b"\r\n" * copy)
     said = []
     prepared = prepare("files", corpus, 300, tmp_path / "cache", said.append)
-    assert any("30 of 71 files are copies of another" in line for line in said)
+    assert any("30 of 71 files are copies of others" in line for line in said)
     assert sum(facts.documents for facts in prepared.splits.values()) == 70
     splits = [{text.strip() for text in corpus.documents(split)} for split in SPLITS]
     assert sum(map(len, splits)) == len(set.union(*splits)) == 40
@@ -345,7 +345,7 @@ def test_a_study_goes_on_with_the_text_it_began_with_when_packages_have_changed_
     with Journal(study, print) as journal:
         open_study(config, Opening(stock_of(config), after.fingerprint, "none"), journal)
     (after.folder / "train.tokens").write_bytes(b"")
-    with pytest.raises(UserError, match="is not what was prepared"):
+    with pytest.raises(UserError, match="was changed after it was prepared"):
         prepare_data(config, lambda text: None, text_of(study))
 
 

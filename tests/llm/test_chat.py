@@ -52,11 +52,11 @@ PASSING = {
         Answer(body={"choices": [{"error": {"message": "provider broke off", "code": 502}, "finish_reason": "error"}]}),
         "provider broke off",
     ),
-    "no choices": (Answer(body={"id": "1"}), "no chat completion"),
-    "choices null": (Answer(body=completion(choices=None)), "no chat completion"),
-    "choices empty": (Answer(body=completion(choices=[])), "no chat completion"),
-    "a choice that is none": (Answer(body=completion(choices=[None])), "no chat completion"),
-    "a message that is none": (Answer(body=completion(choices=[{"message": None}])), "no chat completion"),
+    "no choices": (Answer(body={"id": "1"}), "not a chat completion"),
+    "choices null": (Answer(body=completion(choices=None)), "not a chat completion"),
+    "choices empty": (Answer(body=completion(choices=[])), "not a chat completion"),
+    "a choice that is none": (Answer(body=completion(choices=[None])), "not a chat completion"),
+    "a message that is none": (Answer(body=completion(choices=[{"message": None}])), "not a chat completion"),
     "a web page": (Answer(body="<!doctype html><title>Sign in</title>"), "a web page: Sign in"),
     "an event stream": (Answer(body='data: {"choices": []}\n\ndata: [DONE]\n'), "event stream"),
     "an empty body": (Answer(body=""), "empty body"),
@@ -84,7 +84,7 @@ LASTING = {
     "no quota": (Answer(status=429, body={"error": {"message": "you owe us", "code": "insufficient_quota"}}), "you owe us"),
     "a wrong key as 200": (Answer(body={"error": {"message": "No auth", "code": 401}}), "401: No auth"),
     "a prompt that is too long": (Answer(status=400, error="context length exceeded"), "context length"),
-    "a body that is too long": (Answer(status=413, error="too large"), "longer context or take another model"),
+    "a body that is too long": (Answer(status=413, error="too large"), "longer context or use another model"),
 }
 
 
@@ -94,7 +94,7 @@ def test_what_no_waiting_mends_ends_at_once_in_the_servers_words(client, heard, 
     with serve(trouble) as server, pytest.raises(UserError, match=words) as ended:
         client(server.url).complete(PROMPT, 0, 0)
     assert len(server.requests) == 1 and not heard and "retr" not in str(ended.value)
-    assert isinstance(ended.value, Refused) == ("too long" in name) == ("mend the key" not in str(ended.value))
+    assert isinstance(ended.value, Refused) == ("too long" in name) == ("fix the key" not in str(ended.value))
     assert str(ended.value).count("\n") == 1
 
 

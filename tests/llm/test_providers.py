@@ -158,7 +158,7 @@ def test_a_budget_in_dollars_needs_a_known_price(configure):
     known = ("strategy=agent", "study.usd=5", "llm=openai", "llm.model=gpt-6.1-sol")
     configure(*known)
     configure("strategy=agent", "study.usd=5", "llm=openrouter", "llm.model=a/b")
-    with pytest.raises(UserError, match=r"no price of llm\.model=of-tomorrow is known.*llm\.price\.input"):
+    with pytest.raises(UserError, match=r"the price of llm\.model=of-tomorrow is not known.*llm\.price\.input"):
         configure(*known[:-1], "llm.model=of-tomorrow")
 
 

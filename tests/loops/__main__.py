@@ -29,10 +29,10 @@ from search.testing.synthetic import run_study
 from tests.loops.world import NOISE, STOCK, Runner, World
 
 WORDS = {
-    "gain": "the winner's gain, bits per byte, by truth",
+    "gain": "the winner's true gain, bits per byte",
     "at_ten": "its gain after ten trials",
     "accepted": "proposals that became a program",
-    "at_once": "proposals that became one with the first reply",
+    "at_once": "proposals that became a program with the first reply",
     "scored": "trials with a score",
     "kept": "trials that were kept",
     "calls": "calls per proposal",

@@ -135,7 +135,7 @@ def test_nothing_is_left_of_a_program_that_is_ended(folder, box, limit, tmp_path
     heed = (lambda line: "enough" if line == "forked" else "") if limit == "a line" else (lambda line: "")
     seconds = 60.0 if limit == "a line" else 2.0
     ended = ExternalPrograms().run(python(folder, FORKS, token, sandbox=box, seconds=seconds, heed=heed))
-    assert ended.why == ("enough" if limit == "a line" else "it was still at work after 2 seconds") and ended.code
+    assert ended.why == ("enough" if limit == "a line" else "it was still running after 2 seconds") and ended.code
     assert ended.output.startswith("begun")
     left = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
     assert not [words for words in left if words and token in words]

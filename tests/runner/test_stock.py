@@ -18,5 +18,5 @@ def test_constants_that_the_task_sets_over_the_files_own_are_said(configure, tmp
 
 
 def test_a_start_file_that_is_no_python_is_named_with_its_line(configure):
-    with pytest.raises(UserError, match=r"start=README\.md: is no Python \(line \d+\); name a train\.py"):
+    with pytest.raises(UserError, match=r"start=README\.md: is not Python \(line \d+\); name a train\.py"):
         stock_of(configure("task=smoke", "start=README.md"))

@@ -56,7 +56,7 @@ def test_a_journal_that_is_another_one_by_now_is_refused(studies):
     begun(studies, reads.record)
     path = studies / OTHER / FILE
     path.write_text(path.read_text().replace("1.5", "1.4"))
-    with pytest.raises(UserError, match="is not the journal any more"):
+    with pytest.raises(UserError, match="is no longer the journal"):
         Reads(studies, OWN).study("agent")
 
 
@@ -66,8 +66,8 @@ def test_a_journal_that_is_another_one_by_now_is_refused(studies):
         ("tuner", "no such study"),
         ("retune", "this study itself"),
         ("exp/gpu/agent/0", "of task=gpu"),
-        ("exp/agent", "is no study"),
-        ("../cpu/agent/0", "is no study"),
+        ("exp/agent", "is not a study"),
+        ("../cpu/agent/0", "is not a study"),
     ],
 )
 def test_what_cannot_be_read_is_named(studies, name, words):

@@ -97,7 +97,7 @@ def test_text_in_a_report_is_one_line_bounded_and_no_command(reported, tmp_path,
 def test_what_is_no_report_is_named(reported, change):
     path = reported / "report.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(UserError, match="is no report of a study"):
+    with pytest.raises(UserError, match="is not a readable report of a study"):
         read_report(path)
 
 

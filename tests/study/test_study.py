@@ -299,7 +299,7 @@ def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path):
 def test_a_strategy_that_answers_otherwise_on_resuming_is_found_out(tmp_path):
     with pytest.raises(Dies):
         run_study(tmp_path, Scripted([candidate(0.2), candidate(0.3)]), DiesAt(at=2), STOCK, 3)
-    with pytest.raises(UserError, match="something else than trial 1"):
+    with pytest.raises(UserError, match="something other than trial 1"):
         run_study(tmp_path, Scripted([candidate(0.4), candidate(0.3)]), SyntheticRunner(), STOCK, 3)
 
 

@@ -275,7 +275,7 @@ def test_what_mlflow_does_not_take_at_the_end_is_said_in_its_words(publish):
     experiment = publish.store.create_experiment("test")
     publish.ran = lambda: publish.store.delete_experiment(experiment)
     publisher = publish(2)
-    with pytest.raises(UserError, match=r"did not take all of the study \(.*deleted"):
+    with pytest.raises(UserError, match=r"did not accept all of the study \(.*deleted"):
         finish(False, publisher, publish.uri, publish.folder)
 
 

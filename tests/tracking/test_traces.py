@@ -92,7 +92,7 @@ def test_a_server_that_takes_no_spans_is_named_once_and_all_else_is_published(as
     with mlflow_server(tmp_path) as gateway:
         asked.uri = gateway.url
         assert not asked(3).behind and len(asked.runs("trial")) == 3
-    assert sum("does not take calls to an LLM as traces" in text for text in asked.said) == 1
+    assert sum("does not accept calls to an LLM as traces" in text for text in asked.said) == 1
 
 
 def test_ids_follow_from_study_trial_and_call():

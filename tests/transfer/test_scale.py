@@ -65,6 +65,6 @@ def test_what_makes_no_sense_is_named(keys, message):
 def test_a_data_set_is_found_by_its_name_and_asks_for_its_folder():
     assert data_named("climbmix", "/c").corpus["folder"] == "/c/climbmix"
     assert data_named("files", "/c", "/texts").corpus["folder"] == "/texts"
-    for name, folder, message in (("files", None, "folder="), ("../task/cpu", None, "is no data set; choose")):
+    for name, folder, message in (("files", None, "folder="), ("../task/cpu", None, "is not a data set; choose")):
         with pytest.raises(UserError, match=message):
             data_named(name, "/c", folder)

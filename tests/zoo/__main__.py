@@ -15,14 +15,15 @@ PAGE = ROOT / ".github" / "docs" / "zoo.md"
 OPENING = """\
 # The zoo
 
-{cheats} programs that cheat and {honest} that are honest but look odd, each a `train.py` a few lines from one plain honest
-program. `pytest -m zoo` trains, scores and audits them: a cheat ends with no score or with the one it deserves, an honest
-program gets its score. "Needed" says that with this wall alone switched off the test sees the cheat get through; of every
-wall that has a switch, at least two do.
+The zoo has {cheats} programs that cheat and {honest} unusual honest ones. Each is a `train.py` that differs in a few lines
+from one plain honest program. `pytest -m zoo` trains, scores and audits them: a cheat must end without a score or with the
+score that it deserves, and an honest program must get its score. "Needed" means that a test sees the cheat succeed when this
+wall alone is switched off. For every wall that has a switch, this holds for at least two cheats.
 
-Ends: a status, or `honest` (the plain program's very score), `worse` (than that), `own` (what its weights deserve).
+"Ends" is a status, or `honest` (exactly the plain program's score), `worse` (than that), or `own` (what its weights
+deserve).
 
-This page is written by `python -m tests.zoo`.
+`python -m tests.zoo` writes this page.
 """
 
 

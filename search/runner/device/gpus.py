@@ -1,6 +1,5 @@
-"""Lists the GPUs that this process may use: NVIDIA's as nvidia-smi tells, AMD's as the kernel's files tell.
-
-Written from documents: no list here has met a real card yet. For AMD: the kernel's kfd_topology.c (its folder of nodes), and
+"""Lists the GPUs that this process may use: NVIDIA's from nvidia-smi, AMD's from the kernel's files. Written from
+documentation, and not yet tried with a real card. For AMD: the kernel's kfd_topology.c (its folder of nodes), and
 rocm.docs.amd.com, "GPU isolation techniques" (what ROCR_VISIBLE_DEVICES takes).
 """
 
@@ -22,7 +21,7 @@ LOCAL_HEAPS = ("1", "2")  # types of memory bank that are the GPU's own: all of 
 
 @dataclass(frozen=True)
 class Gpu:
-    """`id`: as the variable of its kind takes it. `memory_gb`: of 2**30 bytes; None where that is not known, as for a slice
+    """`id`: as the variable of its kind takes it. `memory_gb`: of 2**30 bytes; None if that is not known, as for a slice
     of a GPU (MIG), or one that shares the machine's memory."""
 
     id: str

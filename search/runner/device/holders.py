@@ -1,4 +1,4 @@
-"""Says who holds a device, as far as this machine tells."""
+"""Finds out who holds a device, as far as this machine tells."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_NAMED, LONGEST = 3, 120  # processes, and characters of a command
 
 
 def holders(names: Iterable[str]) -> str:
-    """In words, which processes hold the locks of these names; empty where that cannot be known."""
+    """Says in words which processes hold the locks of these names; empty if that cannot be known."""
     return "; ".join(list(dict.fromkeys(map(_described, _processes(names))))[:MOST_NAMED])
 
 
@@ -45,6 +45,6 @@ def _described(number: int) -> str:
         process = psutil.Process(number)
         command = one_line(masked(" ".join(process.cmdline())))[:LONGEST]
         began = datetime.fromtimestamp(process.create_time())
-        return f"process {number} of {process.username()} ({command}), which runs since {began:%d %b %H:%M}"
+        return f"process {number} of {process.username()} ({command}), which has been running since {began:%d %b %H:%M}"
     except psutil.Error:
         return f"process {number}"

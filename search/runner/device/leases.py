@@ -29,9 +29,9 @@ KFD = Path("/dev/kfd")  # what every program that computes on AMD's GPUs opens
 
 @dataclass(frozen=True)
 class Device:
-    """What a trial may use. `kind` is one of KINDS; `name`: its model and, after the last space, its own id. `cores` are
-    pinned, where the system can. `card`: what can be read of a GPU while it is leased. `revoked`: set once whoever leased
-    it must let go of it at once."""
+    """What a trial may use. `kind` is one of KINDS; `name`: its model and, after the last space, its own id. `cores`
+    are pinned, where the system can. `card`: what can be read of a GPU while it is leased. `revoked`: set when whoever
+    leased it must release it at once."""
 
     kind: str
     name: str
@@ -53,7 +53,7 @@ class Revoked(Exception):
 def available(kind: str, threads: int) -> dict[str, str]:
     """This machine's units of that kind and their model: GPUs by their own id, CPU cores by number.
 
-    Raises UserError where there are too few.
+    Raises UserError if there are too few.
     """
     if kind not in KINDS:
         raise UserError(f"task.device={kind}: choose {', '.join(KINDS)}")
@@ -61,7 +61,7 @@ def available(kind: str, threads: int) -> dict[str, str]:
         return _gpus(kind)
     if kind == "mps":
         if not _is_apple():
-            raise UserError(f"task.device=mps: this is no Mac with Apple silicon; {_instead(kind)}")
+            raise UserError(f"task.device=mps: this is not a Mac with Apple silicon; {_instead(kind)}")
         return {"mps": platform.machine()}
     cores = [str(core) for core in sorted(usable_cores())]
     if len(cores) < threads:
@@ -77,8 +77,8 @@ def lease(
 ) -> Iterator[Device]:
     """Hold a free device (for `cpu`: that many cores) until the block ends; the kernel frees it if this process dies.
 
-    Waits for as long as others hold all of them, and calls `waiting` now and then with who that is, in words. Who waits is
-    served before who comes later: a study that is done with a device does not take it again at once. Raises UserError as
+    Waits while others hold all of them, and regularly calls `waiting` with who they are, in words. Waiting trials are
+    served in order: a study that has finished with a device does not take it again at once. Raises UserError as
     `available` does, and where no lock can be taken; Revoked where that is set while it waits.
     """
     revoked = revoked or threading.Event()
@@ -103,7 +103,7 @@ def lease(
 
 
 def _take(held: ExitStack, names: Mapping[str, str], needed: int) -> list[str]:
-    """So many free units, locked until `held` closes; none where there are fewer. `names`: of their locks."""
+    """That many free units, locked until `held` closes; none if fewer are free. `names`: of their locks."""
     with ExitStack() as locks:
         taken: list[str] = []
         for unit, name in names.items():
@@ -116,7 +116,7 @@ def _take(held: ExitStack, names: Mapping[str, str], needed: int) -> list[str]:
 
 
 def _gpus(kind: str) -> dict[str, str]:
-    """Raises UserError where there is none, or none that can be used."""
+    """Raises UserError if there is none, or none that can be used."""
     gpus = {gpu.id: gpu.model for gpu in listed(kind)}
     if not gpus:
         maker, where = {"cuda": ("NVIDIA", "nvidia-smi -L"), "rocm": ("AMD", str(KFD_NODES))}[kind]
@@ -125,9 +125,9 @@ def _gpus(kind: str) -> dict[str, str]:
         raise UserError(f"task.device={kind}: this machine shows no {maker} GPU ({seen}); {_instead(kind)}")
     if kind == "cuda" and Path("/dev/nvidiactl").exists() and not Path("/dev/nvidia-uvm").exists():
         # Candidates cannot have it made.
-        raise UserError("task.device=cuda: there is no /dev/nvidia-uvm; have it made: nvidia-modprobe -u -c=0")
+        raise UserError("task.device=cuda: there is no /dev/nvidia-uvm; create it with nvidia-modprobe -u -c=0")
     if kind == "rocm" and not os.access(KFD, os.R_OK | os.W_OK):
-        raise UserError(f"task.device=rocm: {KFD} cannot be opened; join the group that owns it (render, as a rule)")
+        raise UserError(f"task.device=rocm: {KFD} cannot be opened; join the group that owns it (usually render)")
     return gpus
 
 
@@ -141,7 +141,7 @@ def missing_compiler() -> str | None:
 
 
 def _instead(kind: str) -> str:
-    """What to use where there is no device of that kind."""
+    """What to use if there is no device of that kind."""
     here = {
         "task.device=cuda": bool(listed("cuda")),
         "task.device=rocm": bool(listed("rocm")),

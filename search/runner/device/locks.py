@@ -1,8 +1,6 @@
-"""Locks that all users of a machine share, though they need not trust each other.
-
-They lie in one folder that everybody may write to, and where only a file's owner may remove it (or who made the folder).
-Whatever somebody puts there, under any name: this follows no link, and writes to nothing but the folder. The worst that can
-come of it is that two trials share a device.
+"""Locks that all users of a machine share, though they need not trust each other. They are in one folder that everybody
+may write to, but where only the owner of a file (or of the folder) may remove it. Whatever somebody puts there, this
+code follows no link and writes only to the folder. In the worst case two trials share a device.
 """
 
 from __future__ import annotations
@@ -22,8 +20,8 @@ READABLE = 0o644  # a lock is taken by whoever can open its file
 
 
 def lock(held: ExitStack, name: str) -> bool:
-    """Take the lock of that name until `held` closes; the kernel frees it if this process dies. Returns False where another
-    process has it. Raises UserError where the folder is not fit for it."""
+    """Take the lock of that name until `held` closes; the kernel frees it if this process dies. Returns False if
+    another process has it. Raises UserError if the folder cannot be used."""
     path = place()
     try:
         folder = _open_folder(path)
@@ -59,7 +57,7 @@ def _open_folder(path: Path) -> int:
     if facts.st_mode & stat.S_IWOTH and not facts.st_mode & stat.S_ISVTX:
         if facts.st_uid != os.geteuid():
             os.close(folder)
-            raise _unfit(path, f"it is user {facts.st_uid}'s, and anybody may remove what others put there")
+            raise _unfit(path, f"it belongs to user {facts.st_uid}, and anybody may remove the files of others there")
         os.fchmod(folder, FOR_ALL)  # as earlier versions made it
     return folder
 
@@ -78,12 +76,12 @@ def _open_file(folder: int, name: str) -> int:
             file = os.open(name, flags, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise OSError(0, "is no plain file", name)
+        raise OSError(0, "is not a plain file", name)
     return file
 
 
 def _unfit(path: Path, why: str) -> UserError:
     return UserError(
         f"{path}: devices cannot be leased in this folder ({why}).\n"
-        f"Have its owner remove it, or set {VARIABLE} to another folder, the same for all users of the machine"
+        f"Ask its owner to remove it, or set {VARIABLE} to another folder, the same for all users of the machine"
     )

@@ -1,6 +1,7 @@
 """Fixed work for a CPU, a program of its own: prints how much of it was done in a second, in GFLOP/s.
 
-Matrix products are what training spends its time in. Three matrices of 1 MB feel a neighbour that crowds the cache, too.
+Matrix products are what training spends its time in. Three matrices of 1 MB also notice a neighbor that crowds the
+cache.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ BURSTS = 7
 
 
 def main() -> None:
-    """The median of a few bursts, after one that warms up: a burst that something cut in two says nothing of the others."""
+    """The median of a few bursts, after one that warms up: a burst that was interrupted says nothing about the
+    others."""
     random = np.random.default_rng(0)
     left, right = (random.standard_normal((SIZE, SIZE), np.float32) for _ in range(2))
     product = np.empty_like(left)

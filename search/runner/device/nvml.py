@@ -1,4 +1,4 @@
-"""What an NVIDIA GPU says of itself, by NVML. Its errors end no trial: what it does not say is then not known."""
+"""What an NVIDIA GPU reports about itself through NVML. Its errors end no trial: what it does not report is unknown."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Protocol, TypeVar
 
 MB = 2**20
 # nvml.h: software power cap, hardware slowdown, software and hardware thermal slowdown, power brake. Idle, an application's
-# own clock setting, and synchronised boards are no throttling.
+# own clock setting, and synchronized boards do not count as throttling.
 SLOWING = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
 
 T = TypeVar("T")
 
 
 class Sensor(Protocol):
-    """The questions that are asked of one GPU. Each may raise NVMLError."""
+    """The readings of one GPU. Each may raise NVMLError."""
 
     def used_bytes(self) -> int: ...
     def sm_clock_mhz(self) -> int: ...
@@ -58,7 +58,7 @@ class NvmlSensor:
 
 @dataclass(frozen=True)
 class Reading:
-    """A GPU at one moment; None is what it did not say. `memory_mb`: in use on it, less what others have."""
+    """A GPU at one moment; None for what it did not report. `memory_mb`: in use on it, without what others use."""
 
     memory_mb: float | None
     sm_clock_mhz: float | None
@@ -98,7 +98,7 @@ class Card:
 
 @contextmanager
 def card(uuid: str) -> Iterator[Card | None]:
-    """The GPU with that UUID; None where NVML does not know it, or is not there."""
+    """The GPU with that UUID; None if NVML does not know it, or is not there."""
     gpu = answer(lambda: NvmlSensor(uuid))
     try:
         yield None if gpu is None else Card(gpu)
@@ -108,7 +108,7 @@ def card(uuid: str) -> Iterator[Card | None]:
 
 
 def answer(question: Callable[[], T]) -> T | None:
-    """What NVML answers, or None where it has an error instead: the one place that knows its errors."""
+    """What NVML answers, or None if it has an error instead: the one place that knows its errors."""
     from pynvml import NVMLError
 
     try:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def on_cores(cores: Collection[int]) -> Iterator[None]:
-    """Children inherit the cores that this thread may use: set before they start, so that none of theirs escapes. Nothing
-    is set for no cores, or where the system cannot pin."""
+    """Pin this thread to the cores. Children inherit that, so it is set before they start. Does nothing without cores,
+    or if the system cannot pin."""
     if not cores or sys.platform != "linux":
         yield
         return

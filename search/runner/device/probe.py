@@ -1,7 +1,6 @@
-"""How fast the machine is, by fixed work of the harness's own on the leased cores: before and after a training run.
-
-GPUs are not probed: starting CUDA for it takes longer, and leaves less memory to the candidate, than a probe is worth. What
-NVML says of their clocks, power and throttling stands in the telemetry.
+"""Measures how fast the machine is, with a fixed piece of work on the leased cores before and after a training run.
+GPUs are not probed: starting CUDA takes longer, and leaves less memory to the candidate, than a probe is worth. Their
+clocks, power and throttling, as NVML reports them, are in the telemetry.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from pathlib import Path
 from search.runner.device.pinning import on_cores
 
 WORK = Path(__file__).with_name("matrix_work.py")
-MOST_SECONDS = 20.0  # it takes half of one; a machine on which it takes so long has no speed worth a number
+MOST_SECONDS = 20.0  # it takes half a second; on a machine where it takes so long, speed means nothing
 # Each library that NumPy may compute with listens to one of these.
 THREADS_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -38,7 +37,7 @@ class Probes:
         self.failures: list[str] = []
 
     def take(self, name: str) -> None:
-        """Note how fast the cores are now under that name, or why that is not known."""
+        """Record how fast the cores are now under that name, or why that is not known."""
         if not self._cores:
             return
         began = time.monotonic()
@@ -65,7 +64,7 @@ def work_per_second(cores: Collection[int]) -> float:
                 check=True,
             )
     except subprocess.TimeoutExpired:
-        raise ProbeFailed(f"not done after {MOST_SECONDS:g} s") from None
+        raise ProbeFailed(f"not finished after {MOST_SECONDS:g} s") from None
     except subprocess.CalledProcessError as error:
         raise ProbeFailed(f"{error}; it said: {error.stderr}") from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What the machine did while a training ran: was the device as fast as ever, and was it this training's alone?
+"""What the machine did during a training run: was the device as fast as usual, and did only this run use it?
 
 The watchdog's looks at the process are its samples, twice a second at most.
 """
@@ -20,7 +20,8 @@ from search.runner.process.watchdog import Use
 
 @dataclass(frozen=True)
 class Moment:
-    """Seconds: of the clock, of CPU that the training's processes have used, of the cores that other machines had."""
+    """Seconds: of the clock, of CPU time that the training run has used, and of the cores' time that other machines
+    took."""
 
     clock: float
     cpu: float
@@ -36,12 +37,12 @@ class Telemetry:
         self._readings: list[Reading] = []
 
     def mark(self, use: Use) -> None:
-        """Where the training begins or ends: a GPU that is about to work, or has done so, is no sample of its work."""
+        """Mark where training begins or ends: before and after that, a GPU is not a sample of its work."""
         if self._cores and use.processes:  # what has ended says nothing of what it used
             self._moments.append(Moment(time.monotonic(), use.cpu_seconds, stolen_seconds(self._cores)))
 
     def take(self, use: Use, reading: Reading | None) -> None:
-        """A sample. `reading`: of the GPU, where it can be read."""
+        """Take a sample. `reading`: of the GPU, if it can be read."""
         self.mark(use)
         if reading is not None:
             self._readings.append(reading)
@@ -55,7 +56,7 @@ class Telemetry:
 
 
 def stolen_seconds(cores: Iterable[int]) -> float | None:
-    """What the hypervisor has taken from these cores since they started, together; None where that is not known."""
+    """What the hypervisor has taken from these cores since they started, together; None if that is not known."""
     if sys.platform != "linux":
         return None
     times = psutil.cpu_times(percpu=True)  # of the cores that are on, without their numbers

@@ -1,1 +1,1 @@
-"""Runs programs of others for a strategy: in walls of their own, with a way to named hosts and to nobody else."""
+"""Runs external programs for a strategy, in a sandbox of their own that reaches only named hosts."""

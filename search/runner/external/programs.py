@@ -1,4 +1,4 @@
-"""Runs a program of others to its end, or to the limit that it meets first. Nothing that it started is left."""
+"""Runs an external program to its end, or until it exceeds a limit. No process that it started is left."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _watched(program: Program, command: list[str], environment: dict[str, str], 
 
 
 def _why_ended(program: Program, process: subprocess.Popen[bytes], printed: Printed, deadline: float) -> str:
-    """Wait until it has ended, and return an empty text; or until it has to be, and return why."""
+    """Wait until it has ended, and return an empty text; or until it has to be ended, and return why."""
     watch = Watchdog(process.pid, program.folder, LIMITS)
     while True:
         ended = _waited(process, min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
@@ -81,7 +81,7 @@ def _why_ended(program: Program, process: subprocess.Popen[bytes], printed: Prin
         if ended:
             return ""
         if time.monotonic() >= deadline:
-            return f"it was still at work after {program.seconds:g} seconds"
+            return f"it was still running after {program.seconds:g} seconds"
         try:
             watch.check()
         except LimitExceeded as error:
@@ -115,7 +115,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _runs(process: psutil.Process) -> bool:
-    """Whether it can still do something: a zombie may wait for a second until somebody hears of its end."""
+    """Whether it can still do something: a zombie may wait for a second until its end is noticed."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False

@@ -26,7 +26,7 @@ def proxy(path: Path, hosts: Collection[str]) -> Iterator[list[str]]:
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            with contextlib.suppress(OSError, ValueError):  # who asked has hung up, or asks for what is no place
+            with contextlib.suppress(OSError, ValueError):  # the client has hung up, or asked for an invalid address
                 _serve(self, allowed, refused)
 
     class Server(socketserver.ThreadingUnixStreamServer):
@@ -45,7 +45,7 @@ def place_of(host: str) -> tuple[str, int]:
     """The name and the port of `name` or `name:port`. Raises ValueError."""
     parts = urlsplit(f"//{host}")
     if not parts.hostname or parts.path or parts.query:
-        raise ValueError(f"{host}: no name of a host")
+        raise ValueError(f"{host}: is not the name of a host")
     return parts.hostname, parts.port or TLS
 
 

@@ -18,7 +18,7 @@ BLOCK = 65_536  # bytes
 
 
 def relay(listener: socket.socket, path: str) -> None:
-    """Serve for ever."""
+    """Serve forever."""
     while True:
         inside, _ = listener.accept()
         outside = socket.socket(socket.AF_UNIX)

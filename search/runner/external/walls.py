@@ -1,4 +1,4 @@
-"""What a program of others can see and reach: bubblewrap, with no network but a relay to the proxy."""
+"""What an external program can see and reach: bubblewrap, with no network except a relay to the proxy."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ PROXIED = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 
 
 def check(program: Program) -> None:
-    """Raises UserError where it could not be run here as asked for."""
+    """Raises UserError if the program cannot be run here as requested."""
     if program.sandbox not in (BUBBLEWRAP, UNPROTECTED):
         raise UserError(f"strategy.sandbox={program.sandbox}: choose {BUBBLEWRAP} or {UNPROTECTED}")
     if program.sandbox == BUBBLEWRAP and not sandbox.bubblewrap_works():
         raise UserError(
-            "strategy.sandbox=bubblewrap: does not work here, and Landlock cannot limit a network to named hosts.\n"
-            "Install bubblewrap, which needs user namespaces; or use strategy.sandbox=none: the command then reads and "
-            "reaches whatever you can, the scored text too"
+            "strategy.sandbox=bubblewrap: does not work here, and Landlock cannot limit the network to named hosts.\n"
+            "Install bubblewrap, which needs user namespaces; or use strategy.sandbox=none: the command can then read "
+            "and reach whatever you can, including the scored text"
         )
     for name in program.keys:
         if not os.environ.get(name):
-            raise UserError(f"coder.api_key_env={name}: no key in that environment variable; export it")
+            raise UserError(f"coder.api_key_env={name}: that environment variable holds no key; export it")
     for path in program.shown:
         if not path.exists():
-            raise UserError(f"coder.installation: {path} does not exist; name the folders that the command is installed in")
+            raise UserError(f"coder.installation: {path} does not exist; name the folders in which the command is installed")
     found(program)
 
 
@@ -52,7 +52,7 @@ def found(program: Program) -> Path:
     name = program.words[0]
     path = shutil.which(name, path=os.pathsep.join([_interpreter(), os.environ.get("PATH", ""), *SEARCHED]))
     if path is None:
-        raise UserError(f"coder.command: no program {name} is found; install it, or put its folder into PATH")
+        raise UserError(f"coder.command: no program {name} was found; install it, or put its folder into PATH")
     return Path(path).absolute()
 
 
@@ -107,8 +107,8 @@ def unprotected(program: Program, room: Path) -> tuple[list[str], Mapping[str, s
 
 
 def _shown(program: Program) -> Iterator[Path]:
-    """What it may read beside the system: its own file and what that is a link to, what it names, and certificates. What
-    lies in a folder that is shown already is not shown again."""
+    """What it may read besides the system: its own file and the target if that is a link, what it names, and
+    certificates. What is in a folder that is already shown is not shown again."""
     here = found(program)
     named = [os.environ[name] for name in CERTIFICATE_VARIABLES if os.environ.get(name)]
     wanted = [here, here.resolve(), *program.shown, *(Path(name) for name in (*CERTIFICATES, *named))]

@@ -56,10 +56,10 @@ GONE_SECONDS = 30.0  # after they were killed; a GPU's driver may take its time
 
 
 class Ended(Exception):
-    """The process is gone, or hung up, before it said what was waited for."""
+    """The process ended, or closed its channel, before it sent the expected message."""
 
     def __init__(self, returncode: int | None) -> None:
-        """`returncode`: as subprocess gives it; None where the process hung up and had to be killed."""
+        """`returncode`: as subprocess gives it; None if the process hung up and had to be killed."""
         if returncode is not None and returncode > PASSED_ON_SIGNAL:
             returncode = PASSED_ON_SIGNAL - returncode
         self.returncode = returncode  # negative for a signal
@@ -83,7 +83,7 @@ class CandidateProcess:
         """`expects_file`: take an open file that comes with the first message, for `channel.take_file`."""
         self._device, self._limits, self._watched = device, limits, 0.0
         self.peak_memory_mb = 0.0  # of the machine's, at any look
-        self.telemetry: Telemetry | None = None  # what is to hear of each look
+        self.telemetry: Telemetry | None = None  # is told about each look
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours, expects_file)
         self._events: deque[Message] = deque()
@@ -143,7 +143,7 @@ class CandidateProcess:
         return None
 
     def linger(self) -> None:
-        """After it has said that it failed: let it print its traceback and end by itself, for a few seconds."""
+        """After it has reported a failure: give it a few seconds to print its traceback and end by itself."""
         with contextlib.suppress(Ended, ProtocolError, LimitExceeded):
             self.wait_for("end", time.monotonic() + HANG_UP_SECONDS)
 
@@ -168,7 +168,7 @@ class CandidateProcess:
         return paused(self._process.pid, deadline)
 
     def kill(self) -> None:
-        """End the process and everything in its group, at once. What it printed stays readable."""
+        """End the process and everything in its group at once. Its output stays readable."""
         others = watchdog.family(self._process.pid)
         with contextlib.suppress(ProcessLookupError):  # already gone, with all its children
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -181,7 +181,7 @@ class CandidateProcess:
 
     def _bury(self, others: list[psutil.Process]) -> None:
         """Wait until nothing of it runs: what still writes would be in the way of whoever clears up. What a sandbox started
-        may be in another group, and ends with the sandbox's first process. Raises OSError where it does not end."""
+        may be in another group, and ends with the sandbox's first process. Raises OSError if it does not end."""
         deadline = time.monotonic() + GONE_SECONDS
         while left := [process for process in (*others, *watchdog.group(self._process.pid)) if _runs(process)]:
             if time.monotonic() > deadline:

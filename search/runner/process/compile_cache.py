@@ -1,7 +1,7 @@
 """Compiled kernels: every trial starts with a copy of what the stock's training left, and nothing is written back.
 
-Without one each trial compiles anew (half a minute on a GPU). With one that trials share, a candidate could leave weights or
-notes there for the next one.
+Without a cache each trial compiles anew (half a minute on a GPU). In a shared cache, a candidate could leave weights or
+notes for the next one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ CACHE = "cache"  # in a trial's own folder; where its environment tells the comp
 
 
 class CompileCache:
-    """The stock's cache, kept in `folder` for as long as the study is."""
+    """The stock's cache, kept in `folder` as long as the study."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -25,7 +25,7 @@ class CompileCache:
             _copy(self.folder, trial / CACHE)
 
     def keep(self, trial: Path) -> None:
-        """Take over what a finished training of the stock left in its folder. Raises OSError."""
+        """Take over what a finished training run of the stock left in its folder. Raises OSError."""
         left = trial / CACHE
         if left.is_dir() and not left.is_symlink():
             unfinished = self.folder.with_name(f"{self.folder.name}.unfinished")

@@ -20,12 +20,12 @@ class Frozen:
     """
 
     def __init__(self, hashes: Mapping[Path, str]) -> None:
-        """`hashes`: SHA-256 of what each file holds. Raises OSError where one cannot be read."""
+        """`hashes`: SHA-256 of what each file holds. Raises OSError if one cannot be read."""
         self._hashes = dict(hashes)
         self._signatures = {path: _signature(path) for path in hashes}
 
     def check(self) -> None:
-        """Raise UserError with the name of a file that is not what it was."""
+        """Raise UserError with the name of a file that has changed."""
         for path, expected in self._hashes.items():
             try:
                 signature = _signature(path)
@@ -38,7 +38,7 @@ class Frozen:
 
 
 _STOPPED = "was changed while a study was using it, which stops the study"
-_REMEDY = "Restore it, find out who changed it (a candidate can, with sandbox=none), and give the same command again"
+_REMEDY = "Restore it, find out who changed it (with sandbox=none a candidate can), and run the same command again"
 
 
 def frozen_files(prepared: Prepared) -> Frozen:

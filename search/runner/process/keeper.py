@@ -1,4 +1,4 @@
-"""Stays as the parent of a candidate's processes: what they have forked ends with the harness, even where that is killed.
+"""Stays as the parent of a candidate's processes: what they have forked ends with the harness, even if that is killed.
 
     python -m search.runner.process.keeper HARNESS command argument...      (HARNESS: the number of its process)
 

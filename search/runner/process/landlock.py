@@ -34,14 +34,14 @@ FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV  # of what
 
 
 def version() -> int:
-    """Landlock's version in this kernel; 0 where there is none."""
+    """Landlock's version in this kernel; 0 if there is none."""
     if sys.platform != "linux":
         return 0
     return max(0, _libc().syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION_FLAG))
 
 
 def restrict(read: list[Path], write: list[Path]) -> None:
-    """Restrict this process, and what it becomes, for good. Raises OSError where the kernel refuses."""
+    """Restrict this process, and what it becomes, for good. Raises OSError if the kernel refuses."""
     number = version()
     handled = ALL_V1
     for since, right in ((2, REFER), (3, TRUNCATE), (5, IOCTL_DEV)):

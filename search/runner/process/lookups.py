@@ -1,9 +1,8 @@
-"""Lets a scoring process follow paths until it is shown what is scored, and never again.
-
-What one process looks for leaves traces in the kernel's memory that another can find by its watch: names that are not there
-are remembered, and pages that were read are kept. A process that can look for nothing leaves none. So the kernel asks the
-harness about each call that follows a path (seccomp's user notification, Linux 5.7), and the harness lets it go on. Once the
-harness has closed its end such calls fail, whatever the process does.
+"""Lets a scoring process follow paths until it gets the rows, and never again. Lookups of one process leave traces in
+the kernel's memory that another can find by timing: missing names are remembered, and pages that were read are kept. A
+process that cannot look up anything leaves no traces. So the kernel asks the harness about each call that follows a
+path (seccomp's user notification, Linux 5.7), and the harness lets it go on. Once the harness has closed its end such
+calls fail, whatever the process does.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ SUPERVISED = "import os; from search.task import seccomp; seccomp.supervise(); o
 
 @functools.cache
 def check_works() -> None:
-    """Raise UserError where this machine's kernel asks nobody."""
+    """Raise UserError if this machine's kernel cannot do this."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     if subprocess.run([sys.executable, "-c", SUPERVISED], env=environment, capture_output=True, check=False).returncode != 0:
         raise UserError(

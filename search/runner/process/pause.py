@@ -1,8 +1,6 @@
-"""Holds a candidate's processes where none of them is inside a system call (Linux).
-
-A call that was let go on may not have read its path yet: a thread that waits for its turn, or for its memory, would read it
-after rows have been shown. A process that stands still has ended its calls, and those that it takes up again are asked about
-anew.
+"""Pauses a candidate's processes outside of system calls (Linux). A call that was allowed may not have read its path
+yet: a waiting thread could read it after rows have been shown. A stopped process has ended its calls, and the harness
+is asked again about those that it resumes.
 """
 
 from __future__ import annotations
@@ -22,8 +20,8 @@ POLL_SECONDS = 0.002
 
 @contextlib.contextmanager
 def paused(keeper: int, deadline: float) -> Iterator[bool]:
-    """Stop everything that comes from the process `keeper`, and let it go on afterwards. Gives whether all of it stood still
-    by the deadline (a `time.monotonic()` value)."""
+    """Stop all descendants of the process `keeper`, and continue them afterwards. Yields whether all were stopped by
+    the deadline (a `time.monotonic()` value)."""
     try:
         yield _stop(keeper, deadline)
     finally:
@@ -42,7 +40,7 @@ def _stop(keeper: int, deadline: float) -> bool:
 
 
 def _candidates(keeper: int) -> set[int]:
-    """The keeper runs nothing of a candidate's, and has to hear of the harness's end."""
+    """The keeper runs nothing of a candidate's, and has to notice the harness's end."""
     return {process.pid for process in watchdog.family(keeper)} - {keeper} or {keeper}
 
 

@@ -1,7 +1,7 @@
 """Brings all that candidates can read into memory before each of their processes.
 
-A file that was read before is read faster, so that what one process has read tells the next one something. Where everything
-is in memory already, reading leaves no trace.
+A file that was read before is read faster, so one process could signal to the next by what it reads. If everything is
+already in memory, reading leaves no trace.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ RECENT_SECONDS = 20 * 3600.0
 
 
 def bring_into_memory(paths: Iterable[Path]) -> int:
-    """Read what is not in memory of these files, and of those below these folders. Returns the bytes that are not there even
-    so, since the machine has too little memory. Does nothing elsewhere than on Linux."""
+    """Read whatever is not in memory of these files, and of those below these folders. Returns the bytes that still are
+    not, because the machine has too little memory. Does nothing except on Linux."""
     if sys.platform != "linux":
         return 0
     return sum(_bring(path) for path in _files(tuple(paths)))

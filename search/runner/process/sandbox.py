@@ -1,4 +1,5 @@
-"""What a candidate's process can see and reach: an allow-list, enforced by bubblewrap or by Landlock, or by nothing."""
+"""What a candidate's process can see and reach: an allow-list that is enforced by bubblewrap, by Landlock or not at
+all."""
 
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ class Sandbox(Protocol):
     name: str
 
     def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
-        """The command that runs `command` with `folder` as the one place it may write to."""
+        """The command that runs `command` with `folder` as the only place it may write to."""
         ...
 
 
@@ -114,7 +115,7 @@ class Unprotected:
 
 
 def choose(name: str, device: str) -> Sandbox:
-    """`auto`: the strongest that works here, for a task's `device`. Raises UserError where what was asked for does not
+    """`auto`: the strongest that works here, for a task's `device`. Raises UserError if the requested sandbox does not
     work."""
     if name == "none":
         return Unprotected()
@@ -122,8 +123,8 @@ def choose(name: str, device: str) -> Sandbox:
         raise UserError(f"sandbox={name}: choose auto, {Bubblewrap.name}, {Landlock.name} or none")
     if not any(package.name == "torch" for package in _shown()):
         raise UserError(
-            f"torch: {sys.executable} finds no installation that a sandbox={name} could show to training programs.\n"
-            "Install it with pip, and not as editable, or use sandbox=none (unprotected)"
+            f"torch: {sys.executable} finds no installation that sandbox={name} could show to training programs.\n"
+            "Install it with pip, not in editable mode, or use sandbox=none (unprotected)"
         )
     # Triton, which compiles for GPUs, renames files from one folder to another; the first version refuses all of that.
     enough = landlock.version() >= (1 if device == "cpu" else 2)
@@ -180,8 +181,9 @@ def _system() -> Iterator[Path]:
 
 @functools.cache
 def visible() -> tuple[Path, ...]:
-    """All that a candidate may read beside its own folder: the system's programs and libraries, the interpreter, the
-    packages that training needs, and `search.task`. No home, no repository, no results, no other package."""
+    """All that a candidate may read besides its own folder: the system's programs and libraries, the interpreter, the
+    packages that training needs, and `search.task`. Home folders, the repository, results and other packages are not
+    included."""
     return (*installed(), ROOT / "search" / "__init__.py", ROOT / "search" / "task")
 
 
@@ -199,7 +201,7 @@ def packages_elsewhere() -> list[str]:
 
 
 def check_hidden(places: Iterable[Path]) -> None:
-    """Raise UserError where one of these folders lies in what candidates may read."""
+    """Raise UserError if one of these folders lies in what candidates may read."""
     for place in places:
         for path in visible():
             if place.resolve().is_relative_to(path.resolve()):

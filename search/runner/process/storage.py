@@ -25,9 +25,9 @@ class Held:
 
 
 def usage(folder: Path) -> tuple[int, int]:
-    """Files below a folder, and the bytes that they take. Counts no further than MOST_FILES; folders that are nested too
-    deep, or locked, are as many. Folders are opened by their descriptors and no link is followed, so that a writer who
-    exchanges one for the other in the meantime leads nowhere: what is gone or changed is passed over."""
+    """Files below a folder, and the bytes that they take. Counts no further than MOST_FILES; folders that are nested
+    too deep, or locked, are as many. Folders are opened by their descriptors and no link is followed, so exchanging one
+    for the other in the meantime has no effect: whatever is gone or changed is skipped."""
     files = size = 0
     for found in _below(folder, None, 0):
         if found is None:
@@ -40,7 +40,7 @@ def usage(folder: Path) -> tuple[int, int]:
 
 
 def _below(folder: Path | str, parent: int | None, depth: int) -> Iterator[int | None]:
-    """The size of each thing below a folder; None where it goes too deep, or cannot be looked into."""
+    """The size of each thing below a folder; None if it goes too deep, or cannot be looked into."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     except PermissionError:  # its maker has locked it, and may go on writing there

@@ -1,4 +1,4 @@
-"""Opens the files that a training process is handed, such that it cannot open them anew for writing.
+"""Opens the files that a training process is handed, so that it cannot reopen them for writing.
 
 An open file leads back to the file: through /proc/self/fd whoever owns a file opens it again, for writing too, also from
 inside bubblewrap. So there the files are opened through a read-only mount, which every such way goes through as well
@@ -23,7 +23,7 @@ OPEN_AND_SEND = (
 
 
 class TokenFiles:
-    """Files held open for as long as this object lives. Raises OSError where one cannot be opened."""
+    """Files held open for as long as this object lives. Raises OSError if one cannot be opened."""
 
     def __init__(self, paths: Sequence[Path], sandbox: Sandbox) -> None:
         self.paths = [path.resolve() for path in paths]

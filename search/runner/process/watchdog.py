@@ -1,7 +1,5 @@
-"""Watches what a candidate's processes use together, and says when it is too much.
-
-A limit on address space would do for memory what this does, but CUDA reserves far more addresses than it uses, and dies of
-it.
+"""Watches what a candidate's processes use together, and reports when it is too much. A limit on address space could do
+this for memory, but CUDA reserves far more addresses than it uses, and fails.
 """
 
 from __future__ import annotations
@@ -38,7 +36,8 @@ class Limits:
 
 
 class LimitExceeded(Exception):
-    """A candidate used more than it may. `status`: how its trial ends. `peak_mb`: the memory it had, where that was it."""
+    """A candidate used more than it may. `status`: how its trial ends. `peak_mb`: the memory it used, if that was the
+    reason."""
 
     def __init__(self, status: Status, reason: str, peak_mb: float = 0.0) -> None:
         super().__init__(reason)
@@ -47,7 +46,7 @@ class LimitExceeded(Exception):
 
 @dataclass(frozen=True)
 class Use:
-    """What a process and its children use at one moment. `processes`: 0 where they are gone. `memory_mb`: what they share
+    """What a process and its children use at one moment. `processes`: 0 if they are gone. `memory_mb`: what they share
     counts once for each. `cpu_seconds`: so far, with what their children used that have ended."""
 
     processes: int
@@ -81,7 +80,7 @@ class Watchdog:
             raise LimitExceeded(
                 Status.DISQUALIFIED,
                 f"it wrote more than task.disk_gb={limits.disk_gb:g} or {MOST_FILES:,} files, "
-                f"nested folders more than {DEEPEST} deep, or locked one",
+                f"nested folders more than {DEEPEST} deep, or made one unreadable",
             )
         return Use(len(processes), memory / MB, self.cpu_seconds(processes))
 

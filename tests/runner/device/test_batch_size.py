@@ -71,9 +71,9 @@ def test_nothing_else_of_the_stock_changes_and_it_is_fitted_once(configure, nvid
 @pytest.mark.parametrize(
     ("card", "settings", "said"),
     [
-        (Gpu("GPU-1", "", 4.2), [], "not one row fits into 4.2 GB.*CUDA_VISIBLE_DEVICES"),
-        (Gpu("GPU-1", "", 80.0), ["task.vram_gb=3"], "not one row fits into 3.0 GB"),
-        (Gpu("MIG-1", "a slice", None), [], r"how much memory MIG-1 \(a slice\) has.*task.vram_gb="),
+        (Gpu("GPU-1", "", 4.2), [], "not even one row fits into 4.2 GB.*CUDA_VISIBLE_DEVICES"),
+        (Gpu("GPU-1", "", 80.0), ["task.vram_gb=3"], "not even one row fits into 3.0 GB"),
+        (Gpu("MIG-1", "a slice", None), [], r"the memory of MIG-1 \(a slice\) is not known.*task.vram_gb="),
         (Gpu("0", "", 80.0), ["task.device=mps"], r"\+task.constants.DEVICE_BATCH_SIZE=4"),
     ],
 )

@@ -145,7 +145,7 @@ def test_where_a_device_is_not_there_the_one_that_is_is_named(amd, nvidia, monke
         available("cuda", 1)
     with pytest.raises(UserError, match=r"AMD.*without one use task=cpu"):
         available("rocm", 1)
-    with pytest.raises(UserError, match=r"no Mac.*without one use task=cpu"):
+    with pytest.raises(UserError, match=r"not a Mac.*without one use task=cpu"):
         available("mps", 1)
     amd(None, (1, 110000, 24))
     with pytest.raises(UserError, match=r"use task\.device=rocm or task=cpu"):

@@ -103,6 +103,6 @@ def test_another_users_folder_from_which_anybody_removes_locks_is_refused(folder
     assert folder.stat().st_mode & 0o7777 == 0o1777
     folder.chmod(0o777)
     os.chown(folder, NOBODY, NOBODY)
-    with ExitStack() as held, pytest.raises(UserError, match=f"it is user {NOBODY}'s, and anybody may remove"):
+    with ExitStack() as held, pytest.raises(UserError, match=f"it belongs to user {NOBODY}, and anybody may remove"):
         lock(held, "cpu-0")
     assert folder.stat().st_mode & 0o7777 == 0o777

@@ -67,5 +67,5 @@ def test_only_a_rate_is_taken_for_one(monkeypatch, tmp_path, said):
 def test_a_probe_that_hangs_is_ended(monkeypatch, tmp_path):
     monkeypatch.setattr(probe, "MOST_SECONDS", 0.5)
     put_work(monkeypatch, tmp_path, "import time; time.sleep(600)")
-    with pytest.raises(probe.ProbeFailed, match="not done"):
+    with pytest.raises(probe.ProbeFailed, match="not finished"):
         probe.work_per_second([CORE])

@@ -148,15 +148,15 @@ def test_a_program_hears_why_it_cannot_describe_itself_so(run):
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({"Attention": "x"}, "is no name"),
-        ({"x" * 41: 1}, "is no name"),
-        ({"": 1}, "is no name"),
+        ({"Attention": "x"}, "is not a name"),
+        ({"x" * 41: 1}, "is not a name"),
+        ({"": 1}, "is not a name"),
         ({"flops": math.nan}, "described.flops is nan"),
         ({"flops": 10**30}, "described.flops is 1000000"),
         ({"compiled": True}, "described.compiled is True"),
         ({"attention": ["x"]}, "described.attention"),
-        ("attention", "not a table"),
-        (None, "not a table"),
+        ("attention", "not a mapping"),
+        (None, "not a mapping"),
         ({"x" * n: n for n in range(2, 18)}, "more than 16"),
     ],
 )

@@ -123,7 +123,7 @@ def test_torch_is_shown_wherever_it_is_installed_and_nothing_else_of_that_place(
 
 def test_a_torch_that_cannot_be_shown_is_said(monkeypatch):
     monkeypatch.setattr(sandbox, "_packages", dict)
-    with pytest.raises(UserError, match=r"torch: .* finds no installation that a sandbox=auto could show"):
+    with pytest.raises(UserError, match=r"torch: .* finds no installation that sandbox=auto could show"):
         choose("auto", "cpu")
     assert choose("none", "cpu").name == "none"
 

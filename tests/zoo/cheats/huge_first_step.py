@@ -1,4 +1,4 @@
-# trick: a first step that is as large as a whole training, in the hope that first steps are not timed
+# trick: a first step that is as large as a whole training run, in the hope that first steps are not timed
 # wall: clock
 # ends: timed_out
 # settings: budget.seconds=0.3

@@ -1,4 +1,4 @@
-# trick: a statistic over all places of the row, as batch normalisation takes one, tells which tokens are to come
+# trick: a statistic over all places of the row, as batch normalization takes one, tells which tokens are to come
 # wall: random tail
 # ends: disqualified
 import torch

@@ -1,4 +1,4 @@
-# unusual: batch normalisation, which scores with the statistics of training
+# unusual: batch normalization, which scores with the statistics of training
 import torch
 from torch import nn
 from torch.nn import functional as F
