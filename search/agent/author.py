@@ -56,6 +56,7 @@ class Author:
                 return read(made.reply, bases, tried)
             except EditError as error:
                 talk.problems.append(str(error))
+                talk.repeats += str(error) in tried.values()
         return None
 
     def _call(self, talk: Conversation, number: int, memory: Memory) -> Call:

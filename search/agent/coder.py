@@ -9,7 +9,7 @@ from functools import partial
 
 from search.agent import workspace
 from search.agent.coder_call import Command, Session, Work, recorded
-from search.agent.judge import Judge
+from search.agent.judge import TRIED, Judge
 from search.agent.memory import Memory
 from search.config.files import read_edited
 from search.config.places import resolve
@@ -112,6 +112,8 @@ class Coder:
     def _proposal(self, call: Call, work: Work, problem: str) -> Candidate | Unusable:
         cost, note = cost_of([call.reply], self.coder.price), _note(call.reply.text)
         facts = {"model": call.reply.model, "program_md": call.program_md}
+        if problem.startswith(TRIED):
+            facts["repeats"] = "1"
         if problem or work.train is None:
             return Unusable(problem, note, facts, cost)
         if found := flags(work.train):

@@ -19,7 +19,7 @@ class Conversation:
     """The calls of one proposal. `ask`: its number among the proposals. `mode`: what was asked for. `offer`: the failed
     idea that it may follow up. `direction`: of a plan, which it is to carry out. `anew`: how many calls were made
     before it had to start over. `more`: further sections of the prompt, by their titles. `stale`: what was done because
-    the program that it edits was replaced meanwhile."""
+    the program that it edits was replaced meanwhile. `repeats`: how many replies were programs that had been tried."""
 
     ask: int
     mode: Mode
@@ -30,6 +30,7 @@ class Conversation:
     anew: int = 0
     more: Mapping[str, str] = field(default_factory=dict)
     stale: str = ""
+    repeats: int = 0
 
     @property
     def problem(self) -> str:
@@ -62,6 +63,8 @@ class Conversation:
         }
         if expected is not None:
             facts["expected"] = f"{expected:+.6g}"
+        if self.repeats:
+            facts["repeats"] = str(self.repeats)
         if self.stale:
             facts["stale"] = self.stale
         found = flags(edited) if edited is not None else ()

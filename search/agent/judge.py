@@ -38,9 +38,9 @@ class Judge:
         if digest == source.program_hash(self.incumbent.source):
             return f"{NOTHING_CHANGED} of trial {self.incumbent.trial}"
         if digest in self.known:
-            return f"it is the program of trial {self.known[digest]} again"
+            return f"{TRIED} {self.known[digest]} again"
         being = {source.program_hash(candidate.source): number for number, candidate in pending.items()}
-        return f"it is the program of trial {being[digest]}, which is being tried by now" if digest in being else ""
+        return f"{TRIED} {being[digest]}, which is being tried by now" if digest in being else ""
 
     def _verdict(self, trial: Trial, noise: NoiseFloor | None) -> Verdict:
         if trial.val_bpb is None:
@@ -59,4 +59,5 @@ class Judge:
         return verdict
 
 
+TRIED = "it is the program of trial"
 NOTHING_CHANGED = "it changes nothing but comments, docstrings or formatting"

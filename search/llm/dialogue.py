@@ -24,6 +24,10 @@ class Unreadable(Exception):
     """Why a reply cannot be used, in words for its author."""
 
 
+class Repeats(Unreadable):
+    """The reply proposes what was tried already."""
+
+
 @dataclass(frozen=True)
 class Said(Generic[T]):
     """The result of the replies to one question. `value`: None if none could be used; `problem` then says why."""
@@ -65,6 +69,7 @@ class Dialogue:
         ask, calls, problems = next(self._asks), list[Call](), list[str]()
         record = self.recorder.of(role)
         value: T | None = None
+        repeats = 0
         while value is None and len(calls) <= self.repairs:
             try:
                 made = record.recorded(number, len(calls))
@@ -78,9 +83,11 @@ class Dialogue:
                 value = _read(made, read)
             except Unreadable as error:
                 problems.append(str(error))
+                repeats += isinstance(error, Repeats)
         problem = "" if value is not None else problems[-1]
         record.end(number, ask, len(calls), problem)
         last, facts = calls[-1].reply, {"model": calls[-1].reply.model, "calls": str(len(calls))}
+        facts |= {"repeats": str(repeats)} if repeats else {}
         return Said(value, problem, answer(last.text), facts, cost_of([call.reply for call in calls], self.price))
 
 

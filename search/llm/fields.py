@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from search.llm import blocks
@@ -28,9 +29,10 @@ def hypothesis(text: str) -> str:
 
 
 def expected(text: str) -> float | None:
-    """The change of val_bpb that the author expects; negative is better. None if the reply names none."""
+    """The change of val_bpb that the author expects; negative is better. None if the reply names no finite one."""
     found = NUMBER.search(_part(text, "EXPECT").replace("\u2212", "-"))  # a minus sign
-    return float(found.group()) if found else None
+    change = float(found.group()) if found else math.inf  # as 1e999 is too
+    return change if math.isfinite(change) else None
 
 
 def base(text: str) -> int | None:

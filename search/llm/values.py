@@ -8,7 +8,7 @@ import re
 from collections.abc import Container, Iterator
 from typing import Any
 
-from search.llm.dialogue import Unreadable
+from search.llm.dialogue import Repeats, Unreadable
 from search.llm.values_prompt import Memory
 from search.study.space import Values, refusal
 
@@ -25,7 +25,7 @@ def tried(memory: Memory, chosen: Values) -> int | None:
 
 
 def read(text: str, memory: Memory) -> dict[str, Any]:
-    """The values that a reply chooses, of all constants of the space. Raises Unreadable."""
+    """The values that a reply chooses, of all constants of the space. Raises Unreadable; for what was tried, Repeats."""
     dimensions = memory.space.dimensions
     given = _object(text) or dict(_lines(text, dimensions))
     if not given:
@@ -38,7 +38,7 @@ def read(text: str, memory: Memory) -> dict[str, Any]:
         raise Unreadable("; ".join(said))
     values = {**memory.base, **chosen}
     if (earlier := tried(memory, values)) is not None:
-        raise Unreadable(f"these are the values of trial {earlier} again; choose others")
+        raise Repeats(f"these are the values of trial {earlier} again; choose others")
     return {name: values[name] for name in dimensions}
 
 

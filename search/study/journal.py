@@ -14,7 +14,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -106,10 +106,12 @@ class Journal:
         answer: Candidate | Unusable,
         training_seed: int,
         noise_floor: NoiseFloor | None = None,
+        repeats: Sequence[int] = (),
     ) -> Asked:
-        """Note that a trial is asked for. The text of a candidate is kept beside the journal."""
-        line = self._answered("asked", number, answer, training_seed, noise_floor, origin=origin)
-        asked = Asked(number, origin, answer, training_seed, line["time"], noise_floor)
+        """Note that a trial is asked for. The text of a candidate is kept beside the journal. `repeats`: the trials that
+        were proposed once more before."""
+        line = self._answered("asked", number, answer, training_seed, noise_floor, origin=origin, repeats=list(repeats))
+        asked = Asked(number, origin, answer, training_seed, line["time"], noise_floor, repeats=tuple(repeats))
         self.schedule.add(asked)
         return asked
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from search.config.schema import DimensionConfig
 from search.study import source
@@ -25,16 +25,18 @@ def own_space(text: str, named: Mapping[str, DimensionConfig]) -> dict[str, Dime
     for name, value in source.constants(text).items():
         if name in named and not refusal(named[name], value):
             space[name] = named[name]
-        elif _is_number(value):
-            space[name] = _around(value)
+        elif has_range(value):
+            space[name] = around(value)
     return space
 
 
-def _is_number(value: Any) -> bool:
+def has_range(value: Any) -> TypeGuard[float]:
+    """Whether a value has a range around it."""
     return isinstance(value, int | float) and not isinstance(value, bool) and LEAST < value < MOST
 
 
-def _around(value: float) -> DimensionConfig:
+def around(value: float) -> DimensionConfig:
+    """The range around a value that `has_range`."""
     if isinstance(value, float):
         high = min(FLOATS * value, 1.0) if value <= 1 else FLOATS * value
         return DimensionConfig("float", low=value / FLOATS, high=high, log=True)

@@ -20,7 +20,8 @@ class Proposals:
     def __init__(self, strategy: Strategy) -> None:
         self.strategy = strategy
         self._programs = Programs()
-        self._duplicates = 0  # in a row
+        self.repeats: tuple[int, ...] = ()  # the trials that were proposed once more before the newest proposal
+        self._repeats: list[int] = []  # and those since then
         self._held: dict[int, tuple[int, Candidate]] = {}  # by the running trial that it repeats
 
     @property
@@ -33,16 +34,16 @@ class Proposals:
     ) -> Candidate | Unusable | Repeated | Done:
         """Ask until a proposal is new, or repeats a trial that is still running."""
         number = so_far.next
-        while self._duplicates < MOST_DUPLICATES:
+        while len(self._repeats) < MOST_DUPLICATES:
             answer = self.strategy.ask(history, so_far.candidates, noise_floor)
             if isinstance(answer, Done):
                 return Done(f"{DONE}: {answer.reason}")
             earlier = self._programs.trial_of(answer)
             if earlier is None:
-                self._duplicates = 0
+                self.repeats, self._repeats = tuple(self._repeats), []
                 return answer
             assert isinstance(answer, Candidate)
-            self._duplicates += 1
+            self._repeats.append(earlier)
             if earlier in so_far.pending:
                 self._held[earlier] = number, answer
                 return Repeated(number, earlier, noise_floor)

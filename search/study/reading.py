@@ -79,7 +79,8 @@ def _step(line: Line, before: Schedule, text: Callable[[str], str]) -> Step | No
     match line["kind"]:
         case "asked":
             answer, seed = _answer(line["answer"], text), line["training_seed"]
-            return Asked(line["number"], Origin(line["origin"]), answer, seed, line["time"], _floor(line))
+            repeats = tuple(line["repeats"]) if "repeats" in line else None  # which the first journals lack
+            return Asked(line["number"], Origin(line["origin"]), answer, seed, line["time"], _floor(line), repeats=repeats)
         case "rebased":
             return Rebased(line["number"], _answer(line["answer"], text), line["training_seed"], _floor(line))
         case "repeated":
@@ -101,7 +102,8 @@ def _entry(line: Line, before: Schedule) -> Entry:
 def entry_of(asked: Asked, outcome: Outcome, verdict: Verdict, at: float) -> Entry:
     """What is known of a trial when it is told. `at`: the moment of it."""
     trial = Trial(asked.number, asked.origin, asked.answer, outcome)
-    return Entry(trial, asked.training_seed, asked.time if asked.started is None else asked.started, at, verdict)
+    started = asked.time if asked.started is None else asked.started
+    return Entry(trial, asked.training_seed, started, at, verdict, asked.repeats)
 
 
 def _answer(fields: Line, text: Callable[[str], str]) -> Candidate | Unusable:

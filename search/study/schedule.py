@@ -16,7 +16,8 @@ from search.study.trial import Candidate, Origin, Trial, Unusable, Verdict
 @dataclass(frozen=True)
 class Asked:
     """A trial is asked for. Times are seconds since 1970; `started`: None before an executor has it. `noise_floor`: what was
-    known of it then."""
+    known of it then. `repeats`: the trials that were proposed once more before this one was; None where it is not on record.
+    """
 
     number: int
     origin: Origin
@@ -25,6 +26,7 @@ class Asked:
     time: float
     noise_floor: NoiseFloor | None
     started: float | None = None
+    repeats: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,15 @@ class Started:
 
 @dataclass(frozen=True)
 class Entry:
-    """A trial is told: all that the journal knows of it. Times are seconds since 1970, `finished` the moment of telling."""
+    """A trial is told: all that the journal knows of it. Times are seconds since 1970, `finished` the moment of telling.
+    `repeats`: as of what was asked."""
 
     trial: Trial
     training_seed: int
     started: float
     finished: float
     verdict: Verdict
+    repeats: tuple[int, ...] | None = None
 
     @property
     def number(self) -> int:

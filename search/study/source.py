@@ -128,6 +128,13 @@ def change(before: str, after: str) -> Change:
     return Change(kind[bool(changed), code], changed, lines.count("+"), lines.count("-"))
 
 
+def blanked(source: str) -> ast.Module:
+    """The bare syntax tree with every constant's value blanked out. Raises SyntaxError."""
+    tree = bare(source)
+    blank: ast.Module = _Blank({id(node) for node in _constants(tree).values()}).visit(tree)
+    return blank
+
+
 def _constants(tree: ast.Module) -> dict[str, ast.expr]:
     """The expression that each constant is set to; `A, B = 0.9, 0.95` sets two."""
     found: dict[str, ast.expr] = {}
@@ -175,9 +182,7 @@ def _value(node: ast.expr) -> Any:
 
 @functools.lru_cache(maxsize=256)
 def _without_values(source: str) -> str:
-    """The bare syntax tree with every constant's value blanked out."""
-    tree = bare(source)
-    return ast.dump(_Blank({id(node) for node in _constants(tree).values()}).visit(tree))
+    return ast.dump(blanked(source))
 
 
 class _Blank(ast.NodeTransformer):
@@ -186,7 +191,7 @@ class _Blank(ast.NodeTransformer):
 
     def visit(self, node: ast.AST) -> Any:
         if isinstance(node, ast.AnnAssign) and id(node.value) in self.nodes:  # an annotation does nothing
-            return ast.Assign([node.target], ast.Constant(None))
+            return ast.copy_location(ast.Assign([node.target], ast.Constant(None)), node)
         return ast.Constant(None) if id(node) in self.nodes else self.generic_visit(node)
 
 

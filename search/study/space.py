@@ -46,7 +46,7 @@ class Space:
         return ", ".join(changed) or "the stock's own constants"
 
     def coordinates(self, values: Values) -> list[float]:
-        return [_coordinate(dimension, values[name]) for name, dimension in self.dimensions.items()]
+        return [coordinate(dimension, values[name]) for name, dimension in self.dimensions.items()]
 
     def values(self, coordinates: list[float]) -> dict[str, Any]:
         """The values nearest to a point. Its coordinates lie in 0 to 1."""
@@ -111,7 +111,9 @@ def _step(dimension: DimensionConfig) -> float:
     return 1 / (high - low)
 
 
-def _coordinate(dimension: DimensionConfig, value: Any) -> float:
+def coordinate(dimension: DimensionConfig, value: Any) -> float:
+    """A value's place on its scale, from 0 to 1 where the dimension holds it. Raises ValueError for a choice that is not in
+    its list, and for a value that a logarithm does not take."""
     if dimension.kind == "choice":
         assert dimension.values is not None
         return dimension.values.index(value) * _step(dimension)

@@ -96,7 +96,8 @@ class Study:
             self._add(self.journal.repeat(number, proposal.of, floor))
         else:
             origin, answer = proposal
-            self._add(self.journal.ask(number, origin, answer, self._seed(answer), floor))
+            repeats = self._proposals.repeats if origin is Origin.STRATEGY else ()
+            self._add(self.journal.ask(number, origin, answer, self._seed(answer), floor, repeats))
 
     def start(self, number: int) -> None:
         """Note that the trial was given to an executor."""

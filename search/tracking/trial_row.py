@@ -10,9 +10,21 @@ from search.study import source
 from search.study.doubts import doubts
 from search.study.flags import flags
 from search.study.journal import Entry
+from search.study.touched import code_from, touched
 from search.study.trial import Trial
 
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # what a program raises that cannot be parsed
+CHANGES = (  # columns that a program has and an unusable answer lacks
+    "kind",
+    "kind_from_stock",
+    "changed",
+    "constants",
+    "constants_before",
+    "lines_added",
+    "lines_removed",
+    "touched",
+    "code",
+)
 LONG = ("losses", "log_tail")  # of an outcome: what MLflow carries elsewhere
 
 
@@ -32,6 +44,7 @@ def row(entry: Entry, parent: str | None, stock: Trial, task: TaskConfig) -> dic
         "replicate": None if candidate is None else candidate.replicate,
         "training_seed": entry.training_seed,
         "parent": None if candidate is None else candidate.parent,
+        "repeats": None if entry.repeats is None else list(entry.repeats),
         "merged": [] if candidate is None else list(candidate.merged),
         "note": trial.answer.note,
         "source": None if candidate is None else candidate.source_hash,
@@ -45,13 +58,13 @@ def row(entry: Entry, parent: str | None, stock: Trial, task: TaskConfig) -> dic
 
 
 def _changes(text: str | None, parent: str | None, stock: str) -> dict[str, Any]:
-    """Kind of change against the parent and against the stock; None if there is nothing that parses."""
+    """What changed against the parent and against the stock; None if there is nothing that parses."""
     if text is None:
-        names = ("kind", "kind_from_stock", "changed", "constants", "constants_before", "lines_added", "lines_removed")
-        return {**dict.fromkeys(names), "flags": []}
+        return {**dict.fromkeys(CHANGES), "flags": []}
     try:
         from_stock = source.change(stock, text)
         from_parent = from_stock if parent is None else source.change(parent, text)
+        parts = {"touched": touched(stock if parent is None else parent, text), "code": code_from(stock, text)}
     except UNREADABLE:
         return _changes(None, None, stock)
     return {
@@ -62,5 +75,6 @@ def _changes(text: str | None, parent: str | None, stock: str) -> dict[str, Any]
         "constants_before": {name: before for name, (before, _) in from_stock.constants.items()},
         "lines_added": from_parent.lines_added,
         "lines_removed": from_parent.lines_removed,
+        **parts,
         "flags": list(flags(text)),
     }

@@ -307,6 +307,7 @@ def test_the_program_of_an_earlier_trial_is_not_trained_again(study, stock):
         _, trials = study(server, 4)
     assert "program of trial 1 again" in server.prompts[3]
     assert [source.constants(trial.candidate.source)["MATRIX_LR"] for trial in trials[1:]] == [5.0, 6.0, 7.0]
+    assert [trial.answer.facts.get("repeats") for trial in trials] == [None, None, None, "1"]
 
 
 WHOLE = "NOTE: whole\n```python\n{}```\n"

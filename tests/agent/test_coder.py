@@ -92,7 +92,7 @@ def test_what_cannot_be_used_is_a_trial_with_its_reason_and_its_cost(study, scri
 def test_a_program_that_was_tried_is_not_trained_again(study):
     same = EDITS.replace("{0.1 + number}", "0.5")
     trials, _ = study(same, 3, runner=FailsOn(fails=lambda number: number == 1))
-    assert "the program of trial 1 again" in trials[2].outcome.reason
+    assert "the program of trial 1 again" in trials[2].outcome.reason and trials[2].answer.facts["repeats"] == "1"
 
 
 class CutOff(InThisProcess):

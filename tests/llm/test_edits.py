@@ -313,6 +313,7 @@ def test_all_that_stands_beside_an_edit_is_read_whole(edit):
     assert fields.hypothesis(edit) == "because the copy is cheap. And it is exact."
     assert (fields.expected(edit), fields.base(edit)) == (-0.012, 7)
     assert fields.notes(edit) == "- A = 3 next\n- HYPOTHESIS: holds"
+    assert fields.expected("EXPECT: -1e999") is None  # which no JSON holds
     assert fields.notes("NOTE: x") is None and fields.expected("NOTE: x") is None and fields.base("NOTE: x") is None
     assert len(fields.notes("NOTES: " + "x" * 5000)) == 2000
 

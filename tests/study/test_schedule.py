@@ -143,7 +143,8 @@ def test_a_duplicate_of_a_running_trial_is_answered_when_that_ends(begin, resume
         study.start(1)
     study.take(1, scored(1.9))
     assert study.strategy.told == [(0, None), (1, None), (2, 1)]
-    assert begin_next(study).request.source == "LR = 0.3\n"
+    work = begin_next(study)
+    assert (work.request.source, work.asked.repeats) == ("LR = 0.3\n", (1,))
     assert len(begin(Listed(*answers), parallel=2).strategy.asked) == 3
 
 

@@ -95,6 +95,12 @@ def test_a_duplicate_is_answered_from_the_record_and_costs_nothing(tmp_path):
         assert (repeated.duplicate_of, repeated.outcome) == (1, trials[1].outcome)
         assert len(runner.requests) == (3 if start == "first" else 0)
         assert strategy.told == [*trials[:2], repeated, trials[2]]
+        with Journal(tmp_path, print) as journal:  # which says that there was one
+            assert [entry.repeats for entry in journal.entries] == [(), (), (1,)]
+    text = (tmp_path / FILE).read_text()
+    (tmp_path / FILE).write_text(re.sub(r', "repeats": \[[^]]*\]', "", text))  # as the first journals were
+    with Journal(tmp_path, print) as journal:
+        assert [entry.repeats for entry in journal.entries] == [None] * 3
 
 
 def test_nothing_but_duplicates_ends_a_study_as_an_exhausted_space(tmp_path):

@@ -74,6 +74,7 @@ def test_one_parent_per_study_and_one_nested_run_per_trial(publish):
 
     rows = [json.loads(line) for line in publish.artifact(parent, "trials.jsonl").splitlines()]
     assert [row["status"] for row in rows].count(Status.COMPLETED) == 4 and rows[2]["val_bpb"] is None
+    assert rows[1]["changed"].keys() == rows[1]["touched"].keys() and rows[1]["code"] == {} and rows[1]["repeats"] == []
     winner = min((row for row in rows if row["val_bpb"]), key=lambda row: row["val_bpb"])
     assert parent.data.tags["winner_trial"] == str(winner["number"])
     text = publish.artifact(trials[winner["number"]], "train.py")

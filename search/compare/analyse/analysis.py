@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from search.compare.analyse.behaviour import Behaviour, behaviour_of
 from search.compare.analyse.blocks import counts
 from search.compare.analyse.contrasts import contrast_findings
 from search.compare.analyse.curves import MedianCurve, StudyCurve, medians, study_curve
@@ -79,6 +80,7 @@ class Analysis:
     confirmation: ConfirmationFacts | None
     studies: tuple[StudyFacts, ...]
     strategies: tuple[Reliability, ...]
+    behaviour: tuple[Behaviour, ...]
     curves: tuple[StudyCurve, ...]
     medians: tuple[MedianCurve, ...]
     missing: tuple[Missing, ...]
@@ -126,6 +128,7 @@ def analyse(experiment: Experiment, named: Sequence[Pair] = (), delta: float | N
         confirmation=_facts(experiment.confirmation, evidence) if experiment.confirmation.plans else None,
         studies=tuple(study_facts(study, evidence) for study in experiment.studies),
         strategies=tuple(reliability_of(experiment, label) for label in experiment.strategies),
+        behaviour=behaviour_of(experiment),
         curves=curves,
         medians=medians(curves),
         missing=tuple(dict.fromkeys(missing for finding in findings for missing in finding.missing)),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from search.compare.read import facts
 from search.compare.read.tables import (
     Arm,
     ConfirmationPlan,
@@ -60,13 +61,17 @@ def trial_row(row: Json) -> TrialRow:
         constants_before=row["constants_before"] or {},
         arm=row["facts"].get("arm"),
         stage=row["facts"].get("stage"),
-        search_seed=_whole(row["facts"].get("search_seed")),
-        repeat=_whole(row["facts"].get("repeat")),
-        visit=_whole(row["facts"].get("visit")),
+        search_seed=facts.whole(row["facts"].get("search_seed")),
+        repeat=facts.whole(row["facts"].get("repeat")),
+        visit=facts.whole(row["facts"].get("visit")),
         asked_llm=row["cost"] is not None,
         usd=cost["usd"],
         llm_seconds=cost["seconds"],
         llm_calls=cost["calls"],
+        touched=row.get("touched"),
+        code=row.get("code"),
+        expected=facts.expected(row["facts"]),
+        repeats=facts.repeats(row.get("repeats"), row["facts"]),
     )
 
 
@@ -98,16 +103,13 @@ def experiment(
 
 
 _BLOCK = ("arm", "stage", "search_seed", "repeat", "visit")
-_MADE = (*_BLOCK, "constants", "constants_before", "asked_llm", "usd", "llm_seconds", "llm_calls")
+_BEHAVIOUR = ("touched", "code", "expected", "repeats")  # which the first records lack
+_MADE = (*_BLOCK, *_BEHAVIOUR, "constants", "constants_before", "asked_llm", "usd", "llm_seconds", "llm_calls")
 _COPIED = tuple(item.name for item in fields(TrialRow) if item.name not in _MADE)
 
 
 def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
-
-
-def _whole(fact: str | None) -> int | None:
-    return None if fact is None else int(fact)
 
 
 def _plan(plan: Json) -> ConfirmationPlan:

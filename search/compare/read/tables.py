@@ -26,6 +26,10 @@ class TrialRow:
     the change against the parent, `kind_from_stock`: against the stock. `asked_llm`: whether there is a cost on record.
     `device`: its model and, after the last space, its own id; empty where nothing was trained. `telemetry`: what the machine
     did during training; it lacks what was not recorded.
+
+    `source`: the program's hash. `expected`: the gain over the parent that the strategy expected. Not in the first records:
+    `touched`: the parts that the change against the parent touched, with its words; `code`: what differs from the stock's
+    code, by part (see `search.study.touched`); `repeats`: how many proposals and replies before this one had been tried.
     """
 
     number: int
@@ -63,6 +67,11 @@ class TrialRow:
     device: str
     telemetry: dict[str, float]
     probe_before: float | None
+    source: str | None
+    touched: dict[str, list[str]] | None
+    code: dict[str, str] | None
+    expected: float | None
+    repeats: int | None
 
     @property
     def is_anchor(self) -> bool:

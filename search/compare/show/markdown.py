@@ -12,6 +12,7 @@ from jinja2 import Template
 
 from search.compare.analyse.finding import Finding, Name, Scope, Spread, Verdict
 from search.compare.read.tables import Experiment, Scalar, StudyTable
+from search.compare.show.behaviour import behaviour_told
 from search.compare.show.verdict import answers_of, machine_moved, sentences_of, survival_of
 from search.compare.show.view import NONE, UNKNOWN, View
 from search.compare.show.words import used_in
@@ -46,6 +47,7 @@ def markdown_of(experiment: Experiment, view: View, cautions: Sequence[str], pic
         contrasts=[*everywhere(Scope.CLAIM), *everywhere(Scope.STRATEGIES), *view.programs()],
         commands=dict.fromkeys(missing.command for missing in analysis.missing if missing.command is not None),
         winners=[view.facts[s.identity] for s in experiment.studies if not s.is_control and view.facts[s.identity].winner],
+        behaviour=behaviour_told(view),
         tuned=[study for study in analysis.studies if study.importance],
         changes={study.identity: _change(study, view) for study in experiment.studies},
     )

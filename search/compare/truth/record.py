@@ -9,6 +9,9 @@ from search.compare.truth.trainer import SECONDS, STOCK, Program
 Json = dict[str, Any]
 ROLES = {"agent": "agent", "optuna": "baseline", "seeds": "control"}
 STOCK_CONSTANTS = {"MATRIX_LR": 0.013, "DEPTH": 1, "WARMDOWN_RATIO": 0.5}
+MLP = {"MLP(nn.Module).forward": ["gelu", "relu", "square"]}
+# The part of the code that a program of that kind changes, with its words.
+CODE: dict[str, dict[str, list[str]]] = {"none": {}, "constants": {}, "code": MLP, "both": MLP}
 
 
 def header(label: str, name: str, search_seed: int, trials: int) -> Json:
@@ -63,10 +66,17 @@ def row(number: int, origin: str, program: Program, outcome: Json, replicate: in
         "doubts": [],
         "device": "",
         "telemetry": {},
+        "touched": _touched(program),
+        "code": dict.fromkeys(CODE[program.kind], program.digest[:8]),
+        "repeats": [],
         "facts": {},
         "cost": None if usd is None else cost,
         **outcome,
     }
+
+
+def _touched(program: Program) -> dict[str, list[str]]:
+    return {**{name: [] for name in program.constants}, **CODE[program.kind]}
 
 
 def _overrides(name: str, variant: str, trials: int) -> list[str]:
