@@ -67,7 +67,9 @@ def test_a_moderated_variance_is_never_below_the_pooled_nor_far_above_its_own(va
     for mine in known:
         found = moderated(mine, known)
         assert found.value >= pooled * (1 - 1e-9)
-        assert found.value <= max(mine.value, pooled) * 1.1
+        assert (
+            found.value <= max(mine.value, pooled) * 1.32
+        )  # exp(log 2 - digamma(2)): what 4 degrees of freedom do to a mean of logs
         assert 4.0 <= found.degrees <= 4.0 * len(values) + 1e-9
 
 
