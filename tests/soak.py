@@ -187,18 +187,18 @@ def published(soak: Soak, gateway: Gateway) -> list[str]:
     return wrong + [f"{run.info.run_name} is still running" for run in trials if run.info.status == "RUNNING"]
 
 
-def left_behind(soak: Soak, base: Path) -> list[str]:
-    """Processes, leases and temporary folders."""
+def left_behind(root: Path, base: Path) -> list[str]:
+    """Processes of a copy of the repository, leases, and temporary folders."""
     wrong = []
     for process in psutil.process_iter(["cwd", "cmdline", "pid"]):
-        if str(process.info["cwd"]).startswith(str(soak.clone.root)):
+        if str(process.info["cwd"]).startswith(str(root)):
             wrong.append(f"process {process.info['pid']}: {process.info['cmdline']}")
     held = {line.split()[5].rpartition(":")[2] for line in Path("/proc/locks").read_text().splitlines() if "FLOCK" in line}
     wrong += [f"lease {path.name} is held" for path in (base / "leases").iterdir() if str(path.stat().st_ino) in held]
     wrong += [f"{path} is left" for path in (base / "tmp").iterdir()]
     wrong += [
         f"{path} is left"
-        for path in soak.folder.rglob("*")
+        for path in (root / "mlruns" / "studies").rglob("*")
         if ".unfinished" in path.name or path.match("work/*") or path.match(f"{SENT}/*")
     ]
     return wrong
@@ -229,7 +229,7 @@ def soak(base: Path, trials: int, kills: int, seed: int, cold: bool) -> list[str
         with serve(kind=Moody, bad_days=draw) as server, mlflow_server(base / "served-storm") as gateway:
             with trouble(gateway, random.Random(seed)):
                 wrong = storm.storm(server, gateway)
-            wrong += differences(calm, storm, server) + published(storm, gateway) + left_behind(storm, base)
+            wrong += differences(calm, storm, server) + published(storm, gateway) + left_behind(storm.clone.root, base)
             print(
                 f"{storm.starts} starts, {server.outages} outages of the LLM, {sum(server.paid.values())} replies of "
                 f"{min(trials, len(REPLIES))} kinds, {len(gateway.calls)} calls to MLflow"

@@ -79,7 +79,9 @@ class Author:
         self.recorder.end(number, talk.ask, len(talk.calls), "" if edited is not None else talk.problem)
         note, facts = talk.facts(None if edited is None else edited.program)
         if edited is None:
-            return Unusable(f"after {many(len(talk.calls), 'call')}: {talk.problem}", note, facts, talk.cost(price))
+            return Unusable(
+                f"after {many(len(talk.calls), 'reply', 'replies')}: {talk.problem}", note, facts, talk.cost(price)
+            )
         return Candidate(edited.program, parent=edited.parent, note=note, facts=facts, cost=talk.cost(price))
 
     def read_program(self) -> str:

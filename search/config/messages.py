@@ -73,9 +73,9 @@ def in_short(note: str, width: int = SHORT) -> str:
     return ", ".join(parts[:fits]) + more.format(len(parts) - fits)
 
 
-def many(count: int, what: str) -> str:
-    """Such as `1 trial` and `2 trials`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def many(count: int, what: str, several: str = "") -> str:
+    """Such as `1 trial` and `2 trials`. `several`: the plural, where it is not made with an s."""
+    return f"{count} {what if count == 1 else several or what + 's'}"
 
 
 def _spelt(character: str) -> str:

@@ -40,7 +40,7 @@ class Said(Generic[T]):
 
     @property
     def why_unusable(self) -> str:
-        return f"after {many(self.cost.calls, 'call')}: {self.problem}"
+        return f"after {many(self.cost.calls, 'reply', 'replies')}: {self.problem}"
 
 
 class Dialogue:

@@ -224,7 +224,7 @@ def test_a_reply_that_our_own_tools_cannot_read_is_unusable_then_and_on_every_re
         if trials[1].status is Status.COMPLETED:  # a server's half pair becomes a question mark on the way
             assert name == "half of one, in the text"
         else:
-            assert trials[1].status is Status.UNUSABLE and "after 1 call: the edited train.py" in trials[1].outcome.reason
+            assert trials[1].status is Status.UNUSABLE and "after 1 reply: the edited train.py" in trials[1].outcome.reason
             assert len(runner.requests) == 2
         _, again = study(server, 3, "strategy.repairs=0")
     assert again == trials and len(server.requests) == 2
@@ -296,7 +296,7 @@ def test_what_stays_unusable_is_a_trial_with_reason_and_cost_and_no_device_time(
         reason, trials = study(server, 30, "strategy.repairs=1", runner=runner)
     assert len(runner.requests) == 1 and "5 unusable answers in a row" in reason
     assert [trial.status for trial in trials[1:]] == [Status.UNUSABLE] * 5
-    assert "after 2 calls: the reply holds no edit" in trials[1].outcome.reason
+    assert "after 2 replies: the reply holds no edit" in trials[1].outcome.reason
     assert trials[1].answer.cost.tokens_out == 200 and trials[1].answer.note == "just talk"
     assert len(server.requests) == 10
 

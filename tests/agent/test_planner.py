@@ -139,7 +139,7 @@ def test_without_a_usable_plan_a_trial_is_unusable_with_the_reason_and_the_cost(
     _, reason, trials = planned(10)
     assert len(trials) == 6 and "5 unusable answers in a row" in reason
     assert {trial.status for trial in trials[1:]} == {Status.UNUSABLE}
-    assert "no usable plan, after 3 calls: the reply names no direction" in trials[1].outcome.reason
+    assert "no usable plan, after 3 replies: the reply names no direction" in trials[1].outcome.reason
     assert trials[1].answer.cost.calls == 3 and trials[1].answer.facts["calls_plan"] == "3"
 
 

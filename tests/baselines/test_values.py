@@ -136,7 +136,7 @@ def test_no_reply_is_paid_twice_and_what_stays_unusable_is_a_trial_with_its_cost
     assert sum(map(len, calls)) == len(whole[0].dialogue.client.client.asked)
     unusable = [one for one in trials if one.status is Status.UNUSABLE]
     assert unusable and all(one.answer.cost.calls == 2 and one.answer.cost.usd > 0.02 for one in unusable)
-    assert all("after 2 calls" in one.outcome.reason for one in unusable)
+    assert all("after 2 replies" in one.outcome.reason for one in unusable)
     asked = [call[-1]["content"] for call in whole[0].dialogue.client.client.asked]
     again = sum("again; choose others" in prompt for prompt in asked)
     assert again <= sum(int(one.answer.facts.get("repeats", 0)) for one in trials) <= again + len(unusable)

@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 
 @dataclass
 class Answer:
     """One HTTP response. `hang`: seconds before it. `cut`: send only half of the body, as if it were whole. `reset`: close
     the connection by force in the middle of the body. `body`: in the place of a completion; an object is sent as JSON.
-    `message`: what the completion's message holds beside or instead of `text`."""
+    `message`: what the completion's message holds beside or instead of `text`. `usage`: tokens of the prompt (by default, as
+    of prompts of some 20,000 characters) and of the completion."""
 
     text: str = ""
     status: int = 200
@@ -31,6 +32,7 @@ class Answer:
     body: Any = None
     message: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
+    usage: tuple[int, int] = (10_000, 100)
 
     def payload(self) -> bytes:
         if isinstance(self.body, str):
@@ -48,10 +50,10 @@ class Answer:
             "model": "test-model",
             "choices": [{"index": 0, "finish_reason": self.finish_reason, "message": message}],
             "usage": {
-                "prompt_tokens": 10_000,  # of prompts of some 20,000 characters
-                "completion_tokens": 100,
-                "total_tokens": 10_100,
-                "prompt_tokens_details": {"cached_tokens": 400},
+                "prompt_tokens": self.usage[0],
+                "completion_tokens": self.usage[1],
+                "total_tokens": sum(self.usage),
+                "prompt_tokens_details": {"cached_tokens": min(400, self.usage[0])},
             },
         }
 
@@ -93,6 +95,9 @@ class Script:
         return self.answers[min(len(self.requests), len(self.answers)) - 1]
 
 
+S = TypeVar("S", bound=Script)
+
+
 class Server(ThreadingHTTPServer):
     script: Script
 
@@ -132,14 +137,19 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(*answers: Answer, port: int = 0, kind: type[Script] = Script, **script: Any) -> Iterator[Script]:
+def serve(
+    *answers: Answer,
+    port: int = 0,
+    kind: type[S] = Script,  # type: ignore[assignment]
+    **script: Any,
+) -> Iterator[S]:
     """`port`: 0 for any that is free. `script`: fields of a `kind`."""
     server = Server(("127.0.0.1", port), Handler)
-    server.script = kind(list(answers), **script, root=f"http://127.0.0.1:{server.server_port}")
+    played = server.script = kind(list(answers), **script, root=f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield server.script
+        yield played
     finally:
         server.shutdown()
         server.server_close()
