@@ -4,7 +4,6 @@ proposals. After Ferreira et al. (arXiv 2603.24647), whose Centaur is the best o
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from search.llm import values, values_prompt
 from search.llm.dialogue import Dialogue
 from search.llm.reply import Exhausted
 from search.strategy import Candidate, DimensionConfig, Done, NoiseFloor, Status, TaskFacts, Trial, Unusable, UserError
+from search.study.evenly import in_share
 from search.study.space import Space, Values, short
 
 INSTRUCTIONS = (
@@ -31,9 +31,9 @@ class Centaur:
     """Ask and tell through cmaes' CMA-ES with margin: whole numbers, powers of two and choices are steps of equal length, a
     choice's in the order of its list. It starts at the stock, with the step size `sigma` (a share of each constant's range).
 
-    `share`: the share of trials for which the LLM is asked; the search seed draws which. Its values replace the
-    optimizer's, and the optimizer is told their score, at a point no further from its mean than `_injected` allows. A
-    trial without a score ranks last; CMA-ES uses ranks only.
+    `share`: the share of trials for which the LLM is asked, spread evenly; the search seed draws the first. Its values
+    replace the optimizer's, and the optimizer is told their score, at a point no further from its mean than `_injected`
+    allows. A trial without a score ranks last; CMA-ES uses ranks only.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Centaur:
         self.space = Space(space, task.stock)
         self.dialogue = Dialogue(llm, task, repairs)
         self.optimiser = _optimiser(self.space, seed, sigma)
-        self._draws = random.Random(f"centaur {seed}")
+        self.seed = seed
         self._asked: dict[int, np.ndarray] = {0: np.array(self.space.coordinates(self.space.start))}
         self._told: list[tuple[np.ndarray, float]] = []  # of the generation that is not complete yet
 
@@ -70,7 +70,8 @@ class Centaur:
         self, history: Sequence[Trial], pending: Mapping[int, Candidate], noise_floor: NoiseFloor | None
     ) -> Candidate | Unusable | Done:
         memory = values_prompt.Memory(self.task, self.space, noise_floor, history, pending)
-        number, overrides = len(history) + len(pending), self._draws.random() < self.share
+        number = len(history) + len(pending)
+        overrides = in_share(f"centaur {self.seed}", self.share, number)
         encoded, raw = self.optimiser.ask()
         proposed = self.space.values(encoded.tolist())
         self._asked[number] = raw

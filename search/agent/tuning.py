@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from search.agent.paired import Program
 from search.config.schema import build
 from search.strategy import Candidate, DimensionConfig, NoiseFloor, Origin, Strategy, TaskFacts, Trial, UserError, source
+from search.study.evenly import in_share
 from search.study.own_space import own_space
 
 TRIES = 10  # points that were tried already, after which the trial is the agent's: the space may be used up
@@ -17,8 +17,8 @@ BY = "tuning"  # of a fact "by"
 
 
 class Tuning:
-    """`share`: of the trials, which are drawn from the search seed. `space`: as `own_space` takes it. `tuner`: a
-    `_target_` node of the strategy that tunes.
+    """`share`: of the trials, spread evenly; the search seed draws which is the first. `space`: as `own_space` takes it.
+    `tuner`: a `_target_` node of the strategy that tunes.
 
     A tuner treats the program as its stock. It continues while the current program is that one, or one of its own
     points. Any other program has other constants, or other best values, and gets a new tuner.
@@ -37,7 +37,7 @@ class Tuning:
 
     def has(self, number: int) -> bool:
         """Whether trial `number` is to be tuned."""
-        return self.share > 0 and random.Random(f"tune {self.seed} {number}").random() < self.share
+        return in_share(f"tune {self.seed}", self.share, number)
 
     def propose(
         self,
