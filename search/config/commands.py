@@ -129,6 +129,20 @@ class ReviewNoiseConfig:
 
 
 @dataclass
+class ReviewPlainConfig:
+    command: str = MISSING
+    prints: str | None = None
+    python: str | None = None
+    shown: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    device: str | None = None
+    threads: int | None = None
+    seconds: float | None = None
+    memory_gb: float = MISSING
+    disk_gb: float = MISSING
+
+
+@dataclass
 class ReviewConfig:
     log: str | None = None
     metric: str | None = None
@@ -144,6 +158,11 @@ class ReviewConfig:
     minutes: float = MISSING
     repository: str | None = None
     program: str = MISSING
+    runner: str | None = None
+    keeps: str = MISSING
+    repeats: int = MISSING
+    sandbox: str = MISSING
+    plain: ReviewPlainConfig = field(default_factory=ReviewPlainConfig)
     out: str | None = None
     experiment: str | None = None
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
@@ -225,16 +244,29 @@ def check_plan(config: PlanConfig) -> None:
 
 def check_review(config: ReviewConfig) -> None:
     """Raises UserError naming the key, the value and the remedy."""
-    noise = config.noise
+    noise, plain = config.noise, config.plain
     for key, value, choices in (
         ("direction", config.direction, ("lower", "higher")),
         ("order", config.order, ("file", "time")),
         ("keep", config.keep, ("records",)),
         ("zeros", config.zeros, ("failed", "scores")),
         ("noise.repeats", noise.repeats, ("same", "commit", "description", "said", "none")),
+        ("runner", config.runner, ("plain",)),
+        ("keeps", config.keeps, ("best", "beyond", "all")),
+        ("sandbox", config.sandbox, ("bubblewrap", "none")),
+        ("plain.device", plain.device, ("cpu", "cuda", "rocm")),
     ):
         require(value is None or value in choices, key, value, f"choose {', '.join(choices)}")
-    for key, number in (("noise.sd", noise.sd), ("minutes", config.minutes)):
+    require(config.runner is None or config.repository is not None, "runner", config.runner, "needs repository=")
+    require(1 <= config.repeats <= MOST_REPEATS, "repeats", config.repeats, f"must be 1 to {MOST_REPEATS}")
+    require(plain.threads is None or plain.threads >= 1, "plain.threads", plain.threads, "must be a whole number above 0")
+    for key, number in (
+        ("noise.sd", noise.sd),
+        ("minutes", config.minutes),
+        ("plain.seconds", plain.seconds),
+        ("plain.memory_gb", plain.memory_gb),
+        ("plain.disk_gb", plain.disk_gb),
+    ):
         require(number is None or 0 < number < math.inf, key, number, "must be a number above 0")
     require(noise.runs is None or noise.runs >= 2, "noise.runs", noise.runs, "must be 2 or more")
     require(

@@ -22,7 +22,7 @@ OPTIONS = (  # Hydra's own
 
 
 # Trees whose keys are the user's own: Hydra wants a + before a key that its YAML lacks.
-OPEN = re.compile(r"(llm|strategy\.llms\.\w+)\.request\.")
+OPEN = re.compile(r"(llm|strategy\.llms\.\w+)\.request\.|plain\.environment\.")
 
 
 def key_of(word: str) -> str:

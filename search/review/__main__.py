@@ -18,7 +18,7 @@ def main(config: ReviewConfig) -> None:
     review(config)
 
 
-COMMAND = Command("review", ReviewConfig, check_review, main, "stopped; the same command does it again")
+COMMAND = Command("review", ReviewConfig, check_review, main, "stopped; the same command goes on")
 
 if __name__ == "__main__":
     sys.exit(run(COMMAND))

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.page.text import markdown
+from search.review.again.effects import Again
 from search.review.read.log import Log, Logged
+from search.review.show.shown import Shown
 from search.tracking.artifacts import follow, location_of
 from search.tracking.links import artifact_page
 from search.tracking.metrics import metric
@@ -30,11 +32,11 @@ CLAIM = "printed by the program, and not measured by this harness"
 NAME_LENGTH = 80
 
 
-def publish(uri: str, name: str, log: Log, verdict: tuple[str, ...], pages: Mapping[str, Path], at: float) -> str:
+def publish(uri: str, name: str, shown: Shown, pages: Mapping[str, Path], at: float) -> str:
     """Make or find the study's run and its trials'. `name`: the experiment's. `pages`: the review's files by their names.
     `at`: seconds since the epoch, for all times, since the log has none. Returns the page of the report in MLflow's UI.
     Raises UserError where the store is out of reach."""
-    started = int(at * 1000)
+    started, log = int(at * 1000), shown.log
     try:
         client = connect(absolute(uri))
         follow(client, absolute(uri), name)
@@ -50,7 +52,9 @@ def publish(uri: str, name: str, log: Log, verdict: tuple[str, ...], pages: Mapp
         trials = TrialRuns(client, experiment, study)
         for trial in log.trials:
             _publish(client, trials, log, trial, started)
-        log_values(client, study, {}, list(_curves(log, started)), {"mlflow.note.content": _note(verdict)})
+        log_values(client, study, {}, list(_curves(log, started)), {"mlflow.note.content": _note(shown.verdict)})
+        if shown.again is not None:
+            _publish_again(client, study, trials, shown.again, log)
         for path, file in pages.items():
             folder = Path(path).parent.as_posix()
             client.log_artifact(study, str(file), None if folder == "." else folder)
@@ -90,6 +94,19 @@ def _publish(client: MlflowClient, trials: TrialRuns, log: Log, trial: Logged, s
     scores = [] if trial.score is None else [metric(log.metric, trial.score, started, 0)]
     log_values(client, run_id, {}, scores, {**{key: value for key, value in tags.items() if value}, "scores": CLAIM})
     client.set_terminated(run_id, status="FAILED" if trial.score is None else "FINISHED", end_time=started)
+
+
+def _publish_again(client: MlflowClient, study: str, trials: TrialRuns, again: Again, log: Log) -> None:
+    """The metrics of runs again, on the run of their trial, over the number of the block; and what that shows."""
+    held = {effect.trial: str(effect.gain.held) for effect in again.effects}
+    for trial in sorted({run["trial"] for run in again.runs}):
+        found = trials.find(trial, 0)
+        assert found is not None
+        mine = [run for run in again.runs if run["trial"] == trial and run["value"] is not None]
+        values = [metric(f"again/{log.metric}", run["value"], int(run["time"] * 1000), run["block"]) for run in mine]
+        said = f"{held.get(trial, 'the start')} ({again.scores})"
+        log_values(client, found.info.run_id, {}, values, {"again": said})
+    log_values(client, study, {}, [], {"again": again.scores})
 
 
 def _curves(log: Log, at: int) -> Iterator[Metric]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from search.config.commands import ReviewConfig
@@ -16,7 +17,8 @@ from search.review.analysis import Review
 from search.review.analysis import review as judge
 from search.review.noise import noise_of, other_ways
 from search.review.read.log import Log, read_log
-from search.review.repository import Program, programs
+from search.review.repository import Found, programs
+from search.review.show.shown import Shown
 
 REVIEWS = MLRUNS / "reviews"
 
@@ -28,14 +30,13 @@ def review(config: ReviewConfig) -> None:
     log, reviewed = reviewed_log(resolve(config.log), config)
     folder = REVIEWS / re.sub(r"^\.+|[^\w.-]+", "-", log.name) if config.out is None else resolve(config.out)
     kept = () if config.repository is None else programs(resolve(config.repository), config.program, reviewed.keeps)
-    _print(log, reviewed)
-    if kept:
-        counts = Counter(program.found for program in kept)
-        print(f"Kept programs: {', '.join(f'{count} {found}' for found, count in counts.items())}.")
-    pages = _write(folder, log, reviewed, config.minutes, kept)
-    print(f"report: {folder / 'report.html'}")
-    if config.experiment is not None:
-        _import(config, log, reviewed, {**pages, f"log/{log.name}": resolve(config.log)})
+    shown = Shown(log, reviewed, config.minutes, kept)
+    _print(shown)
+    if config.runner is None:
+        _publish(config, folder, shown)
+        _say_how(config, folder, shown)
+    else:
+        _run_again(config, folder, shown)
 
 
 def reviewed_log(path: Path, config: ReviewConfig) -> tuple[Log, Review]:
@@ -44,29 +45,73 @@ def reviewed_log(path: Path, config: ReviewConfig) -> tuple[Log, Review]:
     return log, judge(log, noise_of(log, config.noise), other_ways(log, config.noise), config.minutes)
 
 
-def _print(log: Log, reviewed: Review) -> None:
-    from search.review.show.page import numbers_of
-    from search.review.show.verdict import verdict_of
-
+def _print(shown: Shown) -> None:
+    log, reviewed = shown.log, shown.reviewed
     counts = ", ".join(f"{count} {word}" for word, count in reviewed.counts.items())
-    print(plain(f"{log.name}: {reviewed.trials} trials ({counts}). {' '.join(reviewed.said)}"))
-    for sentence in verdict_of(reviewed, numbers_of(log)):
-        print(plain(sentence))
+    _say(f"{log.name}: {reviewed.trials} trials ({counts}). {' '.join(reviewed.said)}")
+    for sentence in shown.verdict:
+        _say(sentence)
     if reviewed.noise is None:
         for way in reviewed.other_noise:
-            print(plain(f"Repeats, if they are some: {way}."))
-        print("To know: give noise.sd=, or noise.published=, or train the start again.")
+            _say(f"Repeats, if they are some: {way}.")
+        _say("To know: give noise.sd=, or noise.published=, or train the start again.")
     for test in reviewed.tests[:2]:
-        print(plain(f"{test.question} {test.runs} runs of {' and '.join(test.programs)}: {test.hours:.1f} device hours."))
+        _say(f"{test.question} {test.runs} runs of {' and '.join(test.programs)}: {test.hours:.1f} device hours.")
+    if shown.programs:
+        found = Counter(program.found for program in shown.programs)
+        _say(f"Kept programs: {', '.join(f'{count} {what}' for what, count in found.items())}.")
 
 
-def _write(folder: Path, log: Log, reviewed: Review, minutes: float, kept: Sequence[Program]) -> dict[str, Path]:
+def _say_how(config: ReviewConfig, folder: Path, shown: Shown) -> None:
+    """How the kept programs are run on this machine."""
+    if not shown.programs or len(shown.reviewed.keeps) < 2:
+        return
+    from search.review.ours import commands
+
+    keeps = shown.reviewed.keeps
+    if found := commands(shown.log.name, folder, keeps, shown.programs, config.keeps, config.repeats):
+        _say("To train the kept programs of this harness here, confirm them on fresh seeds and unseen text, and compare:")
+        for line in found:
+            print(line)
+    elif any(program.found is Found.OTHERS for program in shown.programs):
+        runs = 1 + 2 * config.repeats
+        hours = f"{runs} runs, about {runs * config.minutes / 60:.1f} hours"
+        _say(f"To run the start and the best keep again here, as they are, give the same with runner=plain: {hours}.")
+
+
+def _run_again(config: ReviewConfig, folder: Path, shown: Shown) -> None:
+    """Whatever ends it, the page holds what is known then."""
+    from search.review.again.opened import open_again
+
+    with open_again(config, folder, shown, _say) as runs:
+        runs.announce()
+        try:
+            runs.run_all()
+        except (KeyboardInterrupt, UserError):
+            _write(folder, replace(shown, again=runs.result()))
+            print(f"report: {folder / 'report.html'}")
+            raise
+        shown = replace(shown, again=runs.result())
+    for sentence in shown.said_again:
+        _say(sentence)
+    _publish(config, folder, shown)
+
+
+def _publish(config: ReviewConfig, folder: Path, shown: Shown) -> None:
+    assert config.log is not None
+    pages = _write(folder, shown)
+    print(f"report: {folder / 'report.html'}")
+    if config.experiment is not None:
+        _import(config, shown, {**pages, f"log/{shown.log.name}": resolve(config.log)})
+
+
+def _write(folder: Path, shown: Shown) -> dict[str, Path]:
     """The page's files by their names."""
     from search.review.show.page import files_of
 
     written = {}
     try:
-        for name, data in files_of(log, reviewed, minutes, kept):
+        for name, data in files_of(shown):
             write_whole(folder / name, data)
             written[name] = folder / name
     except OSError as error:
@@ -74,16 +119,18 @@ def _write(folder: Path, log: Log, reviewed: Review, minutes: float, kept: Seque
     return written
 
 
-def _import(config: ReviewConfig, log: Log, reviewed: Review, files: Mapping[str, Path]) -> None:
+def _import(config: ReviewConfig, shown: Shown, files: Mapping[str, Path]) -> None:
     from search.review.imported import publish
-    from search.review.show.page import numbers_of
-    from search.review.show.verdict import verdict_of
     from search.tracking.links import directions
     from search.tracking.store import absolute
 
     assert config.experiment is not None and config.log is not None
     at, uri = resolve(config.log).stat().st_mtime, config.tracking.uri
-    page = publish(uri, config.experiment, log, verdict_of(reviewed, numbers_of(log)), files, at)
+    page = publish(uri, config.experiment, shown, files, at)
     print(f"imported into the experiment {config.experiment}; no comparison counts it")
-    for line in directions(absolute(uri), page):
+    for line in directions(absolute(uri), config.experiment, page):
         print(line)
+
+
+def _say(text: str) -> None:
+    print(plain(text), flush=True)

@@ -27,7 +27,7 @@ class Program:
     `environment`: variables that it is given. `keys`: names of variables that are handed on from the caller's
     environment. `shown`: files and folders that it may read besides the system and the interpreter. `sandbox`:
     bubblewrap or none. `heed`: hears each line that it prints; what it returns, unless empty, is why the program is
-    ended.
+    ended. `home`: what HOME says, a folder that is empty but for what is shown of it; None for a folder of its own.
     """
 
     words: tuple[str, ...]
@@ -40,6 +40,7 @@ class Program:
     shown: Sequence[Path] = ()
     sandbox: str = BUBBLEWRAP
     heed: Callable[[str], str] = nothing_heard
+    home: Path | None = None
 
 
 @dataclass(frozen=True)

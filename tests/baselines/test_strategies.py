@@ -18,9 +18,11 @@ from search.config.validate import load
 from search.runner.stock import stock_of
 from search.strategy import Candidate, Done, Origin, Outcome, Status, Trial, Verdict
 from search.study import source
+from search.study.journal import Journal
 from search.study.reads import Past
 from search.study.schedule import Entry
 from search.study.trial import LossPoint
+from search.study.winner import winner_of
 from search.testing import PROMISES, Subject
 from search.testing.subject import constants_only, task_config
 from search.testing.synthetic import FailsOn, SyntheticRunner
@@ -54,6 +56,8 @@ def variants(strategy):
         return [(f"strategy={strategy}", *(PLAYS if "program:" in text else DRAWS))]
     if "sampler: ${sampler" in text and "tuning:" not in text:
         return [(f"strategy={strategy}", f"sampler={sampler}") for sampler in choices("sampler")]
+    if "baselines.given" in text:
+        return [(f"strategy={strategy}", f"strategy.programs={Path(__file__).with_name('given')}")]
     if "${coder" in text:
         return [(f"strategy={strategy}", "coder=fake")]
     return [(f"strategy={strategy}",)]
@@ -247,6 +251,15 @@ def test_pairs_of_batch_sizes_always_fit_together(tmp_path):
         rows = values["TOTAL_BATCH_SIZE"] // length
         assert values["TOTAL_BATCH_SIZE"] % length == 0
         assert rows % min(rows, values["DEVICE_BATCH_SIZE"]) == 0
+
+
+def test_given_programs_are_trained_in_order_and_the_last_is_the_winner(tmp_path):
+    given = subject(variants("given")[0])
+    trials = given.study(tmp_path, trials=4)
+    assert [trial.candidate.note for trial in trials[1:]] == ["002.py", "010.py", "002.py"]
+    assert [trial.candidate.replicate for trial in trials] == [0, 0, 0, 1]
+    with Journal(tmp_path, print) as journal:
+        assert all(entry.verdict.kept for entry in journal.entries) and winner_of(journal.entries).number == 3
 
 
 def test_settings_of_a_strategy_never_hide_behind_reserved_names(configure):

@@ -58,6 +58,8 @@ def test_the_command_says_its_verdict_and_writes_a_page(log, tmp_path):
         ("", "log: is not set; give the file"),
         ("log=/nowhere.tsv", "log=/nowhere.tsv: No such file or directory; give the path"),
         ("direction=up", "direction=up: choose lower, higher"),
+        ("runner=plain", "runner=plain: needs repository="),
+        ("keeps=some", "keeps=some: choose best, beyond, all"),
         ("noise.sd=0", "noise.sd=0.0: must be a number above 0"),
         ("noise.runs=5", "noise.runs=5: says how noise.sd was measured"),
         ("noise.sd=1 noise.published=h200", "noise.published=h200: give this or noise.sd, not both"),

@@ -7,48 +7,54 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from search.page.html import html_of
 from search.page.markdown import picture_file, templates
-from search.review.analysis import Review, to_json
-from search.review.read.log import Log
-from search.review.repository import Program
-from search.review.show.numbers import Numbers
+from search.page.numbers import duration
+from search.review.analysis import to_json
+from search.review.repository import file_of
+from search.review.show.again import CAUTIONS as AGAIN_CAUTIONS
+from search.review.show.again import contrast_told
 from search.review.show.picture import curve
-from search.review.show.verdict import CAUTIONS, verdict_of
+from search.review.show.shown import Shown
+from search.review.show.verdict import CAUTIONS
 
 
-def files_of(log: Log, reviewed: Review, minutes: float, kept: Sequence[Program]) -> Iterator[tuple[str, bytes]]:
+def files_of(shown: Shown) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the page's files."""
-    numbers, picture = numbers_of(log), curve(log, reviewed)
-    verdict = verdict_of(reviewed, numbers)
+    log, reviewed, numbers = shown.log, shown.reviewed, shown.numbers
+    picture = curve(log, reviewed)
+    cautions = CAUTIONS if shown.again is None else (*AGAIN_CAUTIONS, *CAUTIONS)
     found = templates(Path(__file__).parent)
     found.filters.update(score=numbers.score, gain=numbers.gain, noise=numbers.noise, chance=_chance)
+    found.filters["contrast"] = lambda contrast: contrast_told(contrast, numbers)
     report = found.get_template("review.md.j2").render(
-        r=reviewed, verdict=verdict, picture=picture, cautions=CAUTIONS, minutes=f"{minutes:g}", programs=kept
+        r=reviewed,
+        verdict=shown.verdict,
+        picture=picture,
+        cautions=cautions,
+        minutes=f"{shown.minutes:g}",
+        programs=shown.programs,
+        again=shown.again,
+        hours=duration(0.0 if shown.again is None else sum(run["seconds"] for run in shown.again.runs)),
     )
     report = re.sub(r"\n{3,}", "\n\n", report)
-    taken = [{key: value for key, value in asdict(program).items() if key != "text"} for program in kept]
-    said = {"schema": reviewed.schema, "verdict": verdict, "cautions": CAUTIONS}
     yield "report.html", html_of(report, f"{log.name}: fairtrial", [picture]).encode()
     yield "report.md", report.encode()
-    yield (
-        "report.json",
-        (json.dumps({**said, **to_json(reviewed), "programs": taken}, indent=1, allow_nan=False) + "\n").encode(),
-    )
+    yield "report.json", (json.dumps(_told(shown, cautions), indent=1, allow_nan=False) + "\n").encode()
     yield picture_file(picture.name), picture.png
-    for program in kept:
+    for program in shown.programs:
         if program.text is not None:
-            yield _file_of(program), program.text.encode()
+            yield file_of(program), program.text.encode()
 
 
-def _file_of(program: Program) -> str:
-    """With the number of its trial; a revision may hold a sign that no file's name should."""
-    return f"programs/{program.number:03d}-{program.revision.replace('^', '-before')}.py"
-
-
-def numbers_of(log: Log) -> Numbers:
-    return Numbers((trial.score for trial in log.scored if trial.score is not None), log.unit)
+def _told(shown: Shown, cautions: Sequence[str]) -> dict[str, Any]:
+    """What report.json holds."""
+    taken = [{key: value for key, value in asdict(one).items() if key != "text"} for one in shown.programs]
+    again = {} if shown.again is None else {"again": asdict(shown.again)}
+    said = {"schema": shown.reviewed.schema, "verdict": shown.verdict, "cautions": cautions}
+    return {**said, **to_json(shown.reviewed), "programs": taken, **again}
 
 
 def _chance(share: float) -> str:

@@ -15,6 +15,8 @@ from typing import IO
 
 import psutil
 
+from search.runner.device.leases import Device
+from search.runner.device.pinning import on_cores
 from search.runner.external import walls
 from search.runner.external.proxy import proxy
 from search.runner.process import watchdog
@@ -32,6 +34,10 @@ LONGEST_LINE = 2**20  # bytes of a line that is listened to
 class ExternalPrograms:
     """See `search.study.external.Programs`."""
 
+    def __init__(self, device: Device | None = None, limits: Limits = LIMITS) -> None:
+        """`device`: what they compute on; None where they need none."""
+        self.device, self.limits = device, limits
+
     def check(self, program: Program) -> None:
         walls.check(program)
 
@@ -40,29 +46,34 @@ class ExternalPrograms:
         with tempfile.TemporaryDirectory(prefix="fairtrial-") as name:
             room = Path(name)
             bare = program.sandbox == UNPROTECTED
-            way_out: AbstractContextManager[object] = nullcontext() if bare else proxy(room / "proxy", program.hosts)
+            no_way_out = bare or not program.hosts
+            way_out: AbstractContextManager[object] = nullcontext() if no_way_out else proxy(room / "proxy", program.hosts)
             with way_out:
-                command, environment = (walls.unprotected if bare else walls.wrapped)(program, room)
+                command, environment = (walls.unprotected if bare else walls.wrapped)(program, room, self.device)
                 (room / "said").write_text(program.said, encoding="utf-8")
                 with (room / "said").open("rb") as said:
-                    return _watched(program, command, dict(environment), said)
+                    return self._watched(program, command, dict(environment), said)
+
+    def _watched(self, program: Program, command: list[str], environment: dict[str, str], said: IO[bytes]) -> Ended:
+        began = time.monotonic()
+        with on_cores(frozenset() if self.device is None else self.device.cores):
+            process = subprocess.Popen(
+                command,
+                cwd=program.folder,
+                env=environment,
+                stdin=said,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is the harness's to hear
+            )
+        return _until_the_end(program, process, began, Watchdog(process.pid, program.folder, self.limits))
 
 
-def _watched(program: Program, command: list[str], environment: dict[str, str], said: IO[bytes]) -> Ended:
-    began = time.monotonic()
-    process = subprocess.Popen(
-        command,
-        cwd=program.folder,
-        env=environment,
-        stdin=said,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is the harness's to hear
-    )
+def _until_the_end(program: Program, process: subprocess.Popen[bytes], began: float, watch: Watchdog) -> Ended:
     assert process.stdout is not None and process.stderr is not None
     printed, errors = Printed(process.stdout), Printed(process.stderr)
     try:
-        why = _why_ended(program, process, printed, began + program.seconds)
+        why = _why_ended(program, process, printed, began + program.seconds, watch)
     finally:
         _end(process)
     seconds = round(time.monotonic() - began, 3)
@@ -70,9 +81,10 @@ def _watched(program: Program, command: list[str], environment: dict[str, str], 
     return Ended(code, why, printed.text(), errors.text(), seconds)
 
 
-def _why_ended(program: Program, process: subprocess.Popen[bytes], printed: Printed, deadline: float) -> str:
+def _why_ended(
+    program: Program, process: subprocess.Popen[bytes], printed: Printed, deadline: float, watch: Watchdog
+) -> str:
     """Wait until it has ended, and return an empty text; or until it has to be ended, and return why."""
-    watch = Watchdog(process.pid, program.folder, LIMITS)
     while True:
         ended = _waited(process, min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
         for line in printed.new_lines():
@@ -85,8 +97,9 @@ def _why_ended(program: Program, process: subprocess.Popen[bytes], printed: Prin
         try:
             watch.check()
         except LimitExceeded as error:
-            files = f"it had more than {LIMITS.most_processes:,} threads, {LIMITS.disk_gb:g} GB or 20,000 files"
-            memory = f"it used more than {LIMITS.memory_gb:g} GB of memory"
+            limits = watch.limits
+            files = f"it had more than {limits.most_processes:,} threads, {limits.disk_gb:g} GB or 20,000 files"
+            memory = f"it used more than {limits.memory_gb:g} GB of memory"
             return memory if error.status is Status.OUT_OF_MEMORY else files
 
 

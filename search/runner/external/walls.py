@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from search.config.messages import UserError
+from search.runner.device.leases import Device
 from search.runner.process import sandbox
 from search.study.external import BUBBLEWRAP, UNPROTECTED, Program
 
@@ -72,38 +73,41 @@ def environment(program: Program) -> dict[str, str]:
     }
 
 
-def wrapped(program: Program, room: Path) -> tuple[list[str], Mapping[str, str]]:
+def wrapped(program: Program, room: Path, device: Device | None = None) -> tuple[list[str], Mapping[str, str]]:
     """The command inside of its walls, and its environment. `room`: a folder of the caller's own, which holds the proxy's
-    socket under the name `proxy`. Raises UserError."""
-    (room / "passwd").write_text(f"{USER}:x:{NUMBER}:{NUMBER}::{HOME}:/bin/sh\n")
+    socket under the name `proxy` where there are hosts to reach. Raises UserError."""
+    home = HOME if program.home is None else str(program.home)
+    (room / "passwd").write_text(f"{USER}:x:{NUMBER}:{NUMBER}::{home}:/bin/sh\n")
     (room / "group").write_text(f"{USER}:x:{NUMBER}:\n")
     (room / "hosts").write_text("127.0.0.1 localhost\n")
     sized = ["--size", str(HOME_BYTES)] if sandbox.knows_sizes() else []
     inside = [*sandbox.namespaces(sandbox.knows_sizes()), "--uid", NUMBER, "--gid", NUMBER]
-    inside += sandbox.mounts(sandbox.installed())
-    inside += [*sized, "--tmpfs", HOME, *sandbox.mounts(_shown(program))]
-    for counter in (Path("/proc") / name for name in sandbox.COUNTERS):
-        inside += ["--ro-bind", "/dev/null", str(counter)] if counter.exists() else []
+    inside += [*sized, "--tmpfs", home]  # first: the interpreter may lie below it
+    inside += sandbox.mounts([*sandbox.installed(), *_shown(program)])
+    inside += [] if device is None else sandbox.device_mounts(device)
+    inside += sandbox.hidden_counters()
     for name in ("passwd", "group", "hosts"):
         inside += ["--ro-bind", str(room / name), f"/etc/{name}"]
-    inside += ["--ro-bind", str(RELAY), RELAY_INSIDE, "--ro-bind", str(room / "proxy"), SOCKET_INSIDE]
+    relay, proxied = _way_out() if program.hosts else ([], {})
+    if program.hosts:
+        inside += ["--ro-bind", str(RELAY), RELAY_INSIDE, "--ro-bind", str(room / "proxy"), SOCKET_INSIDE]
     inside += ["--bind", str(program.folder), str(program.folder), "--remount-ro", "/", "--chdir", str(program.folder)]
+    words = [str(found(program)), *program.words[1:]]
+    return [*inside, "--", *relay, *words], {**environment(program), **proxied, "HOME": home}
+
+
+def _way_out() -> tuple[list[str], Mapping[str, str]]:
+    """What a command is started by to reach its hosts, and the variables that tell it."""
     relay = [sys.executable, "-I", RELAY_INSIDE, SOCKET_INSIDE, str(PORT)]
-    proxied = dict.fromkeys(PROXIED, f"http://127.0.0.1:{PORT}")
-    return [*inside, "--", *relay, str(found(program)), *program.words[1:]], {
-        **environment(program),
-        **proxied,
-        "NO_PROXY": "localhost,127.0.0.1",
-        "HOME": HOME,
-    }
+    return relay, {**dict.fromkeys(PROXIED, f"http://127.0.0.1:{PORT}"), "NO_PROXY": "localhost,127.0.0.1"}
 
 
-def unprotected(program: Program, room: Path) -> tuple[list[str], Mapping[str, str]]:
+def unprotected(program: Program, room: Path, device: Device | None = None) -> tuple[list[str], Mapping[str, str]]:
     """The same without walls: what the command starts ends with it on Linux, and that is all."""
     command = [str(found(program)), *program.words[1:]]
     if sys.platform == "linux":
         command = [sys.executable, "-S", str(Path(sandbox.__file__).with_name("keeper.py")), str(os.getpid()), *command]
-    return command, {**environment(program), "HOME": str(room)}
+    return command, {**environment(program), "HOME": str(program.home or room)}
 
 
 def _shown(program: Program) -> Iterator[Path]:

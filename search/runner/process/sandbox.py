@@ -57,13 +57,7 @@ class Bubblewrap:
     name = "bubblewrap"
 
     def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
-        wrapped = [*namespaces(knows_sizes()), *mounts(visible())]
-        if device.kind in GPU_DEVICES:
-            wrapped += ["--ro-bind", "/sys", "/sys"]
-        for path in gpu_devices(device):
-            wrapped += ["--dev-bind", str(path), str(path)]
-        for counter in (Path("/proc") / name for name in COUNTERS):
-            wrapped += ["--ro-bind", "/dev/null", str(counter)] if counter.exists() else []
+        wrapped = [*namespaces(knows_sizes()), *mounts(visible()), *device_mounts(device), *hidden_counters()]
         if elsewhere := packages_elsewhere():
             wrapped += ["--setenv", "PYTHONPATH", ":".join([str(ROOT), *elsewhere])]
         # Last: the root, which bwrap makes in memory, is writable until then.
@@ -168,6 +162,20 @@ def mounts(paths: Iterable[Path]) -> Iterator[str]:
             yield from ("--symlink", str(path.readlink()), str(path))
         else:
             yield from ("--ro-bind", str(path), str(path))
+
+
+def device_mounts(device: Device) -> Iterator[str]:
+    """What makes a GPU usable inside; nothing for a CPU."""
+    if device.kind in GPU_DEVICES:
+        yield from ("--ro-bind", "/sys", "/sys")
+    for path in gpu_devices(device):
+        yield from ("--dev-bind", str(path), str(path))
+
+
+def hidden_counters() -> Iterator[str]:
+    for counter in (Path("/proc") / name for name in COUNTERS):
+        if counter.exists():
+            yield from ("--ro-bind", "/dev/null", str(counter))
 
 
 def _starts(wrapped: list[str]) -> bool:

@@ -58,12 +58,12 @@ class Watchdog:
     """Looks at one process, at all that descends from it or is in its group, and at its folder."""
 
     def __init__(self, pid: int, folder: Path, limits: Limits) -> None:
-        self._pid, self._folder, self._limits = pid, folder, limits
+        self._pid, self._folder, self.limits = pid, folder, limits
         self._cpu: dict[int, float] = {}  # seconds of each process that was ever seen, by its number
 
     def check(self) -> Use:
         """What they use. Raises LimitExceeded where that is over the limits."""
-        limits, processes = self._limits, family(self._pid)
+        limits, processes = self.limits, family(self._pid)
         if len(processes) > limits.most_processes or _threads(processes) > limits.most_processes:
             most = f"task.most_processes={limits.most_processes:g}"
             raise LimitExceeded(Status.DISQUALIFIED, f"it started more processes and threads than {most}")
