@@ -74,7 +74,7 @@ class Multirun:
     def storm(self, kills: int, draw: random.Random) -> None:
         for number in range(kills):
             process = self.start()
-            time.sleep(draw.uniform(2, 25))
+            time.sleep(draw.uniform(5, 30))
             before = {study: self.asked(study) for study in STUDIES}
             process.send_signal(signal.SIGKILL)
             process.communicate()  # ends when the last of its workers has closed the pipe
