@@ -20,7 +20,7 @@ from search.page.markdown import picture_file
 CLASSES = {  # of cells, by how they begin, for their color
     **dict.fromkeys(("shown", "yes, shown", "beyond luck"), "yes"),
     **dict.fromkeys(("not shown", "within noise", "no improvement"), "no"),
-    **dict.fromkeys(("the opposite is shown", "unconfirmed", "not known", "together beyond luck"), "open"),
+    **dict.fromkeys(("a loss is shown", "unconfirmed", "not known", "together beyond luck"), "open"),
 }
 FOLD, UNFOLD = "<details>\n<summary>", "</details>\n"
 LINES = {"+": "ins", "-": "del"}  # of a diff, and their tags

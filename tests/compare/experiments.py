@@ -65,6 +65,20 @@ def told(name: str) -> Told:
     return told_of(parse.experiment("simulated", studies, [] if confirmation is None else [confirmation]))
 
 
+def without_llm(experiment: Experiment) -> Experiment:
+    """In which a playbook stood in for the agent's LLM: its replies took no tokens."""
+    studies = []
+    for study in experiment.studies:
+        strategy = study.header["config"]["strategy"]
+        if strategy["role"] == "agent":
+            llm = {**strategy["llm"], "about": "a hand-picked list of edits"}
+            config = {**study.header["config"], "strategy": {**strategy, "llm": llm}}
+            rows = tuple(replace(row, asked_llm=False) for row in study.rows)
+            study = replace(study, header={**study.header, "config": config}, rows=rows)
+        studies.append(study)
+    return replace(experiment, studies=tuple(studies))
+
+
 def poisoned(studies, confirmation):
     """With whatever a candidate or an LLM can put into a record, and as names of strategies and studies too."""
     label = json.dumps(HOSTILE)[1:-1]

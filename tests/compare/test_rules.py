@@ -20,6 +20,7 @@ from search.compare.truth import world as worlds
 from search.compare.truth.trainer import Noise
 from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, records, simulate
 from search.config.messages import UserError
+from tests.compare.experiments import without_llm
 
 QUIET = Noise(sd=0.0003, again=0.0002)
 SHORT = (replace(AGENT, trials=4), replace(OPTUNA, trials=4), replace(CONTROL, trials=8))
@@ -110,10 +111,10 @@ def test_everything_that_is_missing_is_named_with_its_command(configure):
     found = analysed(World(rivals, plans=((3, 2),))).find(Scope.CLAIM, Name.ADVANTAGE, "agent-gpt-x")
     assert found.verdict == "not stated" and found.p is None
     assert [missing.what for missing in found.missing] == [
-        "the control has 6 of 8 scores",
-        "agent-gpt-x has 3 of 4 studies",
-        "optuna-tpe has 3 of 4 studies",
-        "the confirmation has 2 of 3 repeats",
+        "the control has 6 scores (8 are needed)",
+        "agent-gpt-x has 3 studies (4 are needed)",
+        "optuna-tpe has 3 studies (4 are needed)",
+        "the confirmation has 2 repeats (3 are needed)",
     ]
     control, agent, optuna, confirm = (missing.command for missing in found.missing)
     assert confirm == "python -m search.confirm experiment=simulated repeats=3"
@@ -182,6 +183,22 @@ def test_new_studies_get_search_seeds_whose_blocks_are_there():
     fewer = tuple(study for study in experiment.studies if study.name != "optuna" or study.search_seed > 2)
     (missing,) = minima.studies(replace(experiment, studies=fewer), "optuna-tpe")
     assert "seed=0" in missing.command
+
+
+def test_what_is_missing_is_added_in_order_and_more_of_a_fixed_list_is_no_answer():
+    """The winners of more studies are worth nothing before they are confirmed, all at once, and compared."""
+    experiment, _ = simulate(0, World(BETTER, plans=((1, 3),)))
+    commands = analyse(experiment).commands
+    assert [shlex.split(command)[2] for command in commands] == ["search", "search", "search.confirm", "search.compare"]
+    assert commands[2:] == (
+        "python -m search.confirm experiment=simulated repeats=5",
+        "python -m search.compare experiment=simulated",
+    )
+    without = analyse(without_llm(experiment))
+    (lack,) = [missing for missing in without.missing if missing.what.startswith("agent")]
+    assert lack.what == "agent-playbook has 1 study (4 of an LLM are needed)"
+    words = shlex.split(lack.command)
+    assert {"llm=openai", "llm.model=...", "seed=0,1,2,3"} <= set(words) and "playbook" not in lack.command
 
 
 def test_one_unconfirmed_winner_is_not_left_out_silently():

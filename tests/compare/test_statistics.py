@@ -164,8 +164,9 @@ def test_what_a_claim_is_made_of_adds_up_and_is_what_it_is_by_hand():
     experiment, _ = simulate(0, World(EFFECTS, plans=((4, 3),)))
     analysis = analyse(experiment)
     for study in searched(experiment):
-        parts = {name: analysis.find(Scope.PROGRAM, name, study.identity).estimate.value for name in list(Name)[:6]}
-        assert parts[Name.CLAIMED] == pytest.approx(parts[Name.LUCK] + parts[Name.OVERFITTING] + parts[Name.GAIN])
+        parts = {name: analysis.find(Scope.PROGRAM, name, study.identity).estimate.value for name in list(Name)[:7]}
+        lost = parts[Name.LUCK] + parts[Name.OTHER_TEXT] + parts[Name.OVERFITTING]
+        assert parts[Name.CLAIMED] == pytest.approx(lost + parts[Name.GAIN])
         assert parts[Name.GAIN] == pytest.approx(parts[Name.TUNING] + parts[Name.CODE])
         arm = experiment.confirmation.studies[study.identity].winner.name
         assert parts[Name.GAIN] == pytest.approx(np.mean(by_hand(experiment, study, arm, "confirmation_bpb")))
@@ -173,8 +174,27 @@ def test_what_a_claim_is_made_of_adds_up_and_is_what_it_is_by_hand():
         validation = parts[Name.CLAIMED] - parts[Name.LUCK]
         assert validation == pytest.approx(np.mean(by_hand(experiment, study, arm, "val_bpb")))
         assert gain.low < gain.value < gain.high
-    means = {name: analysis.find(Scope.STRATEGY, name, "agent-playbook").estimate.value for name in list(Name)[:6]}
-    assert means[Name.CLAIMED] == pytest.approx(means[Name.LUCK] + means[Name.OVERFITTING] + means[Name.GAIN])
+    means = {name: analysis.find(Scope.STRATEGY, name, "agent-playbook").estimate.value for name in list(Name)[:7]}
+    lost = means[Name.LUCK] + means[Name.OTHER_TEXT] + means[Name.OVERFITTING]
+    assert means[Name.CLAIMED] == pytest.approx(lost + means[Name.GAIN])
+
+
+@pytest.mark.parametrize("overfit", [0.0, 0.001])
+def test_an_easier_unseen_text_is_no_overfitting(overfit):
+    """Gains scale with a text's difficulty: on a text that is 8 % easier, a gain of 0.005 is smaller by 0.0004."""
+    rivals = (replace(AGENT, code=0.005, overfit=overfit), OPTUNA, CONTROL)
+    experiment, _ = simulate(0, World(rivals, Noise(unseen=0.92), plans=((4, 5),)))
+    analysis = analyse(experiment)
+    mine = [study for study in searched(experiment) if study.strategy == "agent-playbook"]
+    arms = [(study, experiment.confirmation.studies[study.identity].winner.name) for study in mine]
+    plain = [
+        np.subtract(by_hand(experiment, *one, "val_bpb"), by_hand(experiment, *one, "confirmation_bpb")) for one in arms
+    ]
+    assert all(stats.ttest_1samp(one, 0.0, alternative="greater").pvalue < 0.05 for one in plain)  # which is not the text's
+    found = analysis.find(Scope.STRATEGY, Name.OVERFITTING, "agent-playbook")
+    other = analysis.find(Scope.STRATEGY, Name.OTHER_TEXT, "agent-playbook")
+    assert found.shown is (overfit > 0) and found.estimate.low < 0.92 * overfit < found.estimate.high
+    assert other.estimate.value == pytest.approx(0.08 * (0.005 + overfit), abs=0.0001) and other.verdict == "measured"
 
 
 def test_arms_of_a_later_visit_are_held_against_the_stock_of_that_visit():

@@ -86,7 +86,7 @@ def test_dollars_are_none_where_one_price_is_unknown():
 def test_medians_reach_as_far_as_all_searches_do():
     curves = [study_curve(study_of([None, 3.0, 2.0, 1.0], [1, 1, 1, 1])), study_curve(study_of([4.0, 4.0, 1.0], [1, 1, 3]))]
     by_axis = {median.axis: median for median in medians(curves)}
-    assert by_axis["trials"].x == (2, 3) and by_axis["trials"].best == (3.5, 1.5)
+    assert by_axis["trials"].x == (1, 2) and by_axis["trials"].best == (3.5, 1.5)
     hours = by_axis["hours"]
     assert (hours.x[0], hours.x[-1], hours.best[0], hours.best[-1]) == (2, 4, 3.5, 2.5)
     assert "usd" not in by_axis
@@ -190,3 +190,12 @@ def test_what_only_shows_or_compares_is_no_part_of_a_studys_identity():
     rooms = {path.name for path in (ROOT / "search").iterdir() if (path / "__init__.py").is_file()}
     showing = {"archive", "bench", "compare", "confirm", "page", "review", "testing", "tracking", "transfer"}
     assert rooms - set(DECIDING) == {"config", "console", *showing}
+
+
+def test_a_step_that_gained_less_than_the_noise_floor_is_marked():
+    analysis = analyse(simulate(0, World((replace(AGENT, code=0.004), OPTUNA, CONTROL), plans=((1, 2),)))[0])
+    for study in analysis.studies:
+        for edit in study.edits:  # each is of the stock
+            stock = next(curve.score[0] for curve in analysis.curves if curve.study == study.study)
+            assert edit.within_noise is (stock - edit.val_bpb < analysis.noise.sd.sd)
+    assert any(edit.within_noise is False for study in analysis.studies for edit in study.edits)

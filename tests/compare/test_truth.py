@@ -14,7 +14,7 @@ from search.compare.analyse.finding import Name, Scope
 from search.compare.truth import __main__ as truth
 from search.compare.truth.trainer import Noise
 from search.compare.truth.world import AGENT, CONTROL, OPTUNA, World, simulate
-from search.compare.truth.worlds import WITH_EFFECTS, WITHOUT_EFFECT
+from search.compare.truth.worlds import EASIER, WITH_EFFECTS, WITHOUT_EFFECT
 
 COUNT = int(os.environ.get("FAIRTRIAL_TRUTH", "20"))
 # What an earlier design of the experiment got wrong: drift, seeds that one strategy feels more, failures, looks.
@@ -24,6 +24,7 @@ HARD = (
     "failures 50 %",
     "stop when shown, none planned",
     "shared CPU with a probe",
+    EASIER,
 )
 
 

@@ -12,7 +12,7 @@ from search.compare.comparison import comparison_of
 from search.compare.read.reader import Experiment
 from search.compare.show.verdict import verdict_of
 from search.compare.show.view import View
-from tests.compare.experiments import told
+from tests.compare.experiments import told, told_of, without_llm
 
 
 def said(name: str, **changes) -> str:
@@ -53,14 +53,78 @@ def test_advice_is_given_only_where_it_can_help():
     assert "search.plan" not in with_claim(estimate=worse, verdict=Verdict.NOT_SHOWN, p=0.8)
     assert "search.plan" not in with_claim(estimate=better, verdict=Verdict.SHOWN, p=0.001)
     reverse = with_claim(estimate=worse, verdict=Verdict.REVERSE, p=0.999, p_reverse=0.001)
-    assert "No, the opposite is shown: the advantage is -0.0012" in reverse and "p = 0.0010" in reverse
+    assert "No. optuna-tpe is better, by 0.0012 (95 %: -0.0010 to 0.0030): shown, p = 0.0010" in reverse
 
 
 def test_two_programs_are_never_a_claim_about_strategies():
     verdict = told("one study only").json["verdict"]
     (programs,) = [one for one in verdict if "not their strategies" in one]
-    assert re.match(r"Is trial \d+ of agent-playbook/0 better than trial \d+ of optuna-tpe/0\? ", programs)
+    assert re.match(r"Which program is better, trial \d+ of agent-playbook/0 or trial \d+ of optuna-tpe/0\? ", programs)
     assert not any("not their strategies" in one for one in told("effects").json["verdict"])
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict", "said_"),
+    [
+        (0.002, Verdict.SHOWN, r"Trial \d+ of agent-playbook/0, by 0.0020 \(95 %: 0.0010 to 0.0030\): shown, p = 0.0020, "),
+        (-0.002, Verdict.REVERSE, r"Trial \d+ of optuna-tpe/0, by 0.0020 \(95 %: 0.0010 to 0.0030\): shown, p = 0.0010, "),
+        (-0.002, Verdict.NOT_SHOWN, r"Trial \d+ of optuna-tpe/0, by 0.0020 \(95 %: .*\): not shown, p = 0.0010, "),
+    ],
+)
+def test_two_programs_are_told_from_the_better_one(value, verdict, said_):
+    """Nobody has to turn a sign round in the head."""
+    estimate = Estimate(value, 0.0005, value - 0.001, value + 0.001)
+    change = {"estimate": estimate, "verdict": verdict, "p": 0.002, "p_reverse": 0.001}
+    findings = told("one study only").compared.view.analysis.findings
+    changed_ = [replace(one, **change) if one.scope is Scope.PROGRAMS else one for one in findings]
+    (line,) = [one for one in said("one study only", findings=tuple(changed_)).splitlines() if "not their strategies" in one]
+    assert re.search(rf"\? {said_}", line) and "-0.0" not in line
+
+
+def test_who_asked_no_llm_says_so_before_anything_else():
+    it = told_of(without_llm(told("one study only").experiment))
+    sentence = "No LLM took part in agent-playbook: it is a hand-picked list of edits."
+    assert it.json["verdict"][0] == sentence and it.terminal.splitlines()[1] == sentence
+    assert it.markdown.splitlines()[2] == f"**{sentence}**"
+    assert it.json["strategies"][0]["llm_calls"] is None
+    assert "No LLM" not in told("one study only").markdown
+
+
+def test_the_first_table_tells_the_winner_from_its_strategy():
+    head = told("one study only").markdown.partition("![")[0].partition("\n- ")[0]
+    assert re.search(
+        r"\| Is trial \d+ of optuna-tpe/0 better than the stock\? \| (Yes, shown|Not shown): the gain is ", head
+    )
+    assert "| Would a new study of agent-playbook or optuna-tpe gain? | Too early to say: " in head
+    assert "| Would a new study of optuna-tpe gain? | Yes, shown. |" in told("effects").markdown
+
+
+def test_cheats_are_named_with_their_reason():
+    experiment = told("one study only").experiment
+    study = next(one for one in experiment.studies if one.strategy == "agent-playbook")
+    number = next(row.number for row in study.rows[1:] if row.status == "completed" and row is not study.winner)
+    rows = [
+        replace(row, status="disqualified", score=None, reason="it read ahead") if row.number == number else row
+        for row in study.rows
+    ]
+    others = [one for one in experiment.studies if one is not study]
+    it = told_of(replace(experiment, studies=(replace(study, rows=tuple(rows)), *others)))
+    assert f"Trial {number} of agent-playbook/0 was disqualified: it read ahead" in it.compared.cautions
+    assert f"| trial {number} of agent-playbook/0 | disqualified | it read ahead |" in it.markdown
+
+
+def test_where_budgets_are_tokens_no_machine_drifts_and_a_slow_winner_is_told():
+    experiment = told("moving").experiment
+    facts = {**experiment.task_facts, "budget": {"tokens": 65536}}
+    rows = tuple(
+        row if row.arm == "stock" else replace(row, tokens_per_second=0.8 * row.tokens_per_second)
+        for row in experiment.confirmation.rows
+    )
+    confirmation = replace(experiment.confirmation, rows=rows)
+    it = told_of(replace(experiment, task_facts=facts, confirmation=confirmation))
+    assert "per hour of" not in it.markdown and "The machine moved" not in it.markdown
+    assert "A training run gets 65,536 tokens" in it.markdown and "which has other seeds" in it.markdown
+    assert any("for which it pays nothing" in one for one in it.compared.cautions)
 
 
 def test_an_unplanned_look_is_said_with_its_price():
@@ -85,9 +149,8 @@ def test_equivalence_is_told_where_a_difference_is_named():
 
 def test_pairs_that_a_user_names_take_the_place_of_the_claim():
     verdict = comparison_of(told("effects").experiment, [("optuna-tpe", "agent-playbook")]).verdict
-    assert verdict[0].startswith(
-        "Is optuna-tpe better than agent-playbook? No, the opposite is shown: the advantage is -0.00"
-    )
+    better = "agent-playbook is better, by 0.0018 (95 %: 0.0011 to 0.0025): shown, p"
+    assert verdict[0].startswith(f"Is optuna-tpe better than agent-playbook? No. {better}")
     assert not any(one.startswith("Is agent-playbook") for one in verdict)
 
 

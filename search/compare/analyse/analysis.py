@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.compare.analyse.behaviour import Behaviour, behaviour_of
-from search.compare.analyse.blocks import counts
+from search.compare.analyse import minima, remedies
+from search.compare.analyse.behavior import Behavior, behavior_of
+from search.compare.analyse.blocks import StockScores, counts
 from search.compare.analyse.contrasts import contrast_findings
 from search.compare.analyse.curves import MedianCurve, StudyCurve, medians, study_curve
+from search.compare.analyse.failures import FailedTrial, failed_trials
 from search.compare.analyse.finding import Finding, Missing, Name, Scope
 from search.compare.analyse.machine import Move, held_back, machine_findings, moves, speed_shifts
 from search.compare.analyse.noise import Noise
@@ -22,7 +24,7 @@ from search.compare.analyse.studies import Reliability, StudyFacts, reliability_
 from search.compare.read.tables import REPORT, ConfirmationTable, Experiment
 from search.config.commands import Pair
 
-SCHEMA = 2  # of report.json; .github/docs/report-json.md describes it
+SCHEMA = 3  # of report.json; .github/docs/report-json.md describes it
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class FailedRepeat:
 @dataclass(frozen=True)
 class ConfirmationFacts:
     """`looks`: planned at the first confirmation; `look`: how often it was planned or extended by now. `runs`: trained for
-    the report, `planned_blocks`: search seeds times repeats. `probe`: what scores were adjusted by, if by anything."""
+    the report, `planned_blocks`: search seeds times repeats. `stock`: its mean scores; None where it has none. `probe`: what
+    scores were adjusted by, if by anything."""
 
     look: int
     looks: int
@@ -49,6 +52,7 @@ class ConfirmationFacts:
     at: tuple[int, ...]
     runs: int
     planned_blocks: int
+    stock: StockScores | None
     failed: tuple[FailedRepeat, ...]
     probe: Effect | None
 
@@ -66,8 +70,8 @@ class Machine:
 
 @dataclass(frozen=True)
 class Analysis:
-    """All that a report says. `findings`: the table that everything is a view of. `missing`: what claims lack, with
-    commands, each once."""
+    """All that a report says. `findings`: the table that everything is a view of. `failed`: trials without a score.
+    `missing`: what claims lack, each once; `commands`: what adds it, in order."""
 
     schema: int
     experiment: str
@@ -80,10 +84,12 @@ class Analysis:
     confirmation: ConfirmationFacts | None
     studies: tuple[StudyFacts, ...]
     strategies: tuple[Reliability, ...]
-    behaviour: tuple[Behaviour, ...]
+    failed: tuple[FailedTrial, ...]
+    behavior: tuple[Behavior, ...]
     curves: tuple[StudyCurve, ...]
     medians: tuple[MedianCurve, ...]
     missing: tuple[Missing, ...]
+    commands: tuple[str, ...]
 
     def of(self, scope: Scope, name: Name | None = None, subject: str | None = None, at: int | None = None) -> list[Finding]:
         """The findings of a kind, in their order."""
@@ -113,6 +119,7 @@ def analyse(experiment: Experiment, named: Sequence[Pair] = (), delta: float | N
         *step_findings(evidence),
         *machine,
     )
+    missing = tuple(dict.fromkeys(missing for finding in findings for missing in finding.missing))
     curves = tuple(study_curve(study) for study in experiment.studies)
     return Analysis(
         schema=SCHEMA,
@@ -128,10 +135,12 @@ def analyse(experiment: Experiment, named: Sequence[Pair] = (), delta: float | N
         confirmation=_facts(experiment.confirmation, evidence) if experiment.confirmation.plans else None,
         studies=tuple(study_facts(study, evidence) for study in experiment.studies),
         strategies=tuple(reliability_of(experiment, label) for label in experiment.strategies),
-        behaviour=behaviour_of(experiment),
+        failed=failed_trials(experiment),
+        behavior=behavior_of(experiment),
         curves=curves,
         medians=medians(curves),
-        missing=tuple(dict.fromkeys(missing for finding in findings for missing in finding.missing)),
+        missing=missing,
+        commands=remedies.in_order(experiment, missing, max(experiment.confirmation.repeats, minima.PROGRAM_REPEATS)),
     )
 
 
@@ -146,6 +155,7 @@ def _facts(table: ConfirmationTable, evidence: Evidence) -> ConfirmationFacts:
         at=last.at,
         runs=len(rows),
         planned_blocks=last.repeats * len({planned.search_seed for planned in table.studies.values()}),
+        stock=evidence.blocks.stock,
         failed=tuple(
             FailedRepeat(row.arm or "", row.search_seed or 0, row.repeat or 0, row.status, row.reason or "was not audited")
             for row in rows

@@ -20,23 +20,42 @@ Cells = dict[str, dict[Key, float]]  # by arm and block
 
 
 class Score(StrEnum):
-    """What a gain is measured on. OVERFIT: by how much it is larger on the validation text."""
+    """What a gain is measured on. A gain on VALIDATION is the sum of one on UNSEEN, OVERFIT and OTHER_TEXT.
+
+    Gains scale with a text's difficulty. So the gain on the validation text is taken times the stock's score on unseen text
+    over that on the validation text: OVERFIT is what that exceeds the gain on unseen text by, and OTHER_TEXT is the rest.
+    """
 
     UNSEEN = "unseen"
     VALIDATION = "validation"
     OVERFIT = "overfit"
+    OTHER_TEXT = "other text"
     SPEED = "speed"  # logarithm of tokens per second; more is better
+
+
+@dataclass(frozen=True)
+class StockScores:
+    """The stock's mean scores in the confirmation, in bits per byte: on the validation text, and on unseen text."""
+
+    validation: float
+    unseen: float
+
+    @property
+    def ratio(self) -> float:
+        """How hard unseen text is, in multiples of the validation text. Taken as known: both are scores of the same runs."""
+        return self.unseen / self.validation
 
 
 @dataclass(frozen=True)
 class Blocks:
     """`gains`: stock minus arm, both trained on one seed and side by side; for SPEED, arm minus stock. `failed`: blocks in
-    which an arm failed and the stock did not. `probe`: what scores were adjusted by. `ablated`: arms that are nobody's
-    proposal, but a winner without a step."""
+    which an arm failed and the stock did not. `probe`: what scores were adjusted by. `stock`: its scores on both texts, None
+    without any. `ablated`: arms that are nobody's proposal, but a winner without a step."""
 
     gains: Mapping[Score, Cells]
     failed: Mapping[str, frozenset[Key]]
     probe: probe.Effect | None
+    stock: StockScores | None = None
     ablated: frozenset[str] = frozenset()
 
     def series(self, weights: Mapping[str, float], score: Score, search_seed: int) -> Floats:
@@ -69,21 +88,28 @@ def blocks_of(table: ConfirmationTable) -> Blocks:
     visits = list(_visits(rows))
     probed = [visit for _, visit in visits if all(probe.speed_of(row) is not None for row in visit if counts(row))]
     effect = probe.effect_of([row for visit in probed for row in visit if counts(row)])
+    both = _stock_scores(rows)
     gains: dict[Score, Cells] = {score: defaultdict(dict) for score in Score}
     failed: dict[str, set[Key]] = defaultdict(set)
     for key, visit in visits:
         adjusted = effect if visit in probed else None
-        stock = [_scores(row, adjusted) for row in visit if row.arm == STOCK and counts(row)]
-        if not stock:
+        runs = [row for row in visit if row.arm == STOCK and counts(row)]
+        if not runs or both is None:
             continue  # the machine's failure, or the seed's
+        stock = [_scores(row, adjusted, both.ratio) for row in runs]
         for row in (row for row in visit if row.arm != STOCK):
             assert row.arm is not None
             if counts(row):
-                _add(gains, row.arm, key, stock, _scores(row, adjusted))
+                _add(gains, row.arm, key, stock, _scores(row, adjusted, both.ratio))
             else:
                 failed[row.arm].add(key)
     steps = {step.arm for study in table.studies.values() for step in study.steps if step.arm is not None}
-    return Blocks(gains, {arm: frozenset(keys) for arm, keys in failed.items()}, effect, frozenset(steps))
+    return Blocks(gains, {arm: frozenset(keys) for arm, keys in failed.items()}, effect, both, frozenset(steps))
+
+
+def _stock_scores(rows: Iterable[TrialRow]) -> StockScores | None:
+    found = [(row.val_bpb, row.confirmation_bpb) for row in rows if row.arm == STOCK and counts(row)]
+    return StockScores(*map(float, np.mean(np.array(found, dtype=float), axis=0))) if found else None
 
 
 def _visits(rows: Iterable[TrialRow]) -> Iterable[tuple[Key, list[TrialRow]]]:
@@ -95,13 +121,16 @@ def _visits(rows: Iterable[TrialRow]) -> Iterable[tuple[Key, list[TrialRow]]]:
     return (((search_seed, repeat), visit) for (search_seed, repeat, _), visit in sorted(found.items()))
 
 
-def _scores(row: TrialRow, effect: probe.Effect | None) -> dict[Score, float]:
+def _scores(row: TrialRow, effect: probe.Effect | None, ratio: float) -> dict[Score, float]:
+    """`ratio`: how hard unseen text is, in multiples of the validation text."""
     assert row.val_bpb is not None and row.confirmation_bpb is not None
     slower = 0.0 if effect is None else effect.of(row)
+    validation, unseen = row.val_bpb - slower, row.confirmation_bpb - slower
     scores = {
-        Score.UNSEEN: row.confirmation_bpb - slower,
-        Score.VALIDATION: row.val_bpb - slower,
-        Score.OVERFIT: row.val_bpb - row.confirmation_bpb,
+        Score.UNSEEN: unseen,
+        Score.VALIDATION: validation,
+        Score.OVERFIT: ratio * validation - unseen,
+        Score.OTHER_TEXT: (1 - ratio) * validation,
     }
     return {**scores, Score.SPEED: -np.log(row.tokens_per_second)} if row.tokens_per_second else scores
 

@@ -19,7 +19,7 @@ PATTERNS: Mapping[str, str] = {
     "batch": """
         *BATCH* *ACCUM* *MICRO*
         *batch_size* *accumulat* micro*""",
-    "initialisation": """
+    "initialization": """
         *INIT_* *_INIT
         initialize init_weights* _init_weights* init_params* reset_parameters
         normal_ uniform_ zeros_ ones_ constant_ orthogonal_ trunc_normal_ xavier_* kaiming_*""",

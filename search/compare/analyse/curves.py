@@ -32,7 +32,8 @@ class StudyCurve:
 
 @dataclass(frozen=True)
 class MedianCurve:
-    """Median of best-so-far over the studies of one strategy, as far as all of them reach. `axis`: trials, hours or usd."""
+    """Median of best-so-far over the studies of one strategy, as far as all of them reach. `axis`: trials (their
+    numbers), hours or usd."""
 
     strategy: str
     axis: str
@@ -67,7 +68,7 @@ def medians(curves: Sequence[StudyCurve]) -> tuple[MedianCurve, ...]:
         mine = [curve for curve in curves if curve.strategy == strategy and any(best is not None for best in curve.best)]
         if not mine:
             continue
-        found.append(_median(strategy, "trials", [(range(1, len(curve.best) + 1), curve.best) for curve in mine]))
+        found.append(_median(strategy, "trials", [(curve.trial, curve.best) for curve in mine]))
         found.append(_median(strategy, "hours", [(curve.hours, curve.best) for curve in mine]))
         paid = [(curve.usd, curve.best) for curve in mine if curve.usd is not None and curve.usd[-1] > 0]
         if len(paid) == len(mine):

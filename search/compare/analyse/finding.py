@@ -31,12 +31,13 @@ class Scope(StrEnum):
 class Name(StrEnum):
     """What is measured. All but the machine's are in bits per byte, but for SPEED, SHARE and RANKS.
 
-    claimed = luck + overfitting + gain, and gain = tuning + code.
+    claimed = luck + other text + overfitting + gain, and gain = tuning + code.
     """
 
     CLAIMED = "claimed"  # the study's own stock minus the winner's search score
     LUCK = "luck"  # claimed minus the gain on the validation text
-    OVERFITTING = "overfitting"  # gain on the validation text minus gain on unseen text
+    OTHER_TEXT = "other text"  # what the gain on the validation text would lose if it kept its relative size on unseen text
+    OVERFITTING = "overfitting"  # what it loses beyond that
     GAIN = "gain"  # stock minus winner, in blocks, on unseen text
     TUNING = "tuning"  # stock minus the winner's constants in the stock's code, in blocks, on unseen text
     CODE = "code and interaction"  # the rest of the gain

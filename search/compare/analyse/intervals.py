@@ -38,6 +38,12 @@ def estimated(value: float, variance: Variance | None) -> Estimate:
     return Estimate(value, error, value - reach, value + reach)
 
 
+def turned(estimate: Estimate) -> Estimate:
+    """The same difference the other way round."""
+    low, high = (None if end is None else -end for end in (estimate.high, estimate.low))
+    return Estimate(-estimate.value, estimate.error, low, high, estimate.by_definition)
+
+
 def tested(value: float, variance: Variance | None) -> tuple[float | None, float | None]:
     """One-sided p of the hypotheses that what `value` estimates is at most 0, and that it is at least 0, by the same t. None
     where the variance is unknown, or where there is none."""

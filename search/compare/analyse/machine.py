@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from search.compare.read.tables import REPORT, STOCK, Experiment, TrialRow
 from search.study.trial import Status
 
 STUDIES, CONFIRMATION = "the studies", "the confirmation"
+LEAST_HOURS = 1.0  # that the stock was seen for; from less, a drift per hour would be extrapolation
 APART = 0.02  # logarithm of the stock's speed against the control's, beyond which it is said; assumed
 
 
@@ -29,14 +31,22 @@ class Move:
 
 
 def machine_findings(experiment: Experiment) -> Iterator[Finding]:
-    """Drift in studies and in the confirmation, and the stock's shift between control and confirmation."""
+    """Drift in studies and in the confirmation, and the stock's shift between control and confirmation. With budgets in
+    tokens, a score does not depend on the machine's speed: nothing drifts, and a shift is what other seeds do."""
+    if in_tokens(experiment.task_facts):
+        return (finding for finding in (_shift(experiment),) if finding is not None)
     drifts = _drift(STUDIES, _anchors(experiment)), _drift(CONFIRMATION, [_confirmed(experiment)])
     return (finding for finding in (*drifts, _shift(experiment)) if finding is not None)
 
 
+def in_tokens(task_facts: Mapping[str, Any]) -> bool:
+    """Whether a training run's budget is a number of tokens, however long they take."""
+    return bool(task_facts.get("budget", {}).get("tokens"))
+
+
 def moves(experiment: Experiment, findings: Sequence[Finding], noise: Noise) -> list[Move]:
     """Where the machine shifted the stock's score by more than the noise floor, and that is shown: the largest first."""
-    if noise.sd is None:
+    if noise.sd is None or in_tokens(experiment.task_facts):
         return []
     found = []
     for finding in findings:
@@ -107,12 +117,14 @@ def _hours(groups: Sequence[Points]) -> float:
 
 
 def _drift(subject: str, groups: Sequence[Points]) -> Finding | None:
-    """One slope of scores against time for all groups, each against its own mean; None where too little is known."""
+    """One slope of scores against time for all groups, each against its own mean; None where too little is known, or where
+    they cover too short a time."""
     known = [group for group in groups if len(group) > 1]
     degrees = sum(len(group) - 1 for group in known) - 1
     hours = np.concatenate([_deviations([time for time, _ in group]) for group in known] or [np.zeros(0)])
     worse = np.concatenate([_deviations([score for _, score in group]) for group in known] or [np.zeros(0)])
-    if degrees < 1 or not np.any(hours) or not np.any(worse):
+    seen = sum(max(group)[0] - min(group)[0] for group in known)
+    if degrees < 1 or seen < LEAST_HOURS or not np.any(hours) or not np.any(worse):
         return None
     slope = float(hours @ worse / (hours @ hours))
     variance = float(np.sum((worse - slope * hours) ** 2)) / degrees / float(hours @ hours)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from search.compare.analyse import remedies
 from search.compare.analyse.finding import Look, Missing
 from search.compare.read.tables import REPORT, STOCK, ConfirmationTable, Experiment, Planned, StudyTable
+from search.page.numbers import plural
+from search.page.numbers import studies as studies_in_words
 from search.study.reads import sources_of
 
 CONTROL = 8  # scores of the control, below which its spread says little
@@ -20,7 +22,7 @@ STUDY_REPEATS = 3  # blocks of each of these studies
 def control(experiment: Experiment, scores: int) -> Iterator[Missing]:
     if scores >= CONTROL:
         return
-    what = f"the control has {scores} of {CONTROL} scores"
+    what = f"the control has {plural(scores, 'score')} ({CONTROL} are needed)"
     if not experiment.control:
         yield Missing(what, remedies.control(experiment))
         return
@@ -30,18 +32,29 @@ def control(experiment: Experiment, scores: int) -> Iterator[Missing]:
 
 
 def studies(experiment: Experiment, strategy: str) -> Iterator[Missing]:
-    have = len(experiment.of(strategy))
-    if have < STUDIES:
-        yield Missing(f"{strategy} has {have} of {STUDIES} studies", _more_studies(experiment, strategy, STUDIES - have))
+    """More studies of a fixed list of edits would say nothing about LLMs: an LLM is asked for instead."""
+    mine = experiment.of(strategy)
+    have = studies_in_words(len(mine))
+    if len(mine) < STUDIES and mine[0].is_without_llm:
+        command = remedies.with_llm(experiment, mine[0], _seeds(experiment, set(), STUDIES))
+        yield Missing(f"{strategy} has {have} ({STUDIES} of an LLM are needed)", command)
+    elif len(mine) < STUDIES:
+        command = _more_studies(experiment, strategy, STUDIES - len(mine))
+        yield Missing(f"{strategy} has {have} ({STUDIES} are needed)", command)
 
 
 def _more_studies(experiment: Experiment, strategy: str, more: int) -> str:
-    """The command; search seeds come first that others have, for their blocks are there."""
-    mine = {study.search_seed for study in experiment.of(strategy)}
+    """The command."""
+    mine = experiment.of(strategy)
+    return remedies.studies(experiment, mine[0], _seeds(experiment, {study.search_seed for study in mine}, more))
+
+
+def _seeds(experiment: Experiment, mine: set[int], more: int) -> list[int]:
+    """Search seeds for more studies; those come first that others have, for their blocks are there."""
     others = sorted({study.search_seed for study in experiment.studies if not study.is_control} - mine)
     fresh = (seed for seed in itertools.count() if seed not in mine and seed not in others)
     wanted = itertools.islice(itertools.chain(others, fresh), more)
-    return remedies.studies(experiment, experiment.of(strategy)[0], sorted(wanted))
+    return sorted(wanted)
 
 
 def independence(studies: Sequence[StudyTable]) -> Iterator[Missing]:
@@ -77,7 +90,7 @@ def repeats(experiment: Experiment, wanted: Iterable[StudyTable], have: int, few
         yield Missing("the planned confirmation is not finished", remedies.confirm(experiment, planned))
     elif have < fewest:
         command = remedies.confirm(experiment, planned + fewest - have)
-        yield Missing(f"the confirmation has {have} of {fewest} repeats", command)
+        yield Missing(f"the confirmation has {plural(have, 'repeat')} ({fewest} are needed)", command)
 
 
 def unfinished(table: ConfirmationTable, planned: Planned, also: Iterable[str] = ()) -> int:

@@ -152,6 +152,7 @@ def quantities_of(study: StudyTable, evidence: Evidence) -> Iterator[Quantity]:
     if reference is not None or not program:
         minus = {arm: -weight for arm, weight in program.items()}
         yield Quantity(Name.LUCK, study, minus, Score.VALIDATION, claimed, reference)
+    yield Quantity(Name.OTHER_TEXT, study, program, Score.OTHER_TEXT)
     yield Quantity(Name.OVERFITTING, study, program, Score.OVERFIT)
     yield Quantity(Name.GAIN, study, program, Score.UNSEEN)
     yield Quantity(Name.TUNING, study, constants, Score.UNSEEN)

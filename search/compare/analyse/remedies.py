@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from omegaconf import OmegaConf
 
+from search.compare.analyse.finding import Missing
 from search.compare.read.tables import Experiment, StudyTable
 from search.config.overrides import changed, key_of
 from search.config.places import CONF
@@ -18,9 +19,8 @@ OF_A_CONTROL = {"task", "data", "start", "cache", "experiment", "tracking", "stu
 
 def confirm(experiment: Experiment, repeats: int, at: Iterable[int] = ()) -> str:
     """`at`: numbers of trials as of which winners are wanted too."""
-    store = [word for word in experiment.studies[0].overrides if key_of(word) == "tracking.uri"]
     budgets = [f"at=[{_several(at)}]"] if at else []
-    return _command("search.confirm", f"experiment={experiment.name}", f"repeats={repeats}", *budgets, *store)
+    return _command("search.confirm", f"experiment={experiment.name}", f"repeats={repeats}", *budgets, *_store(experiment))
 
 
 def studies(experiment: Experiment, like: StudyTable, seeds: Iterable[int]) -> str:
@@ -38,6 +38,33 @@ def control(experiment: Experiment) -> str:
     keys = ((word, key_of(word)) for word in experiment.studies[0].overrides)
     kept = [word for word, key in keys if {key, key.partition(".")[0]} & OF_A_CONTROL]
     return _studies(experiment, _control_strategy(), kept, {"seed": "0"})
+
+
+def with_llm(experiment: Experiment, like: StudyTable, seeds: Iterable[int]) -> str:
+    """Studies like that one with an LLM, which a user must name."""
+    return _studies(experiment, like.name, like.overrides, {"llm": "openai", "llm.model": "...", "seed": _several(seeds)})
+
+
+def in_order(experiment: Experiment, missing: Iterable[Missing], repeats: int) -> tuple[str, ...]:
+    """The commands that add all of it, in the order in which they are to be given: studies, one confirmation of all winners
+    (with so many `repeats`, or more where more are missing), and the comparison. None where no command is missing."""
+    commands = dict.fromkeys(one.command for one in missing if one.command is not None)
+    if not commands:
+        return ()
+    confirming = [command for command in commands if command.startswith(_command("search.confirm"))]
+    words = [word.partition("=") for command in confirming for word in shlex.split(command)]
+    wanted = [int(value) for key, _, value in words if key == "repeats"]
+    at = sorted({int(trials) for key, _, value in words if key == "at" for trials in value.strip("[]").split(",")})
+    studies = (command for command in commands if command not in confirming)
+    return (*studies, confirm(experiment, max(wanted, default=repeats), at), _compare(experiment))
+
+
+def _compare(experiment: Experiment) -> str:
+    return _command("search.compare", f"experiment={experiment.name}", *_store(experiment))
+
+
+def _store(experiment: Experiment) -> list[str]:
+    return [word for word in experiment.studies[0].overrides if key_of(word) == "tracking.uri"]
 
 
 def _control_strategy() -> str:

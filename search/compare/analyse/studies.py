@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.compare.analyse.importance import importance
+from search.compare.analyse.noise import Noise
 from search.compare.analyse.quantity import Evidence, winner_of_record
+from search.compare.analyse.reference import reference_of
 from search.compare.read.tables import Experiment, Planned, Scalar, StudyTable, TrialRow
 from search.config.messages import UserError
 from search.study.budget import known_total
@@ -25,19 +27,22 @@ class ConstantChange:
 
 @dataclass(frozen=True)
 class Edit:
-    """One step on the way from the stock to the winner. `kind`: of the change against the step before."""
+    """One step on the way from the stock to the winner. `kind`: of the change against the step before. `within_noise`:
+    whether it gained less than the noise floor; None where that is unknown."""
 
     trial: int
     note: str
     kind: str | None
     val_bpb: float | None
+    within_noise: bool | None
 
 
 @dataclass(frozen=True)
 class StudyFacts:
     """One study. `trials` count against the budget (anchors do not); `completed` of them have a score, audited or not: they
-    are what luck has drawn from. `winner`: its number; `search_score`: its val_bpb. `luck`: the 5 and 95 % ends of the best
-    of as many draws of the stock; None without a control or beyond its band. `edits` lead from the stock to the winner.
+    are what luck has drawn from. `winner`: its number; `search_score`: its val_bpb; `against`: the stock's, which its claim
+    is measured against. `luck`: the 5 and 95 % ends of the best of as many draws of the stock; None without a control or
+    beyond its band. `edits` lead from the stock to the winner.
     `better_since`: the number of a later winner than the one that was confirmed. `importance`: of a tuner's constants."""
 
     study: str
@@ -47,6 +52,7 @@ class StudyFacts:
     completed: int
     winner: int | None
     search_score: float | None
+    against: float | None
     luck: tuple[float, float] | None
     kind: str | None
     constants: tuple[ConstantChange, ...]
@@ -62,7 +68,8 @@ class Reliability:
     """How one strategy's trials went, all its studies together, anchors left out.
 
     `statuses`: trials by how they ended. `seconds`: by phase of a trial. `tried`, `kept`: by kind of change against the
-    parent. `llm_*`: None where no LLM was asked or where it is unknown.
+    parent. `llm_*`: None where no LLM was asked or where it is unknown. `about`: the remark on its LLM, or on what answered
+    in its place.
     """
 
     strategy: str
@@ -79,6 +86,7 @@ class Reliability:
     tried: dict[str, int]
     kept: dict[str, int]
     flags: dict[str, int]
+    about: str | None
 
 
 def study_facts(study: StudyTable, evidence: Evidence) -> StudyFacts:
@@ -89,6 +97,7 @@ def study_facts(study: StudyTable, evidence: Evidence) -> StudyFacts:
             f"{study.identity}: the confirmation trained trial {planned.winner.trial}, whose score the study's table lacks; "
             "give the study's command again, which publishes it"
         )
+    reference = None if winner is None or winner.score is None else reference_of(study, winner, evidence.noise)
     completed = sum(row.status == Status.COMPLETED for row in study.trials)
     return StudyFacts(
         study=study.identity,
@@ -98,11 +107,12 @@ def study_facts(study: StudyTable, evidence: Evidence) -> StudyFacts:
         completed=completed,
         winner=None if winner is None else winner.number,
         search_score=None if winner is None else winner.score,
+        against=None if reference is None else reference.value,
         luck=None if evidence.noise.band is None else evidence.noise.band.at(completed),
         kind=None if winner is None else winner.kind_from_stock,
         constants=() if winner is None else _constants(winner),
         left_in_code=() if planned is None else planned.left_in_code,
-        edits=() if winner is None else _edits(study, winner),
+        edits=() if winner is None else _edits(study, winner, evidence.noise),
         confirmed=planned is not None,
         better_since=_better_since(study, planned),
         importance=importance(study),
@@ -132,6 +142,7 @@ def reliability_of(experiment: Experiment, strategy: str) -> Reliability:
         tried=dict(Counter(str(row.kind) for row in proposed)),
         kept=dict(Counter(str(row.kind) for row in proposed if row.kept)),
         flags=dict(Counter(flag for row in rows for flag in (*row.flags, *row.doubts))),
+        about=studies[0].about,
     )
 
 
@@ -153,12 +164,19 @@ def _constants(winner: TrialRow) -> tuple[ConstantChange, ...]:
     )
 
 
-def _edits(study: StudyTable, winner: TrialRow) -> tuple[Edit, ...]:
+def _edits(study: StudyTable, winner: TrialRow, noise: Noise) -> tuple[Edit, ...]:
     """The chain of parents from the stock (left out) to the winner."""
     by_number = {row.number: row for row in study.rows}
     chain: list[Edit] = []
     row: TrialRow | None = winner
     while row is not None and row.number > 0:
-        chain.append(Edit(row.number, row.note, row.kind, row.val_bpb))
-        row = None if row.parent is None or row.parent >= row.number else by_number.get(row.parent)
+        parent = None if row.parent is None or row.parent >= row.number else by_number.get(row.parent)
+        chain.append(Edit(row.number, row.note, row.kind, row.val_bpb, _is_within_noise(row, parent, noise)))
+        row = parent
     return tuple(reversed(chain))
+
+
+def _is_within_noise(row: TrialRow, parent: TrialRow | None, noise: Noise) -> bool | None:
+    if noise.sd is None or parent is None or row.val_bpb is None or parent.val_bpb is None:
+        return None
+    return parent.val_bpb - row.val_bpb < noise.sd.sd

@@ -64,7 +64,7 @@ def trial_row(row: Json) -> TrialRow:
         search_seed=facts.whole(row["facts"].get("search_seed")),
         repeat=facts.whole(row["facts"].get("repeat")),
         visit=facts.whole(row["facts"].get("visit")),
-        asked_llm=row["cost"] is not None,
+        asked_llm=row["cost"] is not None and not cost.get("tokens_in") == cost.get("tokens_out") == 0,
         usd=cost["usd"],
         llm_seconds=cost["seconds"],
         llm_calls=cost["calls"],

@@ -23,9 +23,9 @@ class TrialRow:
     `visit` counts the times at which a block's runs were trained side by side, `run` the stock's runs in a block.
 
     `constants`: name -> value where it differs from the stock; `constants_before`: the stock's values of these. `kind`: of
-    the change against the parent, `kind_from_stock`: against the stock. `asked_llm`: whether there is a cost on record.
-    `device`: its model and, after the last space, its own id; empty where nothing was trained. `telemetry`: what the machine
-    did during training; it lacks what was not recorded.
+    the change against the parent, `kind_from_stock`: against the stock. `asked_llm`: whether a reply is on record that took
+    tokens; a playbook's takes none. `device`: its model and, after the last space, its own id; empty where nothing was
+    trained. `telemetry`: what the machine did during training; it lacks what was not recorded.
 
     `source`: the program's hash. `expected`: the gain over the parent that the strategy expected. Not in the first records:
     `touched`: the parts that the change against the parent touched, with its words; `code`: what differs from the stock's
@@ -112,6 +112,16 @@ class StudyTable:
     def winner(self) -> TrialRow | None:
         """What the strategy last kept, as `search.study.winner` defines it."""
         return winner_of(self.trials)
+
+    @property
+    def about(self) -> str | None:
+        """The remark that is shown with every study of its LLM."""
+        return (self.header["config"]["strategy"].get("llm") or {}).get("about")
+
+    @property
+    def is_without_llm(self) -> bool:
+        """Whether something else answered in the LLM's place, such as a playbook."""
+        return self.about is not None and not any(row.asked_llm for row in self.rows)
 
     def winner_at(self, trials: int) -> TrialRow | None:
         """The winner as of the first so many trials."""

@@ -7,10 +7,14 @@ from collections.abc import Iterator, Sequence
 
 from search.compare.analyse import minima
 from search.compare.analyse.finding import Name, Scope
+from search.compare.analyse.machine import in_tokens
 from search.compare.read.tables import Experiment, TrialRow
 from search.compare.show.view import View, joined
 from search.page.numbers import plural
 from search.page.text import short
+from search.study.trial import Status
+
+MOST_NAMED = 3
 
 SAME = (  # parts of a study's record that should be the same in all of them, and what it means where they are not
     ("machine", "ran on different machines, whose speed is part of a score"),
@@ -20,8 +24,25 @@ SAME = (  # parts of a study's record that should be the same in all of them, an
 
 
 def cautions_of(experiment: Experiment, view: View) -> tuple[str, ...]:
-    found = (*_control(view), *_unlike(experiment), *_machine(experiment, view), *_confirmation(view))
+    found = (*_disqualified(view), *_control(view), *_unlike(experiment), *_machine(experiment, view))
+    found = (*found, *_slower(view), *_confirmation(view))
     return tuple(short(caution) for caution in (*found, *_studies(experiment, view)))
+
+
+def _disqualified(view: View) -> Iterator[str]:
+    cheats = [one for one in view.analysis.failed if one.status == Status.DISQUALIFIED]
+    for one in cheats[:MOST_NAMED]:
+        yield f"Trial {one.trial} of {view.name(one.study)} was disqualified: {one.reason or 'without a reason'}"
+    if len(cheats) > MOST_NAMED:
+        yield f"{plural(len(cheats) - MOST_NAMED, 'more trial')} were disqualified, as the details list."
+
+
+def _slower(view: View) -> Iterator[str]:
+    """Winners that a budget in tokens spares what they cost."""
+    for one in view.analysis.of(Scope.PROGRAM, Name.SPEED) if in_tokens(view.analysis.task_facts) else ():
+        if one.estimate is not None and one.estimate.high is not None and one.estimate.high < 1:
+            who, speed = view.name(one.subject), f"{one.estimate.value:.3f} x the stock's speed"
+            yield f"The winner of {who} trains at {speed}, for which it pays nothing: the budget is in tokens."
 
 
 def _control(view: View) -> Iterator[str]:
@@ -43,9 +64,9 @@ def _unlike(experiment: Experiment) -> Iterator[str]:
     if any(study.header["sandbox"] == "none" for study in experiment.studies):
         yield "Some studies ran without a sandbox: their programs could read the scored text."
     for strategy in experiment.strategies:
-        about = experiment.of(strategy)[0].header["config"]["strategy"].get("llm", {}).get("about")
-        if about:
-            yield f"{strategy}: {about}."
+        first = experiment.of(strategy)[0]
+        if first.about and not first.is_without_llm:  # which the verdict begins with
+            yield f"{strategy}: {first.about}."
 
 
 def _machine(experiment: Experiment, view: View) -> Iterator[str]:

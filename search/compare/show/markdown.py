@@ -11,9 +11,12 @@ from typing import Any
 from jinja2 import Template
 
 from search.compare.analyse.finding import Finding, Name, Scope, Spread, Verdict
+from search.compare.analyse.machine import in_tokens
 from search.compare.read.tables import Experiment, Scalar, StudyTable
-from search.compare.show.behaviour import behaviour_told
-from search.compare.show.verdict import answers_of, machine_moved, sentences_of, survival_of
+from search.compare.show.answers import answers_of, survival_of
+from search.compare.show.behavior import behavior_told
+from search.compare.show.setting import setting_of, text_of
+from search.compare.show.verdict import machine_moved, sentences_of, without_llm
 from search.compare.show.view import NONE, UNKNOWN, View
 from search.compare.show.words import used_in
 from search.page import text
@@ -21,8 +24,9 @@ from search.page.canvas import Picture
 from search.page.markdown import Raw, templates
 from search.page.numbers import duration, p_value, percent, plural, studies
 
-PARTS = (Name.CLAIMED, Name.GAIN, Name.LUCK, Name.OVERFITTING, Name.TUNING, Name.CODE)
+PARTS = (Name.CLAIMED, Name.GAIN, Name.LUCK, Name.OTHER_TEXT, Name.OVERFITTING, Name.TUNING, Name.CODE)
 LONGEST_DIFF = 300  # lines
+MOST_FAILED = 30  # trials that are listed; report.json has all
 
 
 def markdown_of(experiment: Experiment, view: View, cautions: Sequence[str], pictures: Sequence[Picture]) -> str:
@@ -36,18 +40,22 @@ def markdown_of(experiment: Experiment, view: View, cautions: Sequence[str], pic
         Scope=Scope,
         PARTS=PARTS,
         machine=list(machine_moved(view)),
+        without_llm=list(without_llm(view)),
+        setting=list(setting_of(view, text_of(experiment))),
+        tokens=in_tokens(analysis.task_facts),
         answers=[*answers_of(view), *survival_of(view)],
         sentences=sentences_of(view),
         cautions=cautions,
         pictures=pictures,
         trials=sum(study.trials for study in analysis.studies),
-        first=_time(min(row.started for row in rows)),
-        last=_time(max(row.finished for row in rows)),
+        first=_time(min(row.started for row in rows)).removesuffix(" UTC"),
+        last=_time(max(row.finished for row in rows)).removeprefix(_time(min(row.started for row in rows))[:11]),
         early=[one for one in everywhere(Scope.STRATEGY, Name.GAIN) if one.at is not None],
         contrasts=[*everywhere(Scope.CLAIM), *everywhere(Scope.STRATEGIES), *view.programs()],
-        commands=dict.fromkeys(missing.command for missing in analysis.missing if missing.command is not None),
+        gains=[one for one in everywhere(Scope.PROGRAM, Name.GAIN) if one.look is not None],
+        failed=analysis.failed[:MOST_FAILED],
         winners=[view.facts[s.identity] for s in experiment.studies if not s.is_control and view.facts[s.identity].winner],
-        behaviour=behaviour_told(view),
+        behavior=behavior_told(view),
         tuned=[study for study in analysis.studies if study.importance],
         changes={study.identity: _change(study, view) for study in experiment.studies},
     )

@@ -8,6 +8,7 @@ from search.compare.analyse.finding import Estimate
 from search.compare.analyse.noise import Noise
 
 FEWEST = 4  # decimals of a score
+UNCHANGED = "unchanged"  # what is 0 because nothing of the kind was changed
 
 
 class Numbers:
@@ -21,14 +22,21 @@ class Numbers:
         return f"{value:.{self.decimals}f}"
 
     def signed(self, value: float) -> str:
-        """Positive is better."""
-        return f"{value:+.{self.decimals}f}"
+        """Positive is better. What rounds to 0 has no sign."""
+        rounded = round(value, self.decimals)
+        return f"{rounded:+.{self.decimals}f}" if rounded else self.plain(0.0)
 
     def estimate(self, estimate: Estimate, mark: str = "") -> str:
         """Such as `+0.0120 (+0.0040 to +0.0200)`. `mark`: stands before the interval."""
         if estimate.by_definition:
-            return f"{estimate.value:g} by definition"
+            return UNCHANGED
         return f"{self.signed(estimate.value)} ({self.interval(estimate, mark)})"
+
+    def size(self, estimate: Estimate) -> str:
+        """A number that has its direction in words, such as `0.0120 (95 %: 0.0040 to 0.0200)`."""
+        if estimate.low is None or estimate.high is None:
+            return f"{self.plain(estimate.value)} (no interval)"
+        return f"{self.plain(estimate.value)} (95 %: {self.plain(estimate.low)} to {self.plain(estimate.high)})"
 
     def interval(self, estimate: Estimate, mark: str = "95 %: ") -> str:
         if estimate.low is None or estimate.high is None:

@@ -8,15 +8,16 @@ from rich.console import Console
 from rich.text import Text
 
 from search.compare.analyse.finding import Name, Scope
-from search.compare.show.verdict import answers_of, machine_moved, sentences_of
+from search.compare.show.setting import setting_of
+from search.compare.show.verdict import verdict_of, warnings_of
 from search.compare.show.view import UNCONFIRMED, View
 from search.config.messages import pasted_here
 from search.page.numbers import plural, studies
 from search.page.text import plain
 
-CAUTIONS, COMMANDS = 3, 4  # that are printed; the report has all
+CAUTIONS, COMMANDS = 3, 6  # that are printed; the report has all
 COLUMNS = {"claimed": Name.CLAIMED, "survived (95 %)": Name.GAIN, "tuning": Name.TUNING, "code": Name.CODE}
-LONGEST_NAME = 22  # letters beside the numbers; a longer name has a line of its own
+LONGEST_NAME = 18  # letters beside the numbers; a longer name has a line of its own
 
 
 def summarise(view: View, cautions: Sequence[str], console: Console) -> None:
@@ -24,18 +25,19 @@ def summarise(view: View, cautions: Sequence[str], console: Console) -> None:
     analysis = view.analysis
     trials = plural(sum(study.trials for study in analysis.studies), "trial")
     _say(console, f"{analysis.experiment}, task {analysis.task}: {studies(len(analysis.studies))}, {trials}")
-    for sentence in machine_moved(view):
+    warnings, setting = warnings_of(view), " ".join(setting_of(view))
+    for sentence in (*warnings, *filter(None, [setting])):
         _say(console, sentence)
     for caution in cautions[:CAUTIONS]:
         _say(console, f"Caution: {caution}")
     _more(console, len(cautions) - CAUTIONS, "cautions")
     for line in _table(view) if len(view.strategies) > 1 else ():
         console.print(Text(line), soft_wrap=True)
-    for sentence in (*map(str, answers_of(view)), *sentences_of(view)):
+    for sentence in verdict_of(view)[len(warnings) :]:
         _say(console, sentence)
-    commands = tuple(dict.fromkeys(missing.command for missing in analysis.missing if missing.command is not None))
+    commands = analysis.commands
     if commands:
-        _say(console, "To add what is missing:")
+        _say(console, "To add what is missing, in this order:")
     for command in commands[:COMMANDS]:
         console.print(Text(f"  {plain(pasted_here(command))}"), soft_wrap=True)  # to be copied in one piece
     _more(console, len(commands) - COMMANDS, "commands")
@@ -75,4 +77,4 @@ def _cells(view: View, label: str) -> list[str]:
 
 def _value(cell: str) -> str:
     """Without the interval."""
-    return "-" if cell == UNCONFIRMED else cell.partition(" (")[0].removesuffix(" by definition")
+    return "-" if cell == UNCONFIRMED else cell.partition(" (")[0]

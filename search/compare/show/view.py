@@ -59,6 +59,10 @@ class View:
             and (self.facts[one.subject].strategy, self.facts[str(one.against)].strategy, one.at) in unstated
         ]
 
+    def trial(self, study: str) -> str:
+        """A study's winner by the number of its trial."""
+        return f"trial {self.facts[study].winner} of {self.name(study)}"
+
     def gains(self, label: str) -> list[Finding]:
         """The gains of a strategy's winners, one by one."""
         return [one for one in self.analysis.of(Scope.PROGRAM, Name.GAIN) if self.facts[one.subject].strategy == label]
@@ -77,13 +81,13 @@ class View:
             return UNCONFIRMED
         if finding.estimate is not None and finding.estimate.by_definition:
             return "is the stock"
-        words = {Verdict.REVERSE: "the opposite is shown", Verdict.NOT_STATED: EARLY}
+        words = {Verdict.REVERSE: "a loss is shown", Verdict.NOT_STATED: EARLY}
         return words.get(finding.verdict, str(finding.verdict))
 
 
-def lacks(finding: Finding) -> str:
-    """What it takes to state a finding."""
-    return joined([short(missing.what) for missing in finding.missing])
+def lacks(*findings: Finding) -> str:
+    """What it takes to state findings."""
+    return joined([*dict.fromkeys(short(missing.what) for finding in findings for missing in finding.missing)])
 
 
 def joined(parts: Sequence[str]) -> str:

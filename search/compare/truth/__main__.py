@@ -102,14 +102,15 @@ def _covered(analysis: Analysis, truths: dict[str, Truth], kind: World) -> Itera
 
 
 def _means(analysis: Analysis, kind: World) -> Iterator[Covered]:
-    agent, optuna = kind.rivals[0], kind.rivals[1]
+    agent, optuna, unseen = kind.rivals[0], kind.rivals[1], kind.noise.unseen
     share = 1 - agent.unlucky
     gain = analysis.find(Scope.STRATEGY, Name.GAIN, AGENT)
     advantage = analysis.find(Scope.STRATEGIES, Name.ADVANTAGE, AGENT)
     if gain is not None and gain.estimate is not None:
-        yield "mean gain", gain.estimate, share * (agent.tuning + agent.code)
+        yield "mean gain", gain.estimate, unseen * share * (agent.tuning + agent.code)
     if advantage is not None and advantage.estimate is not None:
-        yield "mean advantage", advantage.estimate, share * (agent.tuning + agent.code) - optuna.tuning - optuna.code
+        truth = share * (agent.tuning + agent.code) - optuna.tuning - optuna.code
+        yield "mean advantage", advantage.estimate, unseen * truth
 
 
 def false_claims(name: str, kind: World, count: int) -> int:

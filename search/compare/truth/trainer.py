@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 STOCK_BPB = 1.0  # the stock's true score on validation, at the machine's usual speed
-SPLITS = 0.05  # by how much the confirmation split is harder for every program
 SECONDS, BETWEEN = 300.0, 30.0  # of a training run, and from its end to the next
 TOKENS_PER_SECOND = 1_000_000.0
 PER_LOG = 0.058  # bits per byte that a score loses where the logarithm of its tokens falls by 1: 0.00058 for 1 %
@@ -29,6 +28,8 @@ class Noise:
 
     Of the machine: `drift`: share of its speed that it loses in an hour; `day`: half of the difference between day and
     night; `restless`: sd of its speed from run to run, of which nine tenths last (AR 1). `probed`: whether it is measured.
+
+    `unseen`: how hard unseen text is, in multiples of the validation text: scores and gains scale with it.
     """
 
     sd: float = 0.0009
@@ -40,6 +41,7 @@ class Noise:
     day: float = 0.0
     restless: float = 0.0
     probed: bool = False
+    unseen: float = 1.0
 
 
 @dataclass
@@ -91,18 +93,18 @@ class Trainer:
         """Columns of a trial: completed, or diverged."""
         began, self.now = self.now, self.now + SECONDS + BETWEEN
         slower = self.slow(began) - self.noise.restless * self._next_mood()
-        effect = self._effect(program, seed)
+        noise, effect = self.noise, self._effect(program, seed)
         if program.fails and self._rank(program, seed) > 1 - program.fails:
             return self._failed(began, seed)
-        score = STOCK_BPB + program.noise * effect + PER_LOG * slower + self.noise.again * self.random.standard_normal()
-        splits = OF_A_SPLIT * self.noise.sd * self.random.standard_normal(2)  # the sampling of either split
+        score = STOCK_BPB + program.noise * effect + PER_LOG * slower + noise.again * self.random.standard_normal()
+        splits = OF_A_SPLIT * noise.sd * self.random.standard_normal(2)  # the sampling of either split
         rate = TOKENS_PER_SECOND * program.speed * math.exp(-slower)
         probe = math.exp(-slower + PROBE * self.random.standard_normal()) if self.noise.probed else None
         return {
             **self._columns(began, seed),
             "status": "completed",
             "val_bpb": float(score - program.gain - program.overfit + splits[0]),
-            "confirmation_bpb": float(score - program.gain + SPLITS + splits[1]),
+            "confirmation_bpb": float(noise.unseen * (score - program.gain) + splits[1]),
             "audited": True,
             "train_seconds": SECONDS,
             "seconds": {"start": 5.0, "train": SECONDS, "score": 10.0, "audit": 5.0},

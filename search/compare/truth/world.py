@@ -69,8 +69,8 @@ class World:
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of a study's winner: gains over the stock, and their parts. `luck`: by how much its search score was
-    better than its true score at the machine's speed of that hour."""
+    """What is true of a study's winner: gains over the stock on unseen text, and their parts. `luck`: by how much its search
+    score was better than its true score at the machine's speed of that hour."""
 
     gain: float
     overfitting: float
@@ -142,7 +142,8 @@ def _truth(study: Study, trainer: Trainer) -> Truth:
     program, trial = study.programs[study.winner["number"]], study.winner
     usual = STOCK_BPB - program.gain - program.overfit + PER_LOG * trainer.slow(trial["started"])
     luck = 0.0 if program is STOCK else usual - trial["score"]
-    return Truth(program.gain, program.overfit, program.tuning, program.code, luck)
+    scale = trainer.noise.unseen
+    return Truth(scale * program.gain, scale * program.overfit, scale * program.tuning, scale * program.code, luck)
 
 
 def _study(rival: Rival, search_seed: int, world: World, trainer: Trainer) -> Study:

@@ -56,11 +56,16 @@ WITHOUT_EFFECT: dict[str, World] = {
     "studies added until shown": World(plans=((4, 5), (5, 5), (6, 5), (7, 5), (8, 5)), looks=5),
 }
 
+_FAR_BETTER = (replace(AGENT, tuning=0.002, code=0.003), replace(OPTUNA, tuning=0.003), CONTROL)
+EASIER = "gains, and unseen text 8 % easier"
+WITHOUT_EFFECT[EASIER] = World(_FAR_BETTER, replace(FIELD, unseen=0.92))  # without overfitting
+
 _FAILING = ("programs: agent worse", "strategies: agent worse", "claim: agent worse")
 NO_CLAIM_IS_FALSE = {  # what is true there: a program that fails is worse; of studies that differ, winners are better
     "failures 16 %": _FAILING,
     "failures 50 %": _FAILING,
     "studies that differ": ("programs", "gain", "tuning", "code"),
+    EASIER: ("programs", "strategies", "claim", "gain", "tuning", "code"),
 }
 
 _AGENT = replace(AGENT, tuning=0.002, code=0.003, between=0.001, overfit=0.0005, within=0.0005)
@@ -79,5 +84,6 @@ WITH_EFFECTS: dict[str, World] = {
     "heavy tails": World(_BOTH, replace(FIELD, tails="heavy")),
     "skewed": World(_BOTH, replace(FIELD, tails="skewed")),
     "bursts": World(_BOTH, replace(FIELD, tails="bursts")),
+    "unseen text 8 % easier": World(_BOTH, replace(FIELD, unseen=0.92)),
     "one study in six finds nothing": World((replace(_AGENT, unlucky=1 / 6), _OPTUNA, CONTROL)),
 }

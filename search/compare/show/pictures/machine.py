@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from search.compare.analyse.finding import Name, Scope
-from search.compare.analyse.machine import CONFIRMATION, confirmed_stock
+from search.compare.analyse.machine import CONFIRMATION, confirmed_stock, in_tokens
 from search.compare.analyse.noise import control_runs, stock_runs
 from search.compare.read.tables import Experiment, TrialRow
 from search.compare.show.view import View
@@ -19,9 +19,10 @@ from search.tracking.colours import Style
 
 CAPTION = (
     "Each dot is one training run of the unchanged program; a line joins those of one study, which have one seed. The "
-    "band is the noise floor: one standard deviation to both sides of the control's mean. Dots that rise with time "
-    "show a machine that got worse; the dashed line is the drift of the confirmation."
+    "band is the noise floor: one standard deviation to both sides of the control's mean. "
 )
+MOVED = "Dots that rise with time show a machine that got worse; the dashed line is the drift of the confirmation."
+STEADY = "With a budget in tokens, a slower machine changes no score: dots differ by their seeds."
 
 
 def machine_picture(experiment: Experiment, view: View, styles: Mapping[str, Style]) -> Picture | None:
@@ -50,8 +51,10 @@ def machine_picture(experiment: Experiment, view: View, styles: Mapping[str, Sty
         axes.set(xlabel="hours since the first of them", ylabel="val_bpb (bits per byte)")
         legend_below(figure, axes)
 
-    alt = f"{title}, against time: {len(control)} of the control, {len(confirmed)} of the confirmation."
-    return draw("machine", 4.6, title, alt, CAPTION, paint)
+    own = sum(len(rows) for _, rows in studies)
+    counts = f"{len(control)} of the control, {own} of the other studies, {len(confirmed)} of the confirmation"
+    caption = f"{CAPTION}{STEADY if in_tokens(view.analysis.task_facts) else MOVED}"
+    return draw("machine", 4.6, title, f"{title}, against time: {counts}.", caption, paint)
 
 
 def _points(rows: Sequence[TrialRow], began: float) -> tuple[list[float], list[float]]:

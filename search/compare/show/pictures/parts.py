@@ -1,22 +1,35 @@
-"""What became of each claim: luck, tuning and code of every strategy, side by side."""
+"""What became of each claim: the parts that add up to it, of every strategy, side by side."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from search.compare.analyse.finding import Estimate, Name, Scope
+from search.compare.show.numbers import UNCHANGED
 from search.compare.show.view import View
 from search.page.canvas import DARK, GREY, Picture, draw
 
-COLOURS = {"luck": GREY, "tuning": "#56B4E9", "code": "#E69F00", "unconfirmed": GREY}  # two of Okabe and Ito's
-PARTS = {"luck": Name.LUCK, "tuning": Name.TUNING, "code": Name.CODE}
+GONE = ("luck", "other text", "overfitting", "unconfirmed")
+COLOURS = {**dict.fromkeys(GONE, GREY), "tuning": "#56B4E9", "code": "#E69F00"}  # two of Okabe and Ito's
+GAP = 0.6  # rows between strategies
+PARTS = {
+    "luck": Name.LUCK,
+    "other text": Name.OTHER_TEXT,
+    "overfitting": Name.OVERFITTING,
+    "tuning": Name.TUNING,
+    "code": Name.CODE,
+}
 CAPTION = (
-    "Luck is the part of a claim that fresh seeds took away. Tuning is what the winners' constants gain in the "
-    "unchanged program, and code is the rest. Positive is better; thin lines are 95 % intervals."
+    "A strategy's bars add up to its claim; grey did not survive. Luck is what winner and stock lost or won with fresh "
+    "seeds. Other text is what a gain of the same relative size loses or wins since unseen text is easier or harder; "
+    "overfitting is what was lost beyond that. Tuning is what the winners' constants gain in the unchanged program; code is "
+    "the rest."
 )
+FAILED = " They need not add up where a winner failed."
 
 
 def parts_picture(view: View) -> Picture | None:
@@ -27,12 +40,14 @@ def parts_picture(view: View) -> Picture | None:
     title = "What the claimed gains are made of (bits per byte)"
     cells = [(label, *one) for label, parts in claims.items() for one in parts.items()]
     alt = "; ".join(f"{view.name(label)}, {part}: {view.numbers.estimate(estimate)}" for label, part, estimate in cells)
-    rows = len(cells) + len(claims) - 1  # with a gap between strategies
+    rows = len(cells) + GAP * (len(claims) - 1)
+
+    caption = CAPTION if all(_adds_up(view, label, parts) for label, parts in claims.items()) else CAPTION + FAILED
 
     def paint(figure: Figure) -> None:
         _draw(figure.subplots(), view, claims, rows)
 
-    return draw("parts", 0.7 + 0.24 * rows, title, f"{title}. {alt}.", CAPTION, paint)
+    return draw("parts", max(1.0, 0.5 + 0.175 * rows), title, f"{title}. {alt}.", caption, paint)
 
 
 def parts_of(view: View, label: str) -> dict[str, Estimate]:
@@ -47,21 +62,26 @@ def parts_of(view: View, label: str) -> dict[str, Estimate]:
     return known or {"unconfirmed": claimed}
 
 
+def _adds_up(view: View, label: str, parts: Mapping[str, Estimate]) -> bool:
+    claimed = _claimed(view, label)
+    return claimed is not None and math.isclose(sum(part.value for part in parts.values()), claimed.value, abs_tol=1e-9)
+
+
 def _claimed(view: View, label: str) -> Estimate | None:
     finding = view.analysis.find(Scope.STRATEGY, Name.CLAIMED, label)
     return None if finding is None else finding.estimate
 
 
-def _draw(axes: Axes, view: View, claims: Mapping[str, Mapping[str, Estimate]], rows: int) -> None:
-    labels: dict[int, str] = {}
-    row = 0
+def _draw(axes: Axes, view: View, claims: Mapping[str, Mapping[str, Estimate]], rows: float) -> None:
+    labels: dict[float, str] = {}
+    row = 0.0
     for label, parts in claims.items():
         _draw_claim(axes, view, label, row + (len(parts) - 1) / 2)
         for part, estimate in parts.items():
             labels[row] = part
             _draw_bar(axes, view, row, part, estimate)
             row += 1
-        row += 1
+        row += GAP
     axes.axvline(0, color=DARK, linewidth=0.8)
     axes.set_yticks(list(labels), list(labels.values()))
     axes.set_ylim(rows - 0.5, -0.5)
@@ -74,12 +94,12 @@ def _draw_claim(axes: Axes, view: View, label: str, middle: float) -> None:
     assert claimed is not None
     who = view.name(label) + ("" if label in view.rivals else " (control)")
     words, place = f"{who}\nclaims {view.numbers.signed(claimed.value)}", ("axes fraction", "data")
-    axes.annotate(words, (0, middle), (-60, 0), place, "offset points", ha="right", va="center")
+    axes.annotate(words, (0, middle), (-78, 0), place, "offset points", ha="right", va="center")
 
 
-def _draw_bar(axes: Axes, view: View, row: int, part: str, estimate: Estimate) -> None:
+def _draw_bar(axes: Axes, view: View, row: float, part: str, estimate: Estimate) -> None:
     axes.barh(row, estimate.value, height=0.8, color=COLOURS[part])
     if not estimate.by_definition and estimate.low is not None and estimate.high is not None:
         axes.plot([estimate.low, estimate.high], [row, row], color=DARK, linewidth=1.2, marker="|", markersize=6)
-    value = "none changed" if estimate.by_definition else view.numbers.signed(estimate.value)
+    value = UNCHANGED if estimate.by_definition else view.numbers.signed(estimate.value)
     axes.text(1.01, row, value, transform=axes.get_yaxis_transform(), va="center", fontsize=10)

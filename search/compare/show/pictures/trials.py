@@ -59,7 +59,8 @@ def _picture(
             _draw_trials(axes, study, _x(curve, axis), styles[study.strategy].colour)
         _draw_medians(axes, view, axis, styles)
         margin = 0.05 * (top - min(scores))
-        axes.set(xlabel=AXES[axis], ylabel="val_bpb (lower is better)", ylim=(min(scores) - margin, top + margin))
+        label = "number of the trial (0 is the stock)" if axis == "trials" else AXES[axis]
+        axes.set(xlabel=label, ylabel="val_bpb (lower is better)", ylim=(min(scores) - margin, top + margin))
         if axis == "trials":
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         legend_below(figure, axes)
@@ -70,18 +71,21 @@ def _picture(
 
 
 def _x(curve: StudyCurve, axis: str) -> Sequence[float]:
-    return {"hours": curve.hours, "usd": curve.usd}.get(axis) or range(1, len(curve.trial) + 1)
+    return {"hours": curve.hours, "usd": curve.usd}.get(axis) or curve.trial
 
 
 def _places(view: View, axis: str) -> list[float]:
-    """Where on the axis the control's n-th draw is; nowhere in dollars, of which it costs none."""
+    """Where on the axis the control's n-th draw is: at the n-th trial of the longest study; nowhere in dollars, of which it
+    costs none."""
     band = view.analysis.noise.band
     draws = range(1, 1 + (0 if band is None else len(band.median)))
     control = [curve for curve in view.analysis.curves if curve.strategy not in view.rivals and curve.trial]
     if axis == "usd" or not control:
         return []
+    if axis == "trials":
+        return [float(number) for number in max((curve.trial for curve in view.analysis.curves), key=len)][: len(draws)]
     hours = sum(curve.hours[-1] for curve in control) / sum(len(curve.trial) for curve in control)
-    return [draw * (1.0 if axis == "trials" else hours) for draw in draws]
+    return [draw * hours for draw in draws]
 
 
 def _draw_luck(axes: Axes, view: View, places: Sequence[float]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from search.compare.analyse.behaviour import Tried, behaviour_of
+from search.compare.analyse.behavior import Tried, behavior_of
 from search.compare.analyse.categories import CATEGORIES, OTHER, categories
 from search.compare.analyse.distance import Places, space_of
 from search.compare.analyse.moves import moves_of, stretch_of
@@ -26,14 +26,14 @@ EDITS = [
     ("MOMENTUM_STEPS = 300", "MOMENTUM_STEPS = 200", {"schedule"}),
     ("DEPTH = 8", "DEPTH = 9", {"architecture"}),
     ("TOTAL_BATCH_SIZE = 524288", "TOTAL_BATCH_SIZE = 2**18", {"batch"}),
-    ("ADAM_BETA1 = 0.8\n", "ADAM_BETA1 = 0.8\nGATE_INIT = 0.1\n", {"initialisation"}),
+    ("ADAM_BETA1 = 0.8\n", "ADAM_BETA1 = 0.8\nGATE_INIT = 0.1\n", {"initialization"}),
     ('"beta2": 0.95', '"beta2": 0.9', {"optimizer"}),
     ("eps=1e-10", "eps=1e-8", {"optimizer"}),
     ("update = update * state", "update = update.sign() * update.norm() * state", {"optimizer"}),  # whatever words are in it
     ("self.adamw.step()\n", "nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)\n        self.adamw.step()\n",
      {"optimizer"}),
     ("return left + (1 - left) * FINAL_LR_FRAC", "return left**2 + (1 - left**2) * FINAL_LR_FRAC", {"schedule"}),
-    ("self.head.weight, std=0.001", "self.head.weight, std=0.002", {"initialisation"}),
+    ("self.head.weight, std=0.001", "self.head.weight, std=0.002", {"initialization"}),
     ("F.relu(self.up(x)).square()", "F.gelu(self.up(x))", {"architecture"}),
     ("torch.full((DEPTH,), 0.1)", "torch.full((DEPTH,), 0.2)", {"architecture"}),
     ("frequency = 10000.0", "frequency = 50000.0", {"architecture"}),
@@ -106,9 +106,9 @@ def study_of(*trials, space=SPACE):
     return replace(study, header=header, rows=tuple(rows))
 
 
-def behaviour(study):
+def behavior(study):
     experiment = simulate(0, World((replace(AGENT, trials=2), CONTROL), plans=((1, 1),)))[0]
-    (found,) = behaviour_of(replace(experiment, studies=(study, *experiment.control), confirmation=None))
+    (found,) = behavior_of(replace(experiment, studies=(study, *experiment.control), confirmation=None))
     return found
 
 
@@ -120,7 +120,7 @@ def test_kinds_and_categories_by_hand():
         ({}, {}, {"kept": True, "source": "program 2"}),  # trained again, and only now believed
         ({}, {}, {"kind": None, "status": "unusable", "val_bpb": None}),
     )
-    found = behaviour(study)
+    found = behavior(study)
     assert (found.proposals, found.unusable) == (3, 1)
     assert found.kinds == {"constants": Tried(1, 1), "code": Tried(1, 1), "both": Tried(1, 1)}
     assert found.categories == {"optimizer": Tried(2, 2), "architecture": Tried(1, 1)}
@@ -136,7 +136,7 @@ def test_steps_are_from_the_program_that_was_kept_last_and_in_shares_of_a_range(
     )
     steps = [move.step for move in moves_of(study, space_of(experiment_of(study)))]
     assert steps[:4] == pytest.approx([0.5, 0.5, (0.25 + 1) ** 0.5, 1.0]) and steps[4] is None
-    assert behaviour(study).step == pytest.approx((0.5 + 1) / 2)
+    assert behavior(study).step == pytest.approx((0.5 + 1) / 2)
 
 
 def experiment_of(study):
@@ -179,7 +179,7 @@ def test_what_follows_code_that_was_not_kept():
     assert [move.then for move in moves_of(study, space_of(experiment_of(study)))] == [
         *("again", "constants", None, "other", None, "again", None, "constants", "constants", None),
     ]
-    assert behaviour(study).after_failure == {"again": 2, "constants": 3, "other": 1}
+    assert behavior(study).after_failure == {"again": 2, "constants": 3, "other": 1}
 
 
 def test_plateaus_by_hand():
@@ -195,10 +195,10 @@ def test_expected_and_measured_gains_are_of_the_program_that_was_edited():
         ({}, MUON, {"val_bpb": None, "status": "crashed", "expected": 9.0}),
         ({}, MUON, {"val_bpb": 1.0}),
     )
-    found = behaviour(study).expectations
+    found = behavior(study).expectations
     assert (found.proposals, found.better) == (2, 1)
     assert (found.expected, found.measured) == (pytest.approx(0.2), pytest.approx(0.0))
-    assert behaviour(study_of(({}, MLP, {}))).expectations is None
+    assert behavior(study_of(({}, MLP, {}))).expectations is None
 
 
 # ---- from the record to the page ----
@@ -220,7 +220,7 @@ def test_what_the_first_records_lack_is_not_on_record_and_never_zero():
             for name in ("touched", "code", "repeats"):
                 del row[name]
     it = told_of(parse.experiment("simulated", studies, [confirmation]))
-    for one in it.json["behaviour"]:
+    for one in it.json["behavior"]:
         assert one["proposals"] and one["kinds"]
         assert one["categories"] is one["novelty"] is one["repeats"] is one["after_failure"] is None
     assert it.markdown.count("not on record") >= 4
@@ -228,7 +228,7 @@ def test_what_the_first_records_lack_is_not_on_record_and_never_zero():
 
 def test_the_report_says_how_each_strategy_behaved_in_a_folded_table_and_a_sentence():
     it = told("effects")
-    agent, optuna = it.json["behaviour"]
+    agent, optuna = it.json["behavior"]
     assert (agent["strategy"], optuna["strategy"]) == ("agent-playbook", "optuna-tpe")
     assert optuna["kinds"]["constants"]["proposals"] == optuna["proposals"] and optuna["after_failure"] == {}
     section = it.markdown.split("### How the strategies behaved")[1].split("\n### ")[0]
@@ -237,4 +237,4 @@ def test_the_report_says_how_each_strategy_behaved_in_a_folded_table_and_a_sente
     said = f"- agent-playbook: 100 % of its {of} proposals changed code, and {100 * kept / of:.0f} % of those were kept"
     assert said in section and "- optuna-tpe: 100 % of its" in section
     assert "How the strategies behaved" not in told("nothing").json  # not among the sentences of the verdict
-    assert json.dumps(it.json["behaviour"])
+    assert json.dumps(it.json["behavior"])

@@ -39,7 +39,7 @@ class Expectations:
 
 
 @dataclass(frozen=True)
-class Behaviour:
+class Behavior:
     """One strategy, all its studies together. A proposal is a changed program; another training run of one is none.
 
     `unusable`: answers that were no program. `categories`: a proposal may be of several. `step`: median distance of the
@@ -65,19 +65,19 @@ class Behaviour:
     expectations: Expectations | None
 
 
-def behaviour_of(experiment: Experiment) -> tuple[Behaviour, ...]:
+def behavior_of(experiment: Experiment) -> tuple[Behavior, ...]:
     """Of each strategy but the control."""
     space = space_of(experiment)
     rivals = [label for label in experiment.strategies if experiment.role_of(label) != "control"]
     return tuple(_of(label, experiment.of(label), space) for label in rivals)
 
 
-def _of(strategy: str, studies: Sequence[StudyTable], space: Space) -> Behaviour:
+def _of(strategy: str, studies: Sequence[StudyTable], space: Space) -> Behavior:
     moves = [move for study in studies for move in moves_of(study, space)]
     answers = [row for study in studies for row in study.rows if row.origin == Origin.STRATEGY]
     stretches = [stretch_of(study.trials) for study in studies if len(study.trials) > 1]
     named = all(move.row.touched is not None and move.row.code is not None for move in moves)
-    return Behaviour(
+    return Behavior(
         strategy=strategy,
         proposals=len(moves),
         unusable=sum(row.status == Status.UNUSABLE for row in answers),

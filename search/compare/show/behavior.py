@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from search.compare.analyse.behaviour import Behaviour, Expectations, Tried
+from search.compare.analyse.behavior import Behavior, Expectations, Tried
 from search.compare.analyse.moves import AGAIN, ELSE, RETREAT
 from search.compare.show.view import NONE, View, joined
 from search.page.numbers import percent, plural
@@ -39,16 +39,16 @@ class Told:
     sentences: list[str]
 
 
-def behaviour_told(view: View) -> Told:
+def behavior_told(view: View) -> Told:
     """Of the strategies that have proposed a change."""
-    found = [one for one in view.analysis.behaviour if one.proposals]
+    found = [one for one in view.analysis.behavior if one.proposals]
     return Told(
         [_row(view, one) for one in found],
         [f"{view.name(one.strategy)}: {'; '.join(_clauses(view, one))}." for one in found],
     )
 
 
-def _row(view: View, one: Behaviour) -> Row:
+def _row(view: View, one: Behavior) -> Row:
     known = one.categories is not None
     return Row(
         strategy=view.name(one.strategy),
@@ -64,7 +64,7 @@ def _row(view: View, one: Behaviour) -> Row:
     )
 
 
-def _clauses(view: View, one: Behaviour) -> Iterator[str]:
+def _clauses(view: View, one: Behavior) -> Iterator[str]:
     subject = f"of its {plural(one.proposals, 'proposal')} "
     code = _sum(one.kinds["code"], one.kinds["both"])
     for what, tried in (("changed code", code), ("changed constants alone", one.kinds["constants"])):
