@@ -41,5 +41,5 @@ def set_by_task(config: Config) -> str | None:
     changed = {name: value for name, value in config.task.constants.items() if own.get(name) != value}
     if not changed:
         return None
-    words = in_short(", ".join(f"{name}={value} ({own[name]} in the file)" for name, value in changed.items()))
+    words = in_short(", ".join(f"{name}={value} (file: {own[name]})" for name, value in changed.items()))
     return f"task={config.task.name} sets constants of {config.start}: {words}; '~task.constants' keeps the file's own"

@@ -10,7 +10,7 @@ from search.runner.stock import set_by_task, stock_of
 
 def test_constants_that_the_task_sets_over_the_files_own_are_said(configure, tmp_path):
     said = set_by_task(configure("task=smoke"))
-    assert said is not None and said.startswith("task=smoke sets constants of train.py: DEPTH=1 (8 in the file), ")
+    assert said is not None and said.startswith("task=smoke sets constants of train.py: DEPTH=1 (file: 8), ")
     assert set_by_task(configure("task=smoke", "~task.constants")) is None
     winner = tmp_path / "train.py"
     winner.write_text(stock_of(configure("task=smoke")).text)
