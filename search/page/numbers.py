@@ -20,6 +20,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+def dollars(usd: float) -> str:
+    """Such as 12.30 or 0.0017: a call that was paid for is never 0.00."""
+    return f"{usd:.2f}" if usd == 0 or usd >= 0.01 else two_digits(usd)
+
+
 def duration(seconds: float) -> str:
     """Such as 4.2 s, 25 s, 12.5 min or 3.0 h."""
     if seconds < 120:

@@ -267,7 +267,10 @@ def test_a_device_is_held_by_one_trial_at_a_time(monkeypatch, tmp_path):
     def waiting(holders):
         raise Waiting(holders)
 
-    with pytest.raises(Waiting, match=rf"process {holder.pid} of \w+ .*, which has been running since"), lease("cpu", 1, waiting):
+    with (
+        pytest.raises(Waiting, match=rf"process {holder.pid} of \w+ .*, which has been running since"),
+        lease("cpu", 1, waiting),
+    ):
         pass
     holder.kill()  # -9: the kernel frees what it held
     holder.wait()

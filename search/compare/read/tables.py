@@ -115,8 +115,9 @@ class StudyTable:
 
     @property
     def about(self) -> str | None:
-        """The remark that is shown with every study of its LLM."""
-        return (self.header["config"]["strategy"].get("llm") or {}).get("about")
+        """The remark that is shown with every study of its LLM, or of its coding agent."""
+        strategy = self.header["config"]["strategy"]
+        return (strategy.get("llm") or strategy.get("coder") or {}).get("about")
 
     @property
     def is_without_llm(self) -> bool:

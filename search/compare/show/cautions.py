@@ -12,6 +12,7 @@ from search.compare.read.tables import Experiment, TrialRow
 from search.compare.show.view import View, joined
 from search.page.numbers import plural
 from search.page.text import short
+from search.study.reads import sources_of
 from search.study.trial import Status
 
 MOST_NAMED = 3
@@ -63,6 +64,9 @@ def _unlike(experiment: Experiment) -> Iterator[str]:
             yield f"Studies of {name} ran under different versions of this program."
     if any(study.header["sandbox"] == "none" for study in experiment.studies):
         yield "Some studies ran without a sandbox: their programs could read the scored text."
+    for study in experiment.studies:
+        if read := sorted(sources_of(study.header) - {study.identity}):
+            yield f"{study.identity} has read what {joined(read)} found, so it is not independent of it."
     for strategy in experiment.strategies:
         first = experiment.of(strategy)[0]
         if first.about and not first.is_without_llm:  # which the verdict begins with

@@ -22,7 +22,7 @@ from search.compare.show.words import used_in
 from search.page import text
 from search.page.canvas import Picture
 from search.page.markdown import Raw, templates
-from search.page.numbers import duration, p_value, percent, plural, studies
+from search.page.numbers import dollars, duration, p_value, percent, plural, studies
 
 PARTS = (Name.CLAIMED, Name.GAIN, Name.LUCK, Name.OTHER_TEXT, Name.OVERFITTING, Name.TUNING, Name.CODE)
 LONGEST_DIFF = 300  # lines
@@ -74,6 +74,7 @@ def _templates(view: View) -> Template:
         plural=plural,
         studies=studies,
         duration=duration,
+        dollars=dollars,
         counts=lambda counts: _list(f"{text.short(name)}: {count}" for name, count in sorted(counts.items())),
         shares=lambda shares: _list(f"{text.short(name)} {percent(share)}" for name, share in list(shares.items())[:5]),
         speeds=lambda speeds: _list(f"{view.name(name)} {ratio:.3f} x" for name, ratio in speeds),

@@ -72,9 +72,14 @@ def _claim(view: View, label: str) -> str:
     survived = f"({view.numbers.interval(gain.estimate)}{word}){failed_in_words(gain)}"
     parts = [_part(view, label, part, gain) for part in (Name.TUNING, Name.CODE)]
     made = f": {joined(list(filter(None, parts)))}" if all(parts) else ""
-    kept = f"Of this, {signed(gain.estimate.value)} survived {survived}{made}."
-    if gain.estimate.value <= 0:
-        kept = f"Nothing survived: the gain is {signed(gain.estimate.value)} {survived}."
+    value, high = gain.estimate.value, gain.estimate.high
+    if claimed.estimate.value <= 0:
+        nothing = f"{name} claims nothing: its winner scored {signed(claimed.estimate.value)}"
+        return f"{nothing}. Its gain is {signed(value)} {survived}."
+    kept = f"Of this, {signed(value)} survived {survived}{made}."
+    if value <= 0:
+        doubt = "Nothing" if high is not None and high <= 0 else "It is open whether anything"
+        kept = f"{doubt} survived: the gain is {signed(value)} {survived}."
     return f"{name} claims {signed(claimed.estimate.value)}. {kept}{_lost(view, label)}"
 
 
