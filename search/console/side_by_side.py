@@ -58,7 +58,10 @@ class SideBySide:
         self._before: dict[int, Any] = {}
 
     def begin(self) -> None:
+        from search.console.pool import watch_workers  # takes a moment, and most commands need no pool
+
         os.environ[PARENT] = f"{os.getpid()}:{self.sweep}"
+        watch_workers()
         self._before = install(self._heard)
         self._thread.start()
 

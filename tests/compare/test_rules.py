@@ -196,7 +196,7 @@ def test_what_is_missing_is_added_in_order_and_more_of_a_fixed_list_is_no_answer
     )
     without = analyse(without_llm(experiment))
     (lack,) = [missing for missing in without.missing if missing.what.startswith("agent")]
-    assert lack.what == "agent-playbook has 1 study (4 of an LLM are needed)"
+    assert lack.what == "agent-playbook has no study with an LLM (4 are needed)"
     words = shlex.split(lack.command)
     assert {"llm=openai", "llm.model=...", "seed=0,1,2,3"} <= set(words) and "playbook" not in lack.command
 

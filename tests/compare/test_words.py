@@ -124,7 +124,7 @@ def test_where_budgets_are_tokens_no_machine_drifts_and_a_slow_winner_is_told():
     it = told_of(replace(experiment, task_facts=facts, confirmation=confirmation))
     assert "per hour of" not in it.markdown and "The machine moved" not in it.markdown
     assert "A training run gets 65,536 tokens" in it.markdown and "which has other seeds" in it.markdown
-    assert any("for which it pays nothing" in one for one in it.compared.cautions)
+    assert any("With a budget in tokens that costs nothing" in one for one in it.compared.cautions)
 
 
 def test_an_unplanned_look_is_said_with_its_price():

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from search.config.messages import UserError
+from search.config.places import ROOT
 from search.console import side_by_side
 from search.console.side_by_side import OUTPUT, PARENT, STOP, SideBySide, fair_order, labels
 
@@ -64,6 +65,32 @@ def test_lines_are_shown_behind_their_studys_name_and_ctrl_c_is_passed_on_once(t
     assert said.count("0/seeds  | began") == said.count("0/optuna | began") == 1
     assert sum("stopping after the running trials" in line for line in said) == 1
     assert PARENT not in os.environ
+
+
+POOL = """
+import os, sys, time
+from pathlib import Path
+from joblib import Parallel, delayed
+from search.console.side_by_side import SideBySide
+board = SideBySide(Path(sys.argv[1]), ["one"], print)
+board.begin()
+def work():
+    os.write(1, b"here")
+    time.sleep(600)
+Parallel(n_jobs=2, backend="loky")(delayed(work)() for _ in range(1))
+"""
+
+
+def test_a_worker_without_a_study_ends_with_its_parent_too(tmp_path):
+    """One of two workers has nothing to do."""
+    reader, writer = os.pipe()
+    parent = subprocess.Popen([sys.executable, "-c", POOL, str(tmp_path)], cwd=ROOT, stdout=writer)
+    os.close(writer)
+    assert os.read(reader, 4) == b"here"
+    parent.kill()
+    parent.wait()
+    while os.read(reader, 100):  # until the last process that writes there is gone
+        pass
 
 
 def test_no_study_begins_once_the_others_are_stopped(tmp_path, monkeypatch):

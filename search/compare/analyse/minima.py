@@ -37,7 +37,7 @@ def studies(experiment: Experiment, strategy: str) -> Iterator[Missing]:
     have = studies_in_words(len(mine))
     if len(mine) < STUDIES and mine[0].is_without_llm:
         command = remedies.with_llm(experiment, mine[0], _seeds(experiment, set(), STUDIES))
-        yield Missing(f"{strategy} has {have} ({STUDIES} of an LLM are needed)", command)
+        yield Missing(f"{strategy} has no study with an LLM ({STUDIES} are needed)", command)
     elif len(mine) < STUDIES:
         command = _more_studies(experiment, strategy, STUDIES - len(mine))
         yield Missing(f"{strategy} has {have} ({STUDIES} are needed)", command)

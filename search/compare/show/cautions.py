@@ -43,7 +43,8 @@ def _slower(view: View) -> Iterator[str]:
     for one in view.analysis.of(Scope.PROGRAM, Name.SPEED) if in_tokens(view.analysis.task_facts) else ():
         if one.estimate is not None and one.estimate.high is not None and one.estimate.high < 1:
             who, speed = view.name(one.subject), f"{one.estimate.value:.3f} x the stock's speed"
-            yield f"The winner of {who} trains at {speed}, for which it pays nothing: the budget is in tokens."
+            free = "With a budget in tokens that costs nothing; under a time limit it may"
+            yield f"The winner of {who} trains at {speed}. {free}."
 
 
 def _control(view: View) -> Iterator[str]:
