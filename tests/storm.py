@@ -46,7 +46,7 @@ class Multirun:
     def __post_init__(self) -> None:
         broken = self.journal(BROKEN)
         broken.parent.mkdir(parents=True)
-        broken.write_text('{"kind": "told"}\n')
+        broken.write_text('{"kind": "nonsense"}\n')
 
     def journal(self, study: str) -> Path:
         return self.clone.study(f"{EXPERIMENT}/smoke/{study}") / FILE
