@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from search.compare.analyse.finding import Finding, Name, Scope, Verdict
@@ -38,7 +38,23 @@ def answers_of(view: View) -> tuple[Answer, ...]:
         return (Answer("Is an agent better than a baseline?", f"{EARLY.capitalize()}: studies of both are needed."),)
     told = {(one.subject, one.at): one.verdict for one in claims}
     others = [one for one in strategies if _is_news(one, told.get((one.subject, one.at)))]
-    return tuple(Answer(_question(view, one), _answer(view, one)) for one in (*claims, *others, *view.programs()))
+    stated = (one for one in (*claims, *others, *view.programs()) if one.scope is not Scope.CLAIM or not _is_early(one))
+    return (*_early_claims(view, claims), *(Answer(_question(view, one), _answer(view, one)) for one in stated))
+
+
+def _is_early(finding: Finding) -> bool:
+    return finding.verdict is Verdict.NOT_STATED
+
+
+def _early_claims(view: View, claims: Sequence[Finding]) -> Iterator[Answer]:
+    """What cannot be stated yet, in one answer for all that are held against the same baselines."""
+    groups: dict[tuple[str, int | None], list[Finding]] = {}
+    for claim in filter(_is_early, claims):
+        groups.setdefault((str(claim.against), claim.at), []).append(claim)
+    for mine in groups.values():
+        names = " or ".join(view.name(claim.subject) for claim in mine)
+        question = _question(view, mine[0]).replace(view.name(mine[0].subject), names, 1)
+        yield Answer(question, f"{ANSWERS[Verdict.NOT_STATED]}: {lacks(*mine)}.")
 
 
 def survival_of(view: View) -> Iterator[Answer]:

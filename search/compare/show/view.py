@@ -86,8 +86,13 @@ class View:
 
 
 def lacks(*findings: Finding) -> str:
-    """What it takes to state findings."""
-    return joined([*dict.fromkeys(short(missing.what) for finding in findings for missing in finding.missing)])
+    """What it takes to state findings. What several lack alike is said once."""
+    who: dict[str, list[str]] = {}
+    for what in dict.fromkeys(short(missing.what) for finding in findings for missing in finding.missing):
+        subject, _, rest = what.partition(" has ")
+        who.setdefault(rest or what, []).append(subject)
+    said = (f"{joined(subjects)} {'have' if subjects[1:] else 'has'} {rest}" for rest, subjects in who.items())
+    return joined([rest if subjects == [rest] else one for one, (rest, subjects) in zip(said, who.items(), strict=True)])
 
 
 def joined(parts: Sequence[str]) -> str:
