@@ -132,6 +132,7 @@ def test_an_honest_program_gets_its_score(run, name):
 
 
 @pytest.mark.zoo
+@pytest.mark.walls
 @pytest.mark.parametrize(("name", "cheat"), [(name, cheat) for name, wall in WALLS.items() for cheat in wall.cheats])
 def test_without_a_wall_its_cheats_get_through(run, zoo, monkeypatch, tmp_path, name, cheat):
     wall = WALLS[name]
