@@ -150,7 +150,7 @@ def run_study(config: Config, overrides: Sequence[str]) -> None:
         header = open_study(config, opening, journal)
         publisher = MlflowPublisher(config.tracking.uri, journal, plain.say)
         scores = partial(control_scores, folder.parents[1], header["task_fingerprint"], header["stock"])
-        plain.say(greeting(config, folder, header, scores()))
+        plain.say(greeting(config, folder, header, scores(plain.say)))
         if begins and (constants := set_by_task(config)) is not None:
             plain.say(constants)
         if place.remark:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from search.config.messages import UserError
 from search.study.contract import FEWEST, NoiseFloor
 from search.study.journal import FILE
 from search.study.reading import VERSION, other_version
@@ -17,15 +16,18 @@ from search.study.trial import Origin, Status
 CONTROL = "control"  # the role of a strategy whose trials are all the stock
 
 
-def control_scores(folder: Path, task_fingerprint: str, stock: str) -> list[float]:
+def control_scores(
+    folder: Path, task_fingerprint: str, stock: str, say: Callable[[str], None] = lambda line: None
+) -> list[float]:
     """val_bpb in the control's studies that lie in `folder`, all search seeds together, as far as they have come. Studies of
-    a task with another fingerprint, or of another stock, do not count. Raises UserError."""
+    a task with another fingerprint, or of another stock, do not count. Nor does a journal that is damaged, whosever it is:
+    that ends no other study, and is told to `say`. Raises UserError for a control of another version."""
     scores: list[float] = []
     for path in sorted(folder.glob(f"*/*/{FILE}")):
         try:
             scores += _scores(path, task_fingerprint, stock)
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"{path}: is damaged ({error}); restore it, or move that study away") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            say(f"note: {path} is damaged ({error}): the noise floor is known without it. Restore it, or move it away")
     return scores
 
 

@@ -376,6 +376,12 @@ def test_the_noise_floor_is_the_controls_and_of_the_same_task_only(tmp_path):
     assert control_scores(tmp_path, "another", "one") == []
     assert control_scores(tmp_path, "this", "two") == []
     assert control_scores(tmp_path / "nothing", "this", "one") == []
+    said: list[str] = []
+    for number, damage in enumerate((b'{"kind": "nonsense"}\n', b"\xff\n", b"[]\n", b'{"kind": "study", "config": 1}\n')):
+        folder = tmp_path / "of-another" / str(number)
+        folder.mkdir(parents=True)
+        (folder / "journal.jsonl").write_bytes(damage)
+    assert control_scores(tmp_path, "this", "one", said.append) == scores and len(said) == 4
 
 
 def test_a_noise_floor_that_grows_is_shown_again_as_it_was(tmp_path):
