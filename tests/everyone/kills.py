@@ -44,7 +44,7 @@ def trials_of(root: Path) -> Trials:
 def differences(calm: Trials, struck: Trials) -> list[str]:
     """Of the studies of the control and the multirun."""
     ran = {study for study, _ in struck}
-    wanted = len(studies.names()) - len(studies.READERS)
+    wanted = len(studies.names()) - len(studies.ALONE)
     found = [] if len(ran) == wanted else [f"{len(ran)} of {wanted} studies: {sorted(ran)}"]
     return found + [
         f"{study}, trial {number}: {calm.get((study, number))} in calm, {struck.get((study, number))} under kills"

@@ -14,14 +14,16 @@ CONTROL = "seeds"  # first and alone, so that all others hear of the same noise 
 # Of strategies that are more than their name, or need another study. All other files of conf/strategy run as they are.
 FURTHER = {
     "agent": [
-        ["strategy=agent", "strategy.tune=0.5"],  # seed 0 draws none of the first ten trials for a share of 0.3
+        ["strategy=agent", "strategy.tune=0.5"],
         ["strategy=agent", "strategy.of=optuna-tpe"],
         ["strategy=agent", "llm=playbook"],
     ],
+    "given": [["strategy=given", f"strategy.programs=mlruns/studies/{EXPERIMENT}/{TASK}/agent-test/0/sources"]],
     "planner": [["strategy=planner", "strategy.reads=[agent-test]"]],
     "retune": [["strategy=retune", "strategy.of=agent-test"]],
 }
-READERS = ("planner", "retune")  # that run in no other form
+READERS = ("planner", "retune")
+ALONE = (*READERS, "given")  # that run in no form but those
 
 
 def names() -> list[str]:
@@ -43,7 +45,7 @@ def llm(url: str) -> list[str]:
 def stages(url: str, trials: int) -> list[list[list[str]]]:
     """Arguments of `python -m search`, in stages; commands of one stage may run side by side. `url`: of the LLMs' server."""
     common, server = settings(trials), llm(url)
-    plain = [name for name in names() if name not in (CONTROL, *READERS)]
+    plain = [name for name in names() if name not in (CONTROL, *ALONE)]
     further = [command for commands in FURTHER.values() for command in commands]
     return [
         [[f"strategy={CONTROL}", *common]],
@@ -54,7 +56,7 @@ def stages(url: str, trials: int) -> list[list[list[str]]]:
 
 def count() -> int:
     """How many studies that makes."""
-    return len(names()) - len(READERS) + sum(map(len, FURTHER.values()))
+    return len(names()) - len(ALONE) + sum(map(len, FURTHER.values()))
 
 
 def folders(root: Path) -> Sequence[Path]:
