@@ -15,7 +15,7 @@ from scipy import stats
 from search.compare.analyse import blocks, intervals, looks, probe
 from search.compare.analyse.analysis import analyse
 from search.compare.analyse.blocks import Score, blocks_of
-from search.compare.analyse.effects import permutation
+from search.compare.analyse.effects import Parted, permutation
 from search.compare.analyse.finding import ALPHA, Name, Scope
 from search.compare.analyse.intervals import Variance, estimated, moderated, pooled_spread, variance_of
 from search.compare.analyse.noise import luck_band, noise_of
@@ -95,6 +95,12 @@ def test_a_permutation_test_counts_every_way_to_part_the_studies(first, second):
         means.append(stats.ttest_ind(everything[list(chosen)], everything[rest], equal_var=False).statistic)
     expected = np.mean(np.array(means) >= means[0] - 1e-9)
     assert permutation(x, y) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("less", [-2.0, 0.3, 1.0])
+def test_studies_are_parted_once_for_every_difference(less):
+    x, y = np.split(np.random.default_rng(0).normal(size=9), [5])
+    assert Parted(x, y).share_ahead(less) == Parted(x - less, y).share_ahead()
 
 
 def test_four_studies_each_can_be_shown_and_three_cannot():

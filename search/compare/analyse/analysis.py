@@ -69,27 +69,10 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Analysis:
-    """All that a report says. `findings`: the table that everything is a view of. `failed`: trials without a score.
-    `missing`: what claims lack, each once; `commands`: what adds it, in order."""
+class Findings:
+    """The table that everything is a view of."""
 
-    schema: int
-    experiment: str
-    task: str
-    task_facts: dict[str, Any]
-    task_fingerprint: str
-    noise: Noise
     findings: tuple[Finding, ...]
-    machine: Machine
-    confirmation: ConfirmationFacts | None
-    studies: tuple[StudyFacts, ...]
-    strategies: tuple[Reliability, ...]
-    failed: tuple[FailedTrial, ...]
-    behavior: tuple[Behavior, ...]
-    curves: tuple[StudyCurve, ...]
-    medians: tuple[MedianCurve, ...]
-    missing: tuple[Missing, ...]
-    commands: tuple[str, ...]
 
     def of(self, scope: Scope, name: Name | None = None, subject: str | None = None, at: int | None = None) -> list[Finding]:
         """The findings of a kind, in their order."""
@@ -107,18 +90,47 @@ class Analysis:
         return next(iter(self.of(scope, name, subject, at)), None)
 
 
+@dataclass(frozen=True)
+class Analysis(Findings):
+    """All that a report says. `failed`: trials without a score. `missing`: what claims lack, each once; `commands`: what
+    adds it, in order."""
+
+    schema: int
+    experiment: str
+    task: str
+    task_facts: dict[str, Any]
+    task_fingerprint: str
+    noise: Noise
+    machine: Machine
+    confirmation: ConfirmationFacts | None
+    studies: tuple[StudyFacts, ...]
+    strategies: tuple[Reliability, ...]
+    failed: tuple[FailedTrial, ...]
+    behavior: tuple[Behavior, ...]
+    curves: tuple[StudyCurve, ...]
+    medians: tuple[MedianCurve, ...]
+    missing: tuple[Missing, ...]
+    commands: tuple[str, ...]
+
+
+def findings_of(evidence: Evidence, named: Sequence[Pair] = (), delta: float | None = None) -> Findings:
+    """`named`, `delta`: as `contrast_findings` takes them."""
+    measured = measured_of(evidence)
+    return Findings(
+        (
+            *contrast_findings(evidence, named, delta),
+            *strategy_findings(evidence, measured),
+            *program_findings(evidence, measured),
+            *step_findings(evidence),
+            *machine_findings(evidence.experiment),
+        )
+    )
+
+
 def analyse(experiment: Experiment, named: Sequence[Pair] = (), delta: float | None = None) -> Analysis:
     """Pure: the same tables give the same analysis. `named`, `delta`: as `contrast_findings` takes them."""
     evidence = evidence_of(experiment)
-    measured, noise = measured_of(evidence), evidence.noise
-    machine = tuple(machine_findings(experiment))
-    findings = (
-        *contrast_findings(evidence, named, delta),
-        *strategy_findings(evidence, measured),
-        *program_findings(evidence, measured),
-        *step_findings(evidence),
-        *machine,
-    )
+    noise, findings = evidence.noise, findings_of(evidence, named, delta).findings
     missing = tuple(dict.fromkeys(missing for finding in findings for missing in finding.missing))
     curves = tuple(study_curve(study) for study in experiment.studies)
     return Analysis(
@@ -130,7 +142,7 @@ def analyse(experiment: Experiment, named: Sequence[Pair] = (), delta: float | N
         noise=noise,
         findings=findings,
         machine=Machine(
-            tuple(moves(experiment, machine, noise)), tuple(speed_shifts(experiment)), tuple(held_back(experiment))
+            tuple(moves(experiment, findings, noise)), tuple(speed_shifts(experiment)), tuple(held_back(experiment))
         ),
         confirmation=_facts(experiment.confirmation, evidence) if experiment.confirmation.plans else None,
         studies=tuple(study_facts(study, evidence) for study in experiment.studies),

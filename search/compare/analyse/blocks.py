@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +73,7 @@ class Blocks:
         """In how many blocks one of these arms failed where the stock did not."""
         return len({key for arm in arms for key in self.failed.get(arm, ()) if key[0] == search_seed})
 
-    @property
+    @cached_property
     def worst(self) -> float:
         """What a program gains that fails where the stock trains well: the worst that any proposal does, or nothing."""
         proposed = (cells for arm, cells in self.gains[Score.UNSEEN].items() if arm not in self.ablated)
@@ -86,25 +88,31 @@ def counts(row: TrialRow) -> bool:
 def blocks_of(table: ConfirmationTable) -> Blocks:
     rows = [row for row in table.rows if row.stage == REPORT]
     visits = list(_visits(rows))
-    probed = [visit for _, visit in visits if all(probe.speed_of(row) is not None for row in visit if counts(row))]
-    effect = probe.effect_of([row for visit in probed for row in visit if counts(row)])
+    effect = probe.effect_of([row for _, visit in visits if _is_probed(visit) for row in visit if counts(row)])
     both = _stock_scores(rows)
     gains: dict[Score, Cells] = {score: defaultdict(dict) for score in Score}
     failed: dict[str, set[Key]] = defaultdict(set)
     for key, visit in visits:
-        adjusted = effect if visit in probed else None
+        adjusted = effect if _is_probed(visit) else None
         runs = [row for row in visit if row.arm == STOCK and counts(row)]
         if not runs or both is None:
             continue  # the machine's failure, or the seed's
-        stock = [_scores(row, adjusted, both.ratio) for row in runs]
+        known = [_scores(row, adjusted, both.ratio) for row in runs]
+        stock = {score: fmean([run[score] for run in known if score in run]) for score in set().union(*known)}
         for row in (row for row in visit if row.arm != STOCK):
             assert row.arm is not None
-            if counts(row):
-                _add(gains, row.arm, key, stock, _scores(row, adjusted, both.ratio))
-            else:
+            if not counts(row):
                 failed[row.arm].add(key)
+                continue
+            for score, value in _scores(row, adjusted, both.ratio).items():
+                if score in stock:
+                    gains[score][row.arm][key] = stock[score] - value
     steps = {step.arm for study in table.studies.values() for step in study.steps if step.arm is not None}
     return Blocks(gains, {arm: frozenset(keys) for arm, keys in failed.items()}, effect, both, frozenset(steps))
+
+
+def _is_probed(visit: Iterable[TrialRow]) -> bool:
+    return all(probe.speed_of(row) is not None for row in visit if counts(row))
 
 
 def _stock_scores(rows: Iterable[TrialRow]) -> StockScores | None:
@@ -133,12 +141,3 @@ def _scores(row: TrialRow, effect: probe.Effect | None, ratio: float) -> dict[Sc
         Score.OTHER_TEXT: (1 - ratio) * validation,
     }
     return {**scores, Score.SPEED: -np.log(row.tokens_per_second)} if row.tokens_per_second else scores
-
-
-def _add(
-    gains: Mapping[Score, Cells], arm: str, key: Key, stock: list[dict[Score, float]], mine: dict[Score, float]
-) -> None:
-    for score, value in mine.items():
-        known = [run[score] for run in stock if score in run]
-        if known:
-            gains[score][arm][key] = float(np.mean(known)) - value

@@ -13,7 +13,7 @@ from scipy import optimize, stats
 
 from search.compare.analyse import minima
 from search.compare.analyse.blocks import Floats
-from search.compare.analyse.effects import share_ahead
+from search.compare.analyse.effects import Parted
 from search.compare.analyse.looks import level
 
 POWER = 0.8
@@ -115,7 +115,8 @@ def permutation_power(
         return t_power(difference / math.sqrt(sum(parts)), sum(parts) ** 2 / below, alpha)
     first, second, seeds = _normal(studies)
     mine = difference + sds[0] * first + common * seeds[:, : studies[0]]
-    return float(np.mean(share_ahead(mine, sds[1] * second + common * seeds[:, : studies[1]]) < alpha))
+    others = sds[1] * second + common * seeds[:, : studies[1]]
+    return float(np.mean(Parted(mine, others).share_ahead() < alpha))
 
 
 def t_power(errors: float, degrees: float, alpha: float) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from search.compare.analyse import remedies
 from search.compare.analyse.finding import Look, Missing
-from search.compare.read.tables import REPORT, STOCK, ConfirmationTable, Experiment, Planned, StudyTable
+from search.compare.read.tables import STOCK, ConfirmationTable, Experiment, Planned, StudyTable
 from search.page.numbers import plural
 from search.page.numbers import studies as studies_in_words
 from search.study.reads import sources_of
@@ -59,9 +59,10 @@ def _seeds(experiment: Experiment, mine: set[int], more: int) -> list[int]:
 
 def independence(studies: Sequence[StudyTable]) -> Iterator[Missing]:
     """Studies that know nothing of each other. What was read of another study cannot be unread: no command mends it."""
-    for one, other in itertools.combinations(studies, 2):
-        if shared := sources_of(one.header) & sources_of(other.header):
-            what = f"{one.identity} and {other.identity} are not independent: both hold what {min(shared)} found"
+    sources = [(study.identity, sources_of(study.header)) for study in studies]
+    for (one, first), (other, second) in itertools.combinations(sources, 2):
+        if shared := first & second:
+            what = f"{one} and {other} are not independent: both hold what {min(shared)} found"
             yield Missing(what, None)
             return
 
@@ -97,6 +98,5 @@ def unfinished(table: ConfirmationTable, planned: Planned, also: Iterable[str] =
     """How many blocks of a study lack an arm that is planned in them. A failed run is no lack. `also`: arms of its steps,
     without which everything else can be stated."""
     arms = {planned.winner.name, *(arm.name for arm in planned.at.values()), planned.constants or STOCK, *also}
-    rows = [row for row in table.rows if row.stage == REPORT and row.search_seed == planned.search_seed]
-    run = {(row.repeat, row.arm) for row in rows}
-    return sum(any((repeat, arm) not in run for arm in arms - {STOCK}) for repeat in range(table.repeats))
+    blocks = ([(planned.search_seed, repeat, arm) for arm in arms - {STOCK}] for repeat in range(table.repeats))
+    return sum(not table.trained.issuperset(block) for block in blocks)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from search.compare.analyse.finding import Estimate, Spread
 from search.compare.analyse.intervals import estimated, pooled_spread, variance_of
@@ -116,13 +117,19 @@ def mean_of(values: Sequence[float]) -> Estimate | None:
 def luck_band(scores: Sequence[float]) -> LuckBand | None:
     """From the control's scores, taken as normal draws, with Jeffreys' prior of their mean and standard deviation. None for
     fewer than two."""
-    count = len(scores)
-    if count < 2:
+    if len(scores) < 2:
         return None
+    band = np.mean(scores) + np.std(scores, ddof=1) * _standard_band(len(scores))
+    return LuckBand(*(tuple(map(float, quantile)) for quantile in band))
+
+
+@lru_cache
+def _standard_band(count: int) -> np.ndarray:
+    """Of so many scores with a mean of 0 and a standard deviation of 1 [quantiles, draws]."""
     random = np.random.default_rng(0)
-    sd = np.std(scores, ddof=1) * np.sqrt((count - 1) / random.chisquare(count - 1, POSTERIOR))
-    mean = np.mean(scores) + sd / np.sqrt(count) * random.standard_normal(POSTERIOR)
+    sd = np.sqrt((count - 1) / random.chisquare(count - 1, POSTERIOR))
+    mean = sd / np.sqrt(count) * random.standard_normal(POSTERIOR)
     share = random.random(POSTERIOR)
     draws = np.arange(1, count + 1)[:, np.newaxis]
-    best = mean + sd * stats.norm.ppf(1 - (1 - share) ** (1 / draws))
-    return LuckBand(*(tuple(map(float, quantile)) for quantile in np.quantile(best, QUANTILES, axis=1)))
+    best = mean + sd * special.ndtri(1 - (1 - share) ** (1 / draws))
+    return np.asarray(np.quantile(best, QUANTILES, axis=1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -74,26 +75,30 @@ class Measured:
         """Whether its value is what a failure counts as."""
         return self.failures > 0 and self.quantity.name in (Name.GAIN, Name.TUNING)
 
-    @property
+    @cached_property
     def value(self) -> float:
         if self.failed:
             return self.worst
         return self.quantity.constant + (float(np.mean(self.values)) if len(self.values) else 0.0)
 
-    @property
+    @cached_property
+    def spread(self) -> Variance | None:
+        """Variance of one block; None for fewer than two."""
+        return variance_of(self.values)
+
+    @cached_property
     def variance(self) -> Variance | None:
         """Of the value; None where it is unknown."""
-        mine = variance_of(self.values)
         reference = self.quantity.reference
         known = None if reference is None else reference.variance
         if not self.quantity.weights:
             return known
-        if self.failed or mine is None or (reference is not None and known is None):
+        if self.failed or self.spread is None or (reference is not None and known is None):
             return None
-        repeats = moderated(mine, self.alike).over(len(self.values))
+        repeats = moderated(self.spread, self.alike).over(len(self.values))
         return repeats if known is None else repeats + known
 
-    @property
+    @cached_property
     def estimate(self) -> Estimate:
         reference, variance = self.quantity.reference, self.variance
         if not self.quantity.weights and reference is None:
@@ -117,7 +122,7 @@ def measured_of(evidence: Evidence) -> list[Measured]:
 
 def beside(measured: Measured, others: Iterable[Measured]) -> Measured:
     """With the noise of others like it, itself among them."""
-    variances = (variance_of(other.values) for other in others if other.quantity.weights)
+    variances = (other.spread for other in others if other.quantity.weights)
     return replace(measured, alike=tuple(variance for variance in variances if variance is not None))
 
 

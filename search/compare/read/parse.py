@@ -56,7 +56,9 @@ def trial_row(row: Json) -> TrialRow:
     """Raises KeyError for a row that lacks a column."""
     cost = row["cost"] or NO_COST
     return TrialRow(
-        **{name: _tuple(row[name]) for name in _COPIED},
+        **{name: row[name] for name in _COPIED},
+        flags=tuple(row["flags"]),
+        doubts=tuple(row["doubts"]),
         constants=row["constants"] or {},
         constants_before=row["constants_before"] or {},
         arm=row["facts"].get("arm"),
@@ -104,12 +106,9 @@ def experiment(
 
 _BLOCK = ("arm", "stage", "search_seed", "repeat", "visit")
 _BEHAVIOUR = ("touched", "code", "expected", "repeats")  # which the first records lack
-_MADE = (*_BLOCK, *_BEHAVIOUR, "constants", "constants_before", "asked_llm", "usd", "llm_seconds", "llm_calls")
+_OF_A_REPLY = ("asked_llm", "usd", "llm_seconds", "llm_calls")
+_MADE = (*_BLOCK, *_BEHAVIOUR, *_OF_A_REPLY, "flags", "doubts", "constants", "constants_before")
 _COPIED = tuple(item.name for item in fields(TrialRow) if item.name not in _MADE)
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _plan(plan: Json) -> ConfirmationPlan:

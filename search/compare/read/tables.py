@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from search.study.trial import Origin
@@ -103,12 +104,12 @@ class StudyTable:
     def is_control(self) -> bool:
         return self.role == "control"
 
-    @property
+    @cached_property
     def trials(self) -> tuple[TrialRow, ...]:
         """Those that count against the budget: all but the anchors."""
         return tuple(row for row in self.rows if not row.is_anchor)
 
-    @property
+    @cached_property
     def winner(self) -> TrialRow | None:
         """What the strategy last kept, as `search.study.winner` defines it."""
         return winner_of(self.trials)
@@ -192,10 +193,15 @@ class ConfirmationTable:
         """Budgets whose winners are arms too, by now."""
         return self.plans[-1].at if self.plans else ()
 
-    @property
+    @cached_property
     def studies(self) -> dict[str, Planned]:
         """The last word on each study that was ever planned."""
         return {identity: planned for plan in self.plans for identity, planned in plan.studies.items()}
+
+    @cached_property
+    def trained(self) -> frozenset[tuple[int | None, int | None, str | None]]:
+        """Search seed, repeat and arm of each run that counts, whether it failed or not."""
+        return frozenset((row.search_seed, row.repeat, row.arm) for row in self.rows if row.stage == REPORT)
 
 
 @dataclass(frozen=True)
@@ -212,11 +218,11 @@ class Experiment:
     empty: tuple[str, ...] = ()
     imported: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def control(self) -> tuple[StudyTable, ...]:
         return tuple(study for study in self.studies if study.is_control)
 
-    @property
+    @cached_property
     def strategies(self) -> tuple[str, ...]:
         """Agents first, then baselines, and the control last."""
         ranks = {"agent": 0, "baseline": 1, "control": 2}

@@ -1,7 +1,8 @@
 """Does the comparison tell the truth? Simulated experiments whose truth is known, many of them:
 
-python -m search.compare.truth            # 2,000 of each kind; two hours on two cores
+python -m search.compare.truth            # 2,000 of each kind; half an hour on two cores
 python -m search.compare.truth 100
+python -m search.compare.truth 2000 steady "is one"    # what has these words in its name: worlds, and what is planned
 
 Without any effect, false claims must not be more frequent than alpha allows; with effects, intervals must cover them and
 estimates be unbiased; and what planning promises must be reached. Each rate of false claims is held against an exact
@@ -25,9 +26,11 @@ from typing import TypeVar
 import numpy as np
 from scipy import stats
 
-from search.compare.analyse.analysis import Analysis, analyse
+from search.compare.analyse.analysis import Findings, findings_of
 from search.compare.analyse.design import GAIN, PROGRAMS, STRATEGIES, Assumptions, Design, cheapest, designs_of, power_of
 from search.compare.analyse.finding import ALPHA, Estimate, Name, Scope
+from search.compare.analyse.quantity import evidence_of
+from search.compare.read.tables import Experiment
 from search.compare.truth import world
 from search.compare.truth.trainer import Noise
 from search.compare.truth.world import Truth, World, looks, simulate
@@ -50,24 +53,24 @@ def claims(seed: int, kind: World) -> list[Seen]:
     whoever stops when something is shown."""
     found: dict[str, bool] = {}
     for experiment in looks(seed, kind):
-        for what, claimed in _claims(analyse(experiment)):
+        for what, claimed in _claims(experiment):
             found[what] = found.get(what, False) or claimed
     return list(found.items())
 
 
-def _claims(analysis: Analysis) -> Iterator[Seen]:
+def _claims(experiment: Experiment) -> Iterator[Seen]:
     """Each kind of claim as a family: of several winners, whether any is said to be better."""
+    table = findings_of(evidence_of(experiment))
     for strategy in (AGENT, OPTUNA):
         for name in TESTED:
-            mine = [study.study for study in analysis.studies if study.strategy == strategy]
-            winners = [one for study in mine for one in analysis.of(Scope.PROGRAM, name, study)]
+            winners = [one for study in experiment.of(strategy) for one in table.of(Scope.PROGRAM, name, study.identity)]
             if any(not one.missing and one.p is not None for one in winners):
                 yield f"{name} of any winner of {strategy}", any(one.shown for one in winners)
-            mean = analysis.find(Scope.STRATEGY, name, strategy)
+            mean = table.find(Scope.STRATEGY, name, strategy)
             if mean is not None and mean.p is not None:
                 yield f"{name} of {strategy}", mean.shown
     for scope, at in itertools.product((Scope.PROGRAMS, Scope.STRATEGIES, Scope.CLAIM), (False, True)):
-        found = [one for one in analysis.findings if (one.scope, one.at is not None) == (scope, at) and one.p is not None]
+        found = [one for one in table.findings if (one.scope, one.at is not None) == (scope, at) and one.p is not None]
         # One family for each pair of strategies: of the second pair nothing is said here.
         contrasts = [one for one in found if OPTUNA in str(one.against)]
         if contrasts:
@@ -79,33 +82,33 @@ def _claims(analysis: Analysis) -> Iterator[Seen]:
 def covered(seed: int, kind: World) -> list[Covered]:
     """Intervals of one experiment, and what they should cover."""
     experiment, truths = simulate(seed, kind)
-    analysis = analyse(experiment)
-    return [one for one in _covered(analysis, truths, kind) if one[1].low is not None and not one[1].by_definition]
+    table = findings_of(evidence_of(experiment))
+    return [one for one in _covered(table, truths, kind) if one[1].low is not None and not one[1].by_definition]
 
 
-def _covered(analysis: Analysis, truths: dict[str, Truth], kind: World) -> Iterator[Covered]:
+def _covered(table: Findings, truths: dict[str, Truth], kind: World) -> Iterator[Covered]:
     first = {strategy: f"simulated/cpu/{strategy}/0" for strategy in (AGENT, OPTUNA)}
     for name in (*TESTED, Name.LUCK):
-        for finding in analysis.of(Scope.PROGRAM, name, first[AGENT]):
+        for finding in table.of(Scope.PROGRAM, name, first[AGENT]):
             assert finding.estimate is not None
             yield f"{name} of one winner", finding.estimate, getattr(truths[first[AGENT]], name.name.lower())
-    for finding in analysis.of(Scope.PROGRAMS, Name.ADVANTAGE, first[AGENT]):
+    for finding in table.of(Scope.PROGRAMS, Name.ADVANTAGE, first[AGENT]):
         assert finding.estimate is not None
         yield "advantage of one winner", finding.estimate, truths[first[AGENT]].gain - truths[first[OPTUNA]].gain
     agent = [truth for study, truth in truths.items() if AGENT in study]
-    luck = analysis.find(Scope.STRATEGY, Name.LUCK, AGENT)
+    luck = table.find(Scope.STRATEGY, Name.LUCK, AGENT)
     if luck is not None and luck.estimate is not None:
         yield "mean luck of these studies", luck.estimate, float(np.mean([truth.luck for truth in agent]))
     if kind.rivals[0].within:  # the mean of selected winners has no formula
         return
-    yield from _means(analysis, kind)
+    yield from _means(table, kind)
 
 
-def _means(analysis: Analysis, kind: World) -> Iterator[Covered]:
+def _means(table: Findings, kind: World) -> Iterator[Covered]:
     agent, optuna, unseen = kind.rivals[0], kind.rivals[1], kind.noise.unseen
     share = 1 - agent.unlucky
-    gain = analysis.find(Scope.STRATEGY, Name.GAIN, AGENT)
-    advantage = analysis.find(Scope.STRATEGIES, Name.ADVANTAGE, AGENT)
+    gain = table.find(Scope.STRATEGY, Name.GAIN, AGENT)
+    advantage = table.find(Scope.STRATEGIES, Name.ADVANTAGE, AGENT)
     if gain is not None and gain.estimate is not None:
         yield "mean gain", gain.estimate, unseen * share * (agent.tuning + agent.code)
     if advantage is not None and advantage.estimate is not None:
@@ -174,11 +177,11 @@ def _shown(seed: int, design: Design, difference: float) -> bool:
     kept = tuple(
         study for study in found.studies if study.is_control or study.search_seed < _studies(design, study.strategy)
     )
-    analysis = analyse(replace(found, studies=kept))
+    table = findings_of(evidence_of(replace(found, studies=kept)))
     if design.question == GAIN:
-        return any(one.shown for one in analysis.of(Scope.PROGRAM, Name.GAIN, f"simulated/cpu/{AGENT}/0"))
+        return any(one.shown for one in table.of(Scope.PROGRAM, Name.GAIN, f"simulated/cpu/{AGENT}/0"))
     scope = Scope.PROGRAMS if design.question == PROGRAMS else Scope.STRATEGIES
-    return any(one.shown for one in analysis.of(scope, Name.ADVANTAGE))
+    return any(one.shown for one in table.of(scope, Name.ADVANTAGE))
 
 
 def _studies(design: Design, strategy: str) -> int:
@@ -192,17 +195,23 @@ def _all(one: partial[T], name: str, count: int) -> Iterable[T]:
         yield from pool.map(one, range(first, first + count), chunksize=10)
 
 
-def main(count: int, wanted: str = "") -> int:
-    rejected = sum(false_claims(name, kind, count) for name, kind in WITHOUT_EFFECT.items() if wanted in name)
+def main(count: int, *wanted: str) -> int:
+    """`wanted`: parts of the names of worlds and questions; all where there are none."""
+
+    def is_wanted(name: str) -> bool:
+        return not wanted or any(part in name for part in wanted)
+
+    rejected = sum(false_claims(name, kind, count) for name, kind in WITHOUT_EFFECT.items() if is_wanted(name))
     for name, kind in WITH_EFFECTS.items():
-        if wanted in name:
+        if is_wanted(name):
             coverage(name, kind, count)
     print("\npower of what is planned")
     for question, difference in ((GAIN, 0.001), (PROGRAMS, 0.001), (STRATEGIES, 0.005)):
-        power(question, difference, count)
+        if is_wanted(question):
+            power(question, difference, count)
     print(f"\n{rejected} rejected at {LEVEL:.0%}")
     return int(rejected > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else FULL, *sys.argv[2:3]))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else FULL, *sys.argv[2:]))

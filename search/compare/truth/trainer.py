@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class Program:
     def gain(self) -> float:
         return self.tuning + self.code
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return hashlib.sha256(self.name.encode()).hexdigest()
 

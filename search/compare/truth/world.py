@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from search.compare.read import parse
-from search.compare.read.tables import Experiment
+from search.compare.read.tables import ConfirmationTable, Experiment
 from search.compare.truth.record import Json, header, row
 from search.compare.truth.trainer import PER_LOG, STOCK, STOCK_BPB, Noise, Program, Trainer
 from search.study.seeds import confirmation_seed, training_seed
@@ -108,12 +108,12 @@ def looks(seed: int, world: World) -> Iterator[Experiment]:
     """The experiment as it is at each look: after each plan is worked off."""
     studies, confirmation, _ = records(seed, world)
     assert confirmation is not None
-    head, rows, plans = confirmation
-    for number in range(1, len(plans) + 1):
-        known = plans[number - 1]["studies"]
-        seen = [one for one in studies if one[0]["identity"] in known or one[0]["config"]["strategy"]["role"] == "control"]
-        done = [one for one in rows if int(one["facts"]["plan"]) < number]
-        yield parse.experiment("simulated", seen, [(head, done, plans[:number])])
+    last = parse.experiment("simulated", studies, [confirmation])
+    for number, plan in enumerate(last.confirmation.plans, 1):
+        seen = tuple(study for study in last.studies if study.identity in plan.studies or study.is_control)
+        done = sum(int(row["facts"]["plan"]) < number for row in confirmation[1])
+        table = ConfirmationTable(last.confirmation.plans[:number], last.confirmation.rows[:done])
+        yield replace(last, studies=seen, confirmation=table)
 
 
 def records(
@@ -220,9 +220,10 @@ def _confirmation(studies: Sequence[Study], world: World, trainer: Trainer) -> t
             runs = [("stock", STOCK, run) for run in range(world.stock_runs)] + [
                 (name, arm, 0) for name, arm in fresh.items()
             ]
+            seed = confirmation_seed(search_seed, repeat)
             order = range(len(runs)) if world.ordered else trainer.random.permutation(len(runs))
             for name, program, run in (runs[place] for place in order):
-                outcome = trainer.train(program, confirmation_seed(search_seed, repeat))
+                outcome = trainer.train(program, seed)
                 one = row(len(rows), "strategy", program, outcome, repeat, None)
                 block = {"search_seed": search_seed, "repeat": repeat, "visit": visit, "run": run, "plan": number}
                 one["facts"] = {"arm": name, "stage": "report", **{key: str(value) for key, value in block.items()}}
