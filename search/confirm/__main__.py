@@ -1,5 +1,5 @@
 """Retrain the stock and every study's winner on fresh seeds, and score them on text that no study has seen:
-`python -m search.confirm experiment=NAME repeats=5`. Its keys stand in conf/confirm.yaml."""
+`python -m search.confirm experiment=NAME repeats=5`. Its keys are in conf/confirm.yaml."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def main(config: ConfirmConfig) -> None:
     finish(stopped, publisher, confirmation.config.tracking.uri, journal.folder)
 
 
-COMMAND = Command("confirm", ConfirmConfig, check_confirm, main, "stopped; the same command goes on")
+COMMAND = Command("confirm", ConfirmConfig, check_confirm, main, "stopped; run the same command to resume")
 
 if __name__ == "__main__":
     sys.exit(run(COMMAND))

@@ -1,9 +1,9 @@
 """Proposes a confirmation's training runs, block by block, in an order that was drawn once and always comes out the same.
 
 A block is one search seed and one repeat. All its runs share one training seed, which no other block has: what strategies
-react to in common stays inside a block. Chance decides what comes first, so that a machine that gets slower harms nobody in
-particular. Where a later plan brings new programs to a block that an earlier one has trained, they are trained in another
-visit, and the stock again beside them: they are never held against runs of another day.
+react to in common stays inside a block. The order is random, so that a machine that gets slower harms no program in
+particular. If a later plan adds programs to a block that has been trained, they are trained in another visit, with the stock
+again beside them: they are never compared with runs of another day.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from search.study.contract import Done, NoiseFloor
 from search.study.seeds import confirmation_seed
 from search.study.trial import Candidate, Trial, Verdict
 
-WARM_UP = "warm-up"  # the stage of the first run: the stock, to which challenges refer; it counts for nothing else
-STAGES = (WARM_UP, REPORT, SCREENING)  # as numbers; a study's first trial has replicate 0, and so is the warm-up
-REPEATS_OF_A_SEED = 2**16  # for which there is room in a replicate number
+WARM_UP = "warm-up"  # the stage of the first run: the stock, to which challenges refer; it is used for nothing else
+STAGES = (WARM_UP, REPORT, SCREENING)  # as numbers; a study's first trial has replicate 0, and that is the warm-up
+REPEATS_OF_A_SEED = 2**16  # at most: a replicate number has no room for more
 RUNS_OF_A_BLOCK = 2**12  # of the stock, all visits together
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class Run:
 
     @property
     def replicate(self) -> int:
-        """A number that says stage, search seed, repeat and run; below 2**61 where the search seed is below 2**31."""
+        """A number that encodes stage, search seed, repeat and run; below 2**61 if the search seed is below 2**31."""
         block = self.search_seed * REPEATS_OF_A_SEED + self.repeat
         return (block * RUNS_OF_A_BLOCK + self.run) * len(STAGES) + STAGES.index(self.stage)
 
@@ -52,15 +52,16 @@ class Run:
     @property
     def note(self) -> str:
         run = f", run {self.run}" if self.arm == STOCK else ""
-        return f"{self.arm} ({self.stage}: search seed {self.search_seed}, repeat {self.repeat}{run})"
+        stage = "" if self.stage == REPORT else f"{self.stage}, "
+        return f"{self.arm} ({stage}search seed {self.search_seed}, repeat {self.repeat}{run})"
 
 
 FIRST = Run(WARM_UP, 0, 0, 0, STOCK)
 
 
 def seed_of(replicate: int, seeds: int = 0) -> int:
-    """The training seed of a run, from its replicate number: one for all runs of a block and stage, and for no others.
-    `seeds`: 0 for the confirmation's; every other number is a set of seeds that has none of them."""
+    """Returns the training seed of a run from its replicate number: the same for all runs of a block and stage, and for no
+    others. `seeds`: 0 for the confirmation's set of seeds; other numbers stand for sets without any of those."""
     block, stage = replicate // (RUNS_OF_A_BLOCK * len(STAGES)), replicate % len(STAGES)
     search_seed, repeat = divmod(block, REPEATS_OF_A_SEED)
     drawn_before = {REPORT: 0, SCREENING: REPEATS_OF_A_SEED, WARM_UP: 2 * REPEATS_OF_A_SEED}[STAGES[stage]]
@@ -79,7 +80,7 @@ class Block:
     stock_runs: int = 0
 
     def visit(self, arms: Iterable[str], plan: Plan) -> list[Run]:
-        """The runs of the arms that it does not have yet, and of the stock beside them, in a random order."""
+        """Returns runs of the arms that it does not have yet, and of the stock beside them, in random order."""
         new = sorted(set(arms) - self.arms)
         if not new:
             return []
@@ -95,14 +96,14 @@ class Block:
 
 
 def schedule(plans: Sequence[Plan]) -> list[Run]:
-    """Everything planned, in the order of training: the warm-up, then plan after plan, and in each all search seeds of the
-    first repeat, then all of the second, and so on. A further plan only adds to the end."""
+    """Returns everything planned, in the order of training: the warm-up, then plan after plan, and in each plan all search
+    seeds of the first repeat, then all of the second, and so on. A further plan only adds to the end."""
     runs = [FIRST]
     blocks: dict[tuple[str, int, int], Block] = {}
     for number, plan in enumerate(plans):
         arms = plan.arms_of_seeds()
         for repeat in range(plan.repeats):
-            # The number of stages is none of theirs: no block draws the same.
+            # No stage has this number, so no block draws the same order.
             for seed in _shuffled(sorted(arms), plan.settings.order_seed, len(STAGES), number, repeat):
                 block = blocks.setdefault((plan.stage, seed, repeat), Block(plan.stage, seed, repeat))
                 runs += block.visit(arms[seed], plan)
@@ -110,7 +111,7 @@ def schedule(plans: Sequence[Plan]) -> list[Run]:
 
 
 class Blocks:
-    """The strategy that works off what is planned. `texts`: the program of every arm by its name."""
+    """The strategy that proposes what is planned. `texts`: the program of every arm, by name."""
 
     def __init__(self, plans: Sequence[Plan], texts: Mapping[str, str]) -> None:
         self.runs = schedule(plans)
@@ -121,15 +122,15 @@ class Blocks:
     ) -> Candidate | Done:
         number = len(history) + len(pending)
         if number == len(self.runs):
-            return Done("everything planned is trained")
+            return Done("everything planned has been trained")
         run = self.runs[number]
         return Candidate(self.texts[run.arm], run.replicate, 0, note=run.note, facts=run.facts)
 
     def tell(self, trial: Trial) -> Verdict:
-        return Verdict(False, "")  # nothing is kept, and nothing is judged
+        return Verdict(False, "")  # a confirmation keeps and judges nothing
 
 
 def _shuffled(items: Sequence[T], order_seed: int, *where: int) -> list[T]:
-    """In an order of its own for each place."""
+    """Returns the items in an order that is drawn for that place."""
     drawn = np.random.default_rng([order_seed, *where]).permutation(len(items))
     return [items[index] for index in drawn]

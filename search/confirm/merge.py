@@ -9,25 +9,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Hunk:
-    """Lines `first` to `last` (excluded) of a text, and what they become. Where both are equal, something is inserted."""
+    """Lines `first` to `last` (excluded) of a text, and what they become. If both are equal, lines are inserted."""
 
     first: int
     last: int
     lines: tuple[str, ...]
 
     def meets(self, other: Hunk) -> bool:
-        """Whether both change one line, or one inserts at an edge of the other, where their order would be a guess."""
+        """Says whether both change one line, or one inserts at an edge of the other, so that their order would be a
+        guess."""
         inserts = self.first == self.last or other.first == other.last
         first, last = max(self.first, other.first), min(self.last, other.last)
         return first < last or (inserts and first == last)
 
 
 def without_edit(before: str, after: str, later: str) -> str | None:
-    """`later` with the edit that led from `before` to `after` taken back; None where what came later changed, or leans on,
-    the same lines."""
+    """Returns `later` without the edit that led from `before` to `after`; None if later edits changed, or border on, the
+    same lines."""
     base = after.splitlines(keepends=True)
     back, onward = _hunks(base, before.splitlines(keepends=True)), _hunks(base, later.splitlines(keepends=True))
-    mine = [hunk for hunk in back if hunk not in onward]  # what a later edit has taken back already is no conflict
+    mine = [hunk for hunk in back if hunk not in onward]  # what a later edit has taken back already does not conflict
     if any(hunk.meets(other) for hunk in mine for other in onward):
         return None
     merged, hunks = list(base), sorted([*mine, *onward], key=lambda hunk: (hunk.first, hunk.last), reverse=True)
@@ -37,6 +38,6 @@ def without_edit(before: str, after: str, later: str) -> str | None:
 
 
 def _hunks(base: Sequence[str], other: Sequence[str]) -> list[Hunk]:
-    """What turns the base into the other text."""
+    """Returns the changes that turn the base into the other text."""
     codes = difflib.SequenceMatcher(None, base, other, autojunk=False).get_opcodes()
     return [Hunk(first, last, tuple(other[start:end])) for kind, first, last, start, end in codes if kind != "equal"]

@@ -1,4 +1,4 @@
-"""What a confirmation trains: arms, each a program, and which study they speak for."""
+"""Plans what a confirmation trains: arms, which are programs, and the studies that they stand for."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from search.study import source
 from search.study.journal import Entry
 
 STOCK = "stock"  # the arm of that name
-REPORT, SCREENING = "report", "screening"  # stages: what is reported, and what only chose among candidates
+REPORT, SCREENING = "report", "screening"  # stages: runs that are reported, and runs that only choose among candidates
 SCREENING_REPEATS = 3
 
 
 @dataclass
 class Arms:
-    """Programs by name; two names never stand for one program."""
+    """Programs by name. Two names never stand for the same program."""
 
     texts: dict[str, str] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)  # by the program's hash
 
     def add(self, name: str, text: str) -> str:
-        """The name under which a program is trained: the given one, unless it has one already."""
+        """Adds a program. Returns the name under which it is trained: the given one, unless it has one already."""
         digest = source.program_hash(text)
         if digest not in self._names:
             # A study that was removed and run anew has other programs under the same numbers.
@@ -35,7 +35,7 @@ class Arms:
         return self._names[digest]
 
     def hashes(self, names: Iterable[str]) -> dict[str, str]:
-        """The hashes of the named programs, in the order in which they came."""
+        """Returns the hashes of the named programs, in the order in which they were added."""
         wanted = set(names)
         return {name: digest for digest, name in self._names.items() if name in wanted}
 
@@ -55,19 +55,19 @@ class Plan:
         return SCREENING_REPEATS if self.stage == SCREENING else self.settings.repeats
 
     def record(self) -> dict[str, Any]:
-        """As JSON values, for the journal and for the comparison."""
+        """Returns the plan as JSON values, for the journal and for the comparison."""
         return {"stage": self.stage, **asdict(self.settings), "arms": self.arms, "studies": self.studies}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Plan:
-        """Raises KeyError where another version wrote it."""
+        """Reads a plan. Raises KeyError if another version wrote it."""
         # What was planned before there was ablation has none.
         settings = Settings(**{item.name: record[item.name] for item in fields(Settings) if item.name != "ablate"})
         settings = replace(settings, ablate=record.get("ablate", False))
         return cls(record["stage"], settings, record["arms"], record["studies"])
 
     def arms_of_seeds(self) -> dict[int, set[str]]:
-        """What is trained for each search seed. In the report the stock goes without saying."""
+        """Returns what is trained for each search seed, without the stock, which the report always trains."""
         found: dict[int, set[str]] = {}
         for study in self.studies.values():
             arms = _screened(study) if self.stage == SCREENING else _reported(study)
@@ -77,7 +77,7 @@ class Plan:
 
 
 def screening(studies: Sequence[StudyRecord], arms: Arms, settings: Settings) -> Plan:
-    """The best `top` programs of each study that has several, to be told apart by seeds that report nothing."""
+    """Plans to compare the best `top` programs of each study that has several, with seeds that are not reported."""
     chosen = {study.identity: _finalists(study, arms, settings.top) for study in studies}
     planned = {
         study.identity: {"search_seed": study.config.seed, "screened": chosen[study.identity]}
@@ -91,9 +91,9 @@ def screening(studies: Sequence[StudyRecord], arms: Arms, settings: Settings) ->
 def report(
     studies: Sequence[StudyRecord], arms: Arms, settings: Settings, screened: Mapping[tuple[int, str], float]
 ) -> Plan:
-    """The stock, each study's winner, the winner's constants alone, the winner without each of its steps where that is asked
-    for, and the winners as of smaller budgets. `screened`: mean scores of the screening by search seed and arm, empty where
-    there was none: the study's own winner then stays."""
+    """Plans the stock, each study's winner, its constants alone, the winner without each of its steps if that is asked for,
+    and the winners as of smaller budgets. `screened`: mean scores of the screening by search seed and arm. If it is empty,
+    the study's own winner stays."""
     arms.add(STOCK, studies[0].stock)
     planned: dict[str, dict[str, Any]] = {}
     for study in studies:
@@ -113,31 +113,31 @@ def report(
 
 
 def check_budgets(studies: Sequence[StudyRecord], budgets: Sequence[int]) -> None:
-    """Raise UserError where no study goes beyond a budget, which would then bring no other winner."""
+    """Raises UserError if no study exceeds a budget, which could then bring no other winner."""
     longest = max((study.trials for study in studies if not study.is_control), default=0)
     for budget in budgets:
         if budget >= longest:
             raise UserError(
-                f"at={budget}: no study has more trials than that (the longest has {longest}, the control not counted), and "
+                f"at={budget}: no study has more trials than that (apart from the control, the longest has {longest}), and "
                 "final winners are confirmed anyway.\nGive smaller budgets, or leave at= out"
             )
 
 
 def check_worthwhile(studies: Sequence[StudyRecord], settings: Settings) -> None:
-    """Raise NothingToDo where nothing but the stock would be trained."""
+    """Raises NothingToDo if only the stock would be trained."""
     drafted = Arms()
     drafted.add(STOCK, studies[0].stock)
     screening(studies, drafted, settings)
     report(studies, drafted, settings, {})
     if set(drafted.texts) == {STOCK}:
         raise NothingToDo(
-            "every winner is the stock itself: there is no gain to confirm, and the stock alone would be trained.\n"
+            "every winner is the stock itself, so there is no gain to confirm.\n"
             "Give the studies more trials (study.trials=), or run other strategies in the same experiment="
         )
 
 
 def _reported(study: Mapping[str, Any]) -> set[str]:
-    """The arms that speak for a study, but for the stock."""
+    """Returns the arms that stand for a study, without the stock."""
     early, steps = study["at"].values(), study.get("steps", ())  # only where they are asked for
     arms = {study["winner"]["arm"], study["constants"], *(entry["arm"] for entry in (*early, *steps))}
     return {arm for arm in arms if arm not in (None, STOCK)}
@@ -156,13 +156,13 @@ def _named(entry: Entry, study: StudyRecord, arms: Arms) -> dict[str, Any]:
 
 
 def _earlier(study: StudyRecord, arms: Arms, budgets: Sequence[int]) -> dict[str, dict[str, Any]]:
-    """The winners as of budgets that the study exceeds."""
+    """Returns the winners as of budgets that the study exceeds."""
     winners = {str(budget): study.at(budget) for budget in budgets if budget < study.trials}
     return {budget: _named(winner, study, arms) for budget, winner in winners.items() if winner is not None}
 
 
 def _steps(winner: Entry, study: StudyRecord, arms: Arms) -> list[dict[str, Any]]:
-    """The winner without each of its steps; without an arm where a step cannot be taken back."""
+    """Returns the winner without each of its steps. A step that cannot be taken back has no arm."""
     planned = []
     for step in steps_of(study.entries, winner):
         name = f"{study.label}, trial {winner.number}, without trial {step.trial}'s step"
@@ -172,7 +172,7 @@ def _steps(winner: Entry, study: StudyRecord, arms: Arms) -> list[dict[str, Any]
 
 
 def _constants(winner: Entry, study: StudyRecord, arms: Arms) -> dict[str, Any]:
-    """The arm of the winner's constants alone in the stock's code, and the constants that cannot be carried over."""
+    """Returns the arm of the winner's constants alone in the stock's code, and the constants that cannot be carried over."""
     text = text_of(winner)
     change = source.change(study.stock, text)
     moved = sorted(set(source.constants(study.stock)) ^ set(source.constants(text)))

@@ -1,4 +1,4 @@
-"""A confirmation's plans in its journal, and beside it for whoever compares."""
+"""Keeps a confirmation's plans in its journal, and in a file beside it for the comparison."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ FILE = "plans.json"  # the report's plans, oldest first, each with its time
 
 
 class Planned:
-    """The plans of a confirmation, in its journal: the oldest first, and never changed."""
+    """The plans of a confirmation in its journal. The oldest comes first, and none is ever changed."""
 
     def __init__(self, journal: Journal, stock: str) -> None:
-        """Raises UserError where another version wrote them."""
+        """Reads the plans. Raises UserError if another version wrote them."""
         self.journal = journal
         self.arms = Arms()
         self.arms.add(STOCK, stock)
@@ -39,15 +39,16 @@ class Planned:
                 ) from error
 
     def of(self, stage: str) -> list[Plan]:
+        """Returns the plans of one stage."""
         return [plan for plan in self.plans if plan.stage == stage]
 
     def settings(self, asked: ConfirmConfig, budget: BudgetConfig) -> Settings:
-        """What is asked for, with what was fixed before. `budget`: of a training run. Raises UserError."""
+        """Returns what is asked for, with what was fixed before. `budget`: of a training run. Raises UserError."""
         return later_settings(asked, self.plans[-1].settings) if self.plans else first_settings(asked, budget)
 
     def add(self, plan: Plan) -> bool:
-        """Write a plan down, unless it is the last one of its stage again; and keep what the comparison needs to know.
-        Returns whether it is new."""
+        """Writes a plan down unless it equals the last one of its stage, and keeps what the comparison needs. Returns
+        whether it is new."""
         new = [plan] != self.of(plan.stage)[-1:]
         if new:
             sources = {}

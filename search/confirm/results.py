@@ -1,4 +1,4 @@
-"""What a confirmation's journal holds so far: scores that may be believed, by arm and by block."""
+"""Reads from a confirmation's journal the scores so far that may be believed, by arm and by block."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from search.study.trial import Trial
 
 
 def screened(entries: Sequence[Entry]) -> dict[tuple[int, str], float]:
-    """Mean validation score of each screened arm, by search seed and arm. One that failed once is not chosen."""
+    """Returns the mean validation score of each screened arm, by search seed and arm. An arm that failed once cannot be
+    chosen."""
     scores: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
     for trial in _of(entries, SCREENING):
         facts = trial.answer.facts
@@ -24,10 +25,10 @@ def screened(entries: Sequence[Entry]) -> dict[tuple[int, str], float]:
 
 
 def summary(entries: Sequence[Entry]) -> Table:
-    """The means of the reported runs, by arm, and how much better than the stock each is in the blocks that both finished.
-    What that shows is for `search.compare` to say."""
+    """Returns a table with the mean of the reported runs of each arm, and its gain over the stock in the blocks that both
+    finished. Only `search.compare` says what that shows."""
     arms, gains = _by_arm(entries), _gains(entries)
-    title = "confirmation: means (unseen: on text that no study has seen; gain: there, over the stock of the same block)"
+    title = "confirmation: mean val_bpb, the mean on unseen text, and the gain there over the stock beside it"
     table = Table(title=title, title_justify="left")
     for column in ("program", "runs", "val_bpb", "unseen", "gain"):
         table.add_column(column, justify="left" if column == "program" else "right")
@@ -39,13 +40,13 @@ def summary(entries: Sequence[Entry]) -> Table:
 
 
 def gains_by_program(entries: Sequence[Entry]) -> dict[str, list[float]]:
-    """The same gains by the hash of the program's text."""
+    """Returns the same gains by the hash of the program's text."""
     programs = {entry.trial.answer.facts["arm"]: entry.trial.candidate for entry in entries}
     return {program.source_hash: gains for arm, gains in _gains(entries).items() if (program := programs[arm]) is not None}
 
 
 def _gains(entries: Sequence[Entry]) -> dict[str, list[float]]:
-    """The stock's mean minus the arm's score on unseen text, block by block (visit by visit)."""
+    """Returns the stock's mean minus the arm's score on unseen text, block by block (visit by visit)."""
     blocks: defaultdict[tuple[str, ...], list[Entry]] = defaultdict(list)
     for entry in entries:
         facts = entry.trial.answer.facts
@@ -59,7 +60,7 @@ def _gains(entries: Sequence[Entry]) -> dict[str, list[float]]:
 
 
 def _by_arm(entries: Sequence[Entry]) -> dict[str, list[Trial]]:
-    """The reported trials that have a score, by arm; the stock first."""
+    """Returns the reported trials that have a score, by arm; the stock comes first."""
     found: dict[str, list[Trial]] = {STOCK: []}
     for trial in _of(entries, REPORT):
         if trial.score is not None:

@@ -1,4 +1,4 @@
-"""Plans a confirmation from the studies' journals, and says what to train; it is published like a study."""
+"""Plans a confirmation from the studies' journals, and trains what it plans. It is published like a study."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Ground:
-    """On what programs are trained again. `folder`: of the task, where the journal lies. `config`: that a first start has.
+    """Where and how programs are trained again. `folder`: of the task, which holds the journal. `config`: of a first start.
     `role`: of the journal and of what is published. `seeds`: as `blocks.seed_of` takes it."""
 
     folder: Path
@@ -52,8 +52,8 @@ class Ground:
 
 @contextmanager
 def open_confirmation(asked: ConfirmConfig, say: Callable[[str], None]) -> Iterator[Confirmation]:
-    """The confirmation that is asked for, with its journal held open. The studies' are only read: one may go on meanwhile,
-    and what is planned stays as it is in the confirmation's journal. Raises UserError."""
+    """Yields the confirmation that is asked for, with its journal held open. The studies' journals are only read: a study
+    may continue meanwhile, and does not change what is planned. Raises UserError."""
     folder = task_folder(asked)
     studies = read_studies(folder, say)
     check_comparable(studies)
@@ -65,7 +65,7 @@ def open_confirmation(asked: ConfirmConfig, say: Callable[[str], None]) -> Itera
 def open_on(
     ground: Ground, studies: Sequence[StudyRecord], asked: ConfirmConfig, say: Callable[[str], None]
 ) -> Iterator[Confirmation]:
-    """The same for any studies on any ground. Raises UserError."""
+    """Does the same for any studies on any ground. Raises UserError."""
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(ground.folder / ground.role / "0", say))
         begun = ground.config if journal.header is None else restored(journal.header["config"])
@@ -108,7 +108,7 @@ class Confirmation:
         return self.planned.journal
 
     def stages(self) -> Iterator[Stage]:
-        """What to train, one stage after the other; each is planned when the one before it is done."""
+        """Yields what to train, one stage after the other. Each is planned when the one before it has been trained."""
         arms = self.planned.arms
         if self.settings.top > 1:
             plan = screening(self.studies, arms, self.settings)
@@ -125,7 +125,7 @@ class Confirmation:
         yield self._stage(plan)
 
     def _stage(self, plan: Plan) -> Stage:
-        """What is planned and missing."""
+        """Returns the stage of what is planned and missing."""
         strategy = Blocks(self.planned.plans, self.planned.arms.texts)
         for line in announcement(plan, strategy.runs[len(self.journal.entries) :], self.studies):
             self.say(line)
@@ -147,10 +147,11 @@ class Confirmation:
 
 
 def _config(base: Config, role: str, asked: ConfirmConfig) -> Config:
-    """The studies' configuration, with a strategy that confirms. Raises UserError where what it needs is not on record."""
+    """Returns the studies' configuration with a strategy that confirms. Raises UserError if a password that it needs is not
+    on record."""
     uri = asked.tracking.uri or base.tracking.uri
     if HIDDEN in uri:
-        raise UserError(f"tracking.uri={uri}: its password is on no record; give tracking.uri= with it")
+        raise UserError(f"tracking.uri={uri}: its password is not on record; give tracking.uri= with the password")
     return replace(
         base,
         seed=0,

@@ -1,4 +1,5 @@
-"""The kept steps from the stock to a winner, and the winner without each of them: which steps carry the gain?"""
+"""Finds the kept steps from the stock to a winner, and the winner without each of them, to see which steps carry the
+gain."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from search.study.readable import unreadable
 
 @dataclass(frozen=True)
 class Step:
-    """An edit that was kept on the way to the winner. `trial`: that tried it. `text`: the winner without it; None where it
-    cannot be taken back, and `why`, as the end of a sentence that begins with the step."""
+    """An edit that was kept on the way to the winner. `trial`: the one that tried it. `text`: the winner without it; None if
+    it cannot be taken back. `why`: the reason, as the end of a sentence that begins with the step."""
 
     trial: int
     note: str
@@ -24,8 +25,8 @@ class Step:
 
 
 def steps_of(entries: Sequence[Entry], winner: Entry) -> list[Step]:
-    """The steps of a winner in their order, by the chain of parents. Trials that train the program before them again are no
-    steps. Empty where there is but one: without it the winner is the stock, and its gain is the step's."""
+    """Returns the steps of a winner in their order, along the chain of parents. A trial that only trains the program before
+    it again is not a step. Empty if there is only one step, whose gain is then the winner's."""
     chain = _chain(entries, winner)
     texts = [text_of(entry) for entry in chain]
     hashes = [source.program_hash(text) for text in texts]
@@ -36,7 +37,7 @@ def steps_of(entries: Sequence[Entry], winner: Entry) -> list[Step]:
 
 
 def _chain(entries: Sequence[Entry], winner: Entry) -> list[Entry]:
-    """From the stock to the winner, each the parent of the next."""
+    """Returns the trials from the stock to the winner, each the parent of the next."""
     by_number = {entry.number: entry for entry in entries}
     chain = [winner]
     while chain[-1].number > 0:
@@ -55,5 +56,5 @@ def _step(entry: Entry, before: str, after: str, winner: str) -> Step:
     if problem := unreadable(text):
         return Step(number, note, why=f"cannot be taken back: without it the program {problem}")
     if source.program_hash(text) == source.program_hash(winner):
-        return Step(number, note, why="is not in the winner any more: a later step took it back")
+        return Step(number, note, why="is no longer in the winner: a later step took it back")
     return Step(number, note, text)

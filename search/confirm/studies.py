@@ -1,4 +1,4 @@
-"""The studies that are confirmed, as their journals tell them."""
+"""Reads the studies that are confirmed from their journals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from search.study.trial import Origin
 from search.study.winner import finalists, winner_at
 
 CONFIRMATION = "confirmation"  # its folder beside the strategies', and its strategy's name
-CHANGED = "+"  # in the name of a task that was changed to see what transfers; no task's own name has it
+CHANGED = "+"  # in the name of a task that was changed to test transfer; no other task's name has it
 
 
 @dataclass(frozen=True)
@@ -40,34 +40,34 @@ class StudyRecord:
 
     @property
     def stock(self) -> str:
-        """The text that it began with; empty where it has not begun."""
+        """The text that it began with; empty if it has not begun."""
         return text_of(self.entries[0]) if self.entries else ""
 
     @property
     def trials(self) -> int:
-        """How many, anchors not counted."""
+        """The number of trials without anchors."""
         return sum(entry.origin is not Origin.ANCHOR for entry in self.entries)
 
     def finalists(self, top: int) -> list[Entry]:
-        """The winner and the next best, `top` different programs at most."""
+        """Returns the winner and the next best, at most `top` different programs."""
         found: dict[str, Entry] = {}
         for entry in finalists(self.entries):
             found.setdefault(source.program_hash(text_of(entry)), entry)
         return list(found.values())[:top]
 
     def at(self, budget: int) -> Entry | None:
-        """The winner as of that many trials."""
+        """Returns the winner as of that many trials."""
         return winner_at(self.entries, budget)
 
 
 def text_of(entry: Entry) -> str:
-    """The program of a trial that has one."""
+    """Returns the program of a trial that has one."""
     assert entry.trial.candidate is not None
     return entry.trial.candidate.source
 
 
 def task_folder(asked: ConfirmConfig) -> Path:
-    """Where the studies lie. Raises UserError."""
+    """Returns the folder of the studies. Raises UserError."""
     experiment = STUDIES / asked.experiment
     folders = experiment.iterdir() if experiment.is_dir() else ()
     tasks = sorted(path.name for path in folders if path.is_dir() and CHANGED not in path.name)
@@ -77,58 +77,57 @@ def task_folder(asked: ConfirmConfig) -> Path:
             + command("search", "-m", "strategy=seeds,optuna,agent", f"experiment={asked.experiment}")
         )
     if asked.task is None and len(tasks) > 1:
-        raise UserError(f"experiment={asked.experiment}: has several tasks; choose one: task={' or task='.join(tasks)}")
+        raise UserError(f"experiment={asked.experiment}: has several tasks; give task={' or task='.join(tasks)}")
     if asked.task is not None and asked.task not in tasks:
-        raise UserError(f"task={asked.task}: the experiment has no studies of it; choose task={' or task='.join(tasks)}")
+        raise UserError(f"task={asked.task}: the experiment has no studies of it; give task={' or task='.join(tasks)}")
     return experiment / (asked.task or tasks[0])
 
 
 def read_studies(folder: Path, say: Callable[[str], None]) -> list[StudyRecord]:
-    """All studies of the task, as they are now. A study that goes on later changes nothing of what was planned from it.
-
-    Raises UserError, also where one is being run.
+    """Returns all studies of the task, as they are now. A study that continues later does not change what was planned from
+    it. Raises UserError, also if one of them is running.
     """
     paths = [path.parent for path in sorted(folder.glob(f"*/*/{FILE}")) if path.parent.parent.name != CONFIRMATION]
     found = [record for record in (_read(path, say) for path in paths) if record is not None]
     if not found:
-        raise UserError(f"{folder}: holds no study; run one first")
+        raise UserError(f"{folder}: has no study; run one first")
     return found
 
 
 def check_comparable(studies: Sequence[StudyRecord]) -> None:
-    """Raise UserError where the studies are of different tasks or stocks, or one has nothing to confirm."""
+    """Raises UserError if the studies are of different tasks or stocks, or if one has nothing to confirm."""
     first = studies[0]
     for study in studies:
         for name in sorted({*first.header["task"], *study.header["task"]}):  # what is not set may be left out
             before, after = first.header["task"].get(name), study.header["task"].get(name)
             if before != after:
                 raise UserError(
-                    f"{study.identity}: its task has {name}={after}, that of {first.identity} {name}={before}: such scores "
-                    "are never compared.\nMove one of them to another experiment"
+                    f"{study.identity}: its task has {name}={after}, but that of {first.identity} has {name}={before}. Such "
+                    "scores are never compared.\nMove one of them to another experiment"
                 )
         if study.header["stock"] != first.header["stock"]:
             raise UserError(
-                f"{study.identity}: begins with another stock (start={study.config.start}, or GPUs of another size) than "
+                f"{study.identity}: starts from another program (start={study.config.start}, or GPUs of another size) than "
                 f"{first.identity}.\n"
                 "Move one of them to another experiment"
             )
         if not study.finalists(1):
-            raise UserError(f"{study.identity}: has kept no scored trial yet; let it run, or move its folder away")
+            raise UserError(f"{study.identity}: has not kept a trial with a score yet; let it run, or move its folder away")
 
 
 def check_text(study: StudyRecord, now: Mapping[str, object]) -> None:
-    """Raise UserError where the task is not the studies' now. `now`: its facts."""
+    """Raises UserError if the task has changed since the studies ran. `now`: its facts."""
     then = study.header["task"]
     for name in sorted(then.keys() | now.keys()):
         if then.get(name) != now.get(name):
             raise UserError(
-                f"{study.identity}: was run with {name}={then.get(name)}, and here it is {now.get(name)}: such scores are "
+                f"{study.identity}: was run with {name}={then.get(name)}, but here it is {now.get(name)}. Such scores are "
                 "never compared.\nConfirm with the text and settings of the studies"
             )
 
 
 def _read(folder: Path, say: Callable[[str], None]) -> StudyRecord | None:
-    """The study of a folder, whose journal is held only while it is read; None where it has not begun."""
+    """Reads the study of a folder, whose journal is held only meanwhile; None if it has not begun."""
     with Journal(folder, say) as journal:
         header = journal.header
     if header is None:

@@ -1,1 +1,1 @@
-"""How much of somebody else's night is luck: a log of trials, read and judged without training anything."""
+"""`python -m search.review`: says how much of the gain in somebody else's log is luck, without training anything."""

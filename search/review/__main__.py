@@ -1,4 +1,4 @@
-"""How much of somebody else's night is luck? `python -m search.review log=results.tsv`; its keys: conf/review.yaml."""
+"""Say how much of the gain in a log is luck: `python -m search.review log=results.tsv`. Its keys are in conf/review.yaml."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def main(config: ReviewConfig) -> None:
     review(config)
 
 
-COMMAND = Command("review", ReviewConfig, check_review, main, "stopped; the same command goes on")
+COMMAND = Command("review", ReviewConfig, check_review, main, "stopped; run the same command to resume")
 
 if __name__ == "__main__":
     sys.exit(run(COMMAND))

@@ -1,4 +1,4 @@
-"""What a log shows, and what luck could show as well. Pure: the same log and noise give the same review."""
+"""Judges what a log shows, and what luck alone could show as well. Pure: the same log and noise give the same review."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SCHEMA = "fairtrial.review/1"
 
 @dataclass(frozen=True)
 class Review:
-    """`comparisons`: scores after the first. `claimed`: start minus best kept, positive is better. `margin_sds`: by how many
-    standard deviations of the noise a score must beat the one that stands; `margin`: the same in the metric's unit.
-    `at_least`: what of the claim is a true gain at 95 % confidence. `carried`: the steps, as logged, of the keeps that are
-    beyond luck by themselves. `beyond_below`: the noise below which the claim is beyond luck. What needs the noise is None
-    without it."""
+    """The result of a review. `comparisons`: scores after the first. `claimed`: start minus best kept, positive is better.
+    `margin_sds`: by how many standard deviations of the noise a score must beat the one that stands; `margin`: the same in
+    the metric's unit. `at_least`: how much of the claim is a true gain, at 95 % confidence. `carried`: sum of the steps, as
+    logged, of the keeps that are beyond luck by themselves. `beyond_below`: the noise below which the claim is beyond luck.
+    Fields that need the noise are None without it."""
 
     schema: str
     log: str
@@ -50,12 +50,12 @@ class Review:
 
     @property
     def beyond(self) -> bool | None:
-        """Whether any gain is beyond luck; None where the noise is not known."""
+        """Whether any gain is beyond luck; None if the noise is not known."""
         return None if self.at_least is None else self.at_least > 0
 
 
 def review(log: Log, noise: Noise | None, other_noise: tuple[str, ...], minutes: float) -> Review:
-    """`minutes`: of one training run, for the hours. The log has a kept trial, and two scores."""
+    """Judges a log that has a kept trial and at least two scores. `minutes`: of one training run, to estimate hours."""
     kept = [trial for trial in log.trials if trial.kept]
     costs = [log.cost(trial) for trial in kept]
     comparisons = len(log.scored) - 1
@@ -93,5 +93,5 @@ def review(log: Log, noise: Noise | None, other_noise: tuple[str, ...], minutes:
 
 
 def to_json(reviewed: Review) -> dict[str, Any]:
-    """What report.json holds. Tuples become lists when it is written."""
+    """Returns what report.json holds. Tuples become lists when it is written."""
     return {**asdict(reviewed), "beyond_luck": reviewed.beyond}

@@ -1,4 +1,4 @@
-"""Asks git what a stranger's repository holds. Nothing of the repository is run."""
+"""Asks git what a stranger's repository contains. Runs nothing that the repository brings."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from search.config.files import unwritable
 from search.config.messages import UserError
 
-# A repository of somebody else's may name programs in its configuration. Reading a blob runs none of them, once nothing is
-# fetched for it, which a partial clone would do. Checking out, or `git archive`, would run its filters.
+# A stranger's repository may name programs in its configuration. Reading a blob runs none of them, as long as nothing is
+# fetched for it, which a partial clone would do. Checking out files, or `git archive`, would run its filters.
 SAFE = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 SECONDS = 60
 LINK, SUBMODULE, EXECUTABLE = "120000", "160000", "100755"
-MOST_FILES, MOST_BYTES = 15_000, 2 * 2**30  # of a tree: a run that begins with more has no room of its own
+MOST_FILES, MOST_BYTES = 15_000, 2 * 2**30  # of a tree: a run that begins with more has no space left
 
 
 @dataclass(frozen=True)
 class File:
-    """Of a commit's tree. `mode`: as git writes it. `name`: the hash of its contents."""
+    """A file of a commit's tree. `mode`: as git writes it. `name`: the hash of its contents."""
 
     mode: str
     name: str
@@ -29,8 +29,8 @@ class File:
 
 
 def ask(repository: Path, *words: str, missing: bool = False, said: bytes = b"") -> bytes | None:
-    """What git prints. `said`: its standard input. None, if it may be `missing`, where git does not have it. Raises
-    UserError."""
+    """Returns what git prints. `said`: its standard input. `missing`: whether to return None for what git does not have.
+    Raises UserError."""
     try:
         done = subprocess.run(
             ["git", "-C", str(repository), *words],
@@ -49,26 +49,27 @@ def ask(repository: Path, *words: str, missing: bool = False, said: bytes = b"")
     if missing:
         return None
     why = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
-    raise UserError(f"repository={repository}: is no git repository that can be read ({why}); give a clone's folder")
+    raise UserError(f"repository={repository}: cannot be read as a git repository ({why}); give the folder of a clone")
 
 
 def commit_of(repository: Path, revision: str) -> str:
-    """Its whole hash. Raises UserError."""
+    """Returns the whole hash of a revision. Raises UserError."""
     return (ask(repository, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") or b"").decode().strip()
 
 
 def files_of(repository: Path, commit: str) -> list[File]:
-    """Of the whole tree. Raises UserError where it is too large, or holds a path that no folder should."""
+    """Returns the files of the whole tree. Raises UserError if it is too large, or if one of its paths leads out of a
+    folder."""
     listed = ask(repository, "ls-tree", "-r", "-l", "-z", "--full-tree", commit) or b""
     files = [_file(line) for line in listed.split(b"\0") if line]
     size = sum(file.size for file in files)
     if len(files) > MOST_FILES or size > MOST_BYTES:
         raise UserError(
-            f"repository: commit {commit[:10]} has {len(files):,} files of {size / 2**30:.1f} GB, which is too much"
+            f"repository: commit {commit[:10]} has {len(files):,} files ({size / 2**30:.1f} GB), which is too much"
         )
     for file in files:
         if file.path.is_absolute() or {"..", ".git"} & {part.lower() for part in file.path.parts}:
-            raise UserError(f"repository: commit {commit[:10]} holds the path {file.path}, which is not written to any disk")
+            raise UserError(f"repository: commit {commit[:10]} has the unsafe path {file.path}; give another clone")
     return files
 
 
@@ -79,8 +80,8 @@ def _file(line: bytes) -> File:
 
 
 def write_tree(repository: Path, commit: str, folder: Path) -> None:
-    """Write the commit's whole tree into an empty folder; submodules are left empty. Raises UserError as `files_of`, where
-    contents are missing, and where the folder cannot be written."""
+    """Writes the commit's whole tree into an empty folder; submodules stay empty. Raises UserError as `files_of` does, if
+    contents are missing, and if the folder cannot be written."""
     files = [file for file in files_of(repository, commit) if file.mode != SUBMODULE]
     names = "".join(f"{file.name}\n" for file in files).encode()
     answer = memoryview(ask(repository, "cat-file", "--batch", said=names) or b"")
@@ -103,10 +104,10 @@ def write_tree(repository: Path, commit: str, folder: Path) -> None:
 
 
 def _contents(answer: memoryview, file: File, commit: str) -> tuple[memoryview, memoryview]:
-    """A file's contents, and what follows them in git's answer."""
+    """Returns a file's contents, and what follows them in git's answer."""
     end = bytes(answer[:200]).find(b"\n")
     facts = bytes(answer[:end]).split()
     if len(facts) != 3 or facts[0].decode() != file.name:
-        raise UserError(f"repository: {file.path} of commit {commit[:10]} is missing there; give a whole clone")
+        raise UserError(f"repository: {file.path} of commit {commit[:10]} is missing; give a complete clone")
     begin, size = end + 1, int(facts[2])
     return answer[begin : begin + size], answer[begin + size + 1 :]

@@ -1,6 +1,6 @@
 """Puts a reviewed log into MLflow: a study beside others, marked as imported, which no comparison counts.
 
-Publishing twice changes nothing but the page: runs are found again by what the log says.
+Publishing twice changes only the page: runs are found again by the contents of the log.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ NAME_LENGTH = 80
 
 
 def publish(uri: str, name: str, shown: Shown, pages: Mapping[str, Path], at: float) -> str:
-    """Make or find the study's run and its trials'. `name`: the experiment's. `pages`: the review's files by their names.
-    `at`: seconds since the epoch, for all times, since the log has none. Returns the page of the report in MLflow's UI.
-    Raises UserError where the store is out of reach."""
+    """Makes or finds the study's run and those of its trials. `name`: the experiment's. `pages`: the review's files by name.
+    `at`: seconds since the epoch, used for all times, since the log has none. Returns the page of the report in MLflow's UI.
+    Raises UserError if the store is out of reach."""
     started, log = int(at * 1000), shown.log
     try:
         client = connect(absolute(uri))
@@ -66,7 +66,7 @@ def publish(uri: str, name: str, shown: Shown, pages: Mapping[str, Path], at: fl
 
 
 def _identity(log: Log) -> str:
-    """Of the log's trials, whatever its file is called and whatever was said of its noise."""
+    """Identifies a log by its trials alone: neither the file's name nor its noise matters."""
     said = json.dumps([log.metric, log.lower, [asdict(trial) for trial in log.trials]])
     return f"imported-{hashlib.sha256(said.encode()).hexdigest()[:32]}"
 
@@ -81,7 +81,7 @@ def _note(verdict: tuple[str, ...]) -> str:
 
 
 def _publish(client: MlflowClient, trials: TrialRuns, log: Log, trial: Logged, started: int) -> None:
-    """A trial's run is ended last: one that has ended is complete."""
+    """Publishes one trial. Its run ends last, so that a run that has ended is complete."""
     run = trials.find(trial.number, started)
     if run is not None and is_complete(run):
         return
@@ -97,7 +97,7 @@ def _publish(client: MlflowClient, trials: TrialRuns, log: Log, trial: Logged, s
 
 
 def _publish_again(client: MlflowClient, study: str, trials: TrialRuns, again: Again, log: Log) -> None:
-    """The metrics of runs again, on the run of their trial, over the number of the block; and what that shows."""
+    """Publishes the metrics of repeated runs on their trial's run, over the number of the block, and what they show."""
     held = {effect.trial: str(effect.gain.held) for effect in again.effects}
     for trial in sorted({run["trial"] for run in again.runs}):
         found = trials.find(trial, 0)
@@ -110,7 +110,7 @@ def _publish_again(client: MlflowClient, study: str, trials: TrialRuns, again: A
 
 
 def _curves(log: Log, at: int) -> Iterator[Metric]:
-    """Each trial's score, and the best kept so far, over the trial's number."""
+    """Yields each trial's score, and the best kept score so far, over the trial's number."""
     best: Logged | None = None
     for trial in log.trials:
         if trial.score is not None:

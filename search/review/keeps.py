@@ -1,4 +1,4 @@
-"""What is said of each kept trial."""
+"""Judges each kept trial."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Keep:
-    """One kept trial. `step`: by how much it beats the best kept before it, negative where it does not; `gain`: beats the
-    start. `beyond_below`: the noise (sd) below which the step alone would be beyond luck; None where it is no gain.
-    `verdict`: beyond luck by itself, or only together with the keeps since the last that was."""
+    """One kept trial. `step`: by how much it beats the best one kept before it, negative if it does not; `gain`: by how much
+    it beats the start. `beyond_below`: the noise (sd) below which the step alone would be beyond luck; None if it is not a
+    gain. `verdict`: beyond luck by itself, or only together with the keeps since the last one that was."""
 
     number: int
     commit: str
@@ -38,8 +38,8 @@ class Keep:
 def keeps_of(
     kept: Sequence[Logged], costs: Sequence[float], beyond: Sequence[int], noise: Noise | None, width: float
 ) -> tuple[Keep, ...]:
-    """`costs`: of the kept trials, lower is better; `beyond`: those that `steps` finds, by index; `width`: the margin in
-    standard deviations."""
+    """Judges the kept trials. `costs`: theirs, lower is better; `beyond`: those that `steps` finds, by index; `width`: the
+    margin in standard deviations."""
     found, best = [], costs[0]
     for index, (trial, cost) in enumerate(zip(kept, costs, strict=True)):
         step = best - cost
@@ -53,7 +53,8 @@ def keeps_of(
 
 
 def _verdict(index: int, step: float, beyond: Sequence[int], margin: float | None) -> Verdict:
-    """A step of more than the margin is always among those beyond luck: the score that stands is no better than the best."""
+    """Judges one step. A step above the margin is always beyond luck, since the score that stands is never better than the
+    best."""
     if index == 0:
         return Verdict.START
     if step <= 0:
@@ -66,5 +67,6 @@ def _verdict(index: int, step: float, beyond: Sequence[int], margin: float | Non
 
 
 def score_of(trial: Logged) -> float:
+    """Returns the score of a trial that has one."""
     assert trial.score is not None
     return trial.score

@@ -1,6 +1,6 @@
 """What luck alone does in a log: noisy draws of one unchanged program, of which the best is kept.
 
-Scores here are costs: lower is better. Everything is about programs of which none is better than the one it is held against.
+Scores are costs here: lower is better. All of this is about programs that are no better than the one they are compared with.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-LEVEL = 0.05  # of the logs without any improvement may be said to hold one
+LEVEL = 0.05  # share of the logs without any improvement in which one may be claimed
 RANGE = (0.025, 0.975)
 QUANTILES = (RANGE[0], 0.5, RANGE[1])
 NODES = 2_000  # of the integral over what the standard deviation may be
@@ -23,7 +23,7 @@ BLOCK = 500  # of them at a time in memory
 @dataclass(frozen=True)
 class Noise:
     """How much training runs of one program differ. `sd`: in the metric's unit; `degrees`: of freedom of its estimate, None
-    where it is taken as known; `source`: where it is from, in words."""
+    if it is taken as known; `source`: where it comes from, in words."""
 
     sd: float
     degrees: int | None
@@ -33,7 +33,7 @@ class Noise:
 @dataclass(frozen=True)
 class Band:
     """The claim (start minus best so far) of an unchanged program after each of n further draws: its median, and the range
-    in which it lies in 95 % of logs. Index 0: after none."""
+    that contains it in 95 % of logs. Index 0: after no draw."""
 
     low: tuple[float, ...]
     median: tuple[float, ...]
@@ -43,7 +43,7 @@ class Band:
 @dataclass(frozen=True)
 class Records:
     """How many of a log's scores beat all before them. `expected`, `low`, `high`: of as many draws of an unchanged program,
-    on average and in 95 % of logs, whatever the noise. `chance`: that such draws set as many as the log, or more."""
+    on average and in 95 % of logs, for any noise. `chance`: that such draws set as many records as the log, or more."""
 
     found: int
     expected: float
@@ -54,13 +54,13 @@ class Records:
 
 @functools.cache
 def margin(comparisons: int, degrees: int | None = None) -> float:
-    """By how many standard deviations a score must beat the one it is held against, before that is beyond luck.
+    """Returns by how many standard deviations a score must beat the one it is compared with to be beyond luck.
 
     The difference of two training runs of equally good programs has a standard deviation of sqrt(2). In a log each later
     score is compared once with the score that then stands, and is independent of it; the one that stands was chosen for
     being low, which makes it harder to beat. So the chance that all stay within the margin is at least that of as many
-    independent comparisons, Phi(margin / sqrt(2)) ** comparisons (Sidak's bound), which is set to 95 %. Where the standard
-    deviation is an estimate, this is averaged over what it may truly be. `comparisons`: scores after the first.
+    independent comparisons, Phi(margin / sqrt(2)) ** comparisons (Sidak's bound), which is set to 95 %. If the standard
+    deviation is an estimate, this is averaged over its possible true values. `comparisons`: scores after the first.
     """
     if comparisons < 1:
         return 0.0
@@ -77,14 +77,15 @@ def margin(comparisons: int, degrees: int | None = None) -> float:
 
 
 def band(draws: int, noise: Noise) -> Band:
-    """For 0, 1, ..., `draws` further draws. The standard deviation's own uncertainty is in it. Seeded."""
+    """Returns the band for 0, 1, ..., `draws` further draws. It includes the uncertainty of the standard deviation.
+    Seeded."""
     low, median, high = (tuple(float(noise.sd * claim) for claim in claims) for claims in _claims(draws, noise.degrees))
     return Band(low, median, high)
 
 
 @functools.cache
 def _claims(draws: int, degrees: int | None) -> np.ndarray:
-    """Quantiles of simulated claims, in standard deviations; of shape [3, draws + 1]."""
+    """Returns quantiles of simulated claims in standard deviations, of shape [3, draws + 1]."""
     random = np.random.default_rng(0)
     claims = np.empty((DRAWS, draws + 1), dtype=np.float32)
     for at in range(0, DRAWS, BLOCK):
@@ -96,7 +97,7 @@ def _claims(draws: int, degrees: int | None) -> np.ndarray:
 
 
 def records(scores: Sequence[float]) -> Records:
-    """How many scores beat all before them; the first does not count."""
+    """Counts the scores that beat all before them; the first does not count."""
     best = np.minimum.accumulate(np.asarray(scores, dtype=float))
     found = int((best[1:] < best[:-1]).sum())
     expected, summed = _record_chances(len(scores))
@@ -106,8 +107,8 @@ def records(scores: Sequence[float]) -> Records:
 
 @functools.cache
 def _record_chances(draws: int) -> tuple[float, np.ndarray]:
-    """The mean number of records, and the chances of 0, 1, ... records or fewer. The i-th of exchangeable draws is a record
-    with chance 1/i, independently of the others and whatever the noise (Renyi 1962)."""
+    """Returns the mean number of records, and the chances of at most 0, 1, ... records. The i-th of exchangeable draws is a
+    record with chance 1/i, independently of the others and for any noise (Renyi 1962)."""
     chances = 1 / np.arange(2, draws + 1)
     counts = np.ones(1)
     for chance in chances:
@@ -116,8 +117,8 @@ def _record_chances(draws: int) -> tuple[float, np.ndarray]:
 
 
 def steps(kept: Sequence[float], margin: float) -> tuple[int, ...]:
-    """Which of the kept scores are beyond luck, by index; the first is the start. Each beats the one that stands by more
-    than the margin, in the metric's unit, and stands from then on."""
+    """Returns the indexes of the kept scores that are beyond luck; the first is the start. Each beats the one that stands by
+    more than the margin, in the metric's unit, and stands from then on."""
     found, stands = [], kept[0]
     for index, score in enumerate(kept[1:], 1):
         if stands - score > margin:
@@ -127,7 +128,7 @@ def steps(kept: Sequence[float], margin: float) -> tuple[int, ...]:
 
 
 def spread(groups: Sequence[Sequence[float]]) -> tuple[float, int] | None:
-    """Standard deviation within groups of repeats, pooled, and its degrees of freedom; None without any."""
+    """Returns the pooled standard deviation within groups of repeats, and its degrees of freedom; None without any."""
     degrees = sum(len(group) - 1 for group in groups)
     if degrees < 1:
         return None
@@ -136,7 +137,7 @@ def spread(groups: Sequence[Sequence[float]]) -> tuple[float, int] | None:
 
 
 def repeats_for(gain: float, sd: float, power: float = 0.8, tests: int = 1) -> int:
-    """Training runs of each of two programs that show a true gain between them with that power, one-sided at 5 % shared
-    among so many tests: the normal approximation, and five at least, as everywhere in this program."""
+    """Returns how many training runs of each of two programs show a true gain with that power, one-sided at 5 % shared among
+    so many tests. Uses the normal approximation, and five at least, as everywhere in fairtrial."""
     z = stats.norm.ppf(1 - LEVEL / tests) + stats.norm.ppf(power)
     return max(5, int(np.ceil(2 * (sd * z / gain) ** 2)))

@@ -1,4 +1,4 @@
-"""What `python -m search.review` does: from a log to a page on disk and a few lines on the terminal."""
+"""Does what `python -m search.review` does: turns a log into a page on disk and a few lines on the terminal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REVIEWS = MLRUNS / "reviews"
 
 
 def review(config: ReviewConfig) -> None:
-    """Print the verdict and write the page. Raises UserError."""
+    """Prints the verdict and writes the page. Raises UserError."""
     if config.log is None:
         raise UserError(f"log: is not set; give the file, as in {command('search.review', 'log=results.tsv')}")
     log, reviewed = reviewed_log(resolve(config.log), config)
@@ -40,7 +40,7 @@ def review(config: ReviewConfig) -> None:
 
 
 def reviewed_log(path: Path, config: ReviewConfig) -> tuple[Log, Review]:
-    """Raises UserError where the log cannot be read, or leaves a choice."""
+    """Reads and judges a log. Raises UserError if it cannot be read, or can be read in several ways."""
     log = read_log(path, config)
     return log, judge(log, noise_of(log, config.noise), other_ways(log, config.noise), config.minutes)
 
@@ -53,34 +53,34 @@ def _print(shown: Shown) -> None:
         _say(sentence)
     if reviewed.noise is None:
         for way in reviewed.other_noise:
-            _say(f"Repeats, if they are some: {way}.")
-        _say("To know: give noise.sd=, or noise.published=, or train the start again.")
+            _say(f"Possible repeats: {way}.")
+        _say("To find out, give noise.sd= or noise.published=, or train the start again.")
     for test in reviewed.tests[:2]:
-        _say(f"{test.question} {test.runs} runs of {' and '.join(test.programs)}: {test.hours:.1f} device hours.")
+        _say(f"{test.question} It takes {test.runs} runs of {' and '.join(test.programs)}: {test.hours:.1f} device hours.")
     if shown.programs:
         found = Counter(program.found for program in shown.programs)
-        _say(f"Kept programs: {', '.join(f'{count} {what}' for what, count in found.items())}.")
+        _say(f"The kept programs: {', '.join(f'{count} {what}' for what, count in found.items())}.")
 
 
 def _say_how(config: ReviewConfig, folder: Path, shown: Shown) -> None:
-    """How the kept programs are run on this machine."""
+    """Says how to run the kept programs on this machine."""
     if not shown.programs or len(shown.reviewed.keeps) < 2:
         return
     from search.review.ours import commands
 
     keeps = shown.reviewed.keeps
     if found := commands(shown.log.name, folder, keeps, shown.programs, config.keeps, config.repeats):
-        _say("To train the kept programs of this harness here, confirm them on fresh seeds and unseen text, and compare:")
+        _say("These commands train the kept programs here, confirm them on fresh seeds and unseen text, and compare them:")
         for line in found:
             print(line)
     elif any(program.found is Found.OTHERS for program in shown.programs):
         runs = 1 + 2 * config.repeats
         hours = f"{runs} runs, about {runs * config.minutes / 60:.1f} hours"
-        _say(f"To run the start and the best keep again here, as they are, give the same with runner=plain: {hours}.")
+        _say(f"To run the start and the best keep again here, unchanged, add runner=plain to this command: {hours}.")
 
 
 def _run_again(config: ReviewConfig, folder: Path, shown: Shown) -> None:
-    """Whatever ends it, the page holds what is known then."""
+    """Runs programs again. However that ends, the page then says what is known."""
     from search.review.again.opened import open_again
 
     with open_again(config, folder, shown, _say) as runs:
@@ -106,7 +106,7 @@ def _publish(config: ReviewConfig, folder: Path, shown: Shown) -> None:
 
 
 def _write(folder: Path, shown: Shown) -> dict[str, Path]:
-    """The page's files by their names."""
+    """Writes the page's files. Returns them by name."""
     from search.review.show.page import files_of
 
     written = {}

@@ -1,4 +1,4 @@
-"""How noisy one training run is: as the user says, as published, or by the repeats that a log holds."""
+"""Finds how noisy one training run is: from the user, from a publication, or from repeats in the log."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from search.page.numbers import plural, two_digits
 from search.review.luck import Noise, spread
 from search.review.read.log import Log, Logged
 
-# The unchanged published program on an H200: 44 runs of the studies' first trials in the record of trials of
+# The unchanged published program on an H200: 44 first trials of studies in the record of trials of
 # ferreirafabio/autoresearch-automl (commit 150cd14), each 300 s; mean 0.99174. Its other record has 0.00053 for one seed.
 PUBLISHED = {"h200": (0.00069, 44)}
 AGAIN = re.compile(
     r"\b(seeds?|again|re-?runs?|re-?ran|repeat(s|ed)?|replicate[sd]?|confirmation run|same config)\b", re.IGNORECASE
 )
-WAYS = ("same", "commit", "description", "said")  # to tell which trials are repeats, the safest first
+WAYS = ("same", "commit", "description", "said")  # ways to find repeats, the safest first
 
 
 def noise_of(log: Log, config: ReviewNoiseConfig) -> Noise | None:
-    """None where nothing tells it. Raises UserError for a published noise that is not known, or is another metric's."""
+    """Returns the noise; None if nothing tells it. Raises UserError for a published noise that is unknown, or another
+    metric's."""
     if config.sd is not None:
         runs = config.runs
         measured = "taken as exact" if runs is None else f"measured on {plural(runs, 'run')}"
@@ -37,8 +38,9 @@ def noise_of(log: Log, config: ReviewNoiseConfig) -> Noise | None:
 
 
 def repeats(log: Log, way: str) -> list[tuple[Logged, ...]]:
-    """Groups of two trials or more of one program, as `way` tells it. Under `same`, a commit alone does not make one: some
-    loops log the commit that a discarded change was taken back to. Nor does a description: the program under it differs."""
+    """Returns groups of at least two trials of one program, as `way` finds them. Under `same`, an equal commit is not
+    enough: some loops log the commit to which a discarded change was reverted. Nor is an equal description: the programs may
+    differ."""
     groups: dict[Hashable, list[Logged]] = defaultdict(list)
     standing: Logged | None = None
     for trial in log.scored:
@@ -54,14 +56,14 @@ def repeats(log: Log, way: str) -> list[tuple[Logged, ...]]:
 
 
 def other_ways(log: Log, config: ReviewNoiseConfig) -> tuple[str, ...]:
-    """What the log would hold if trials that look like repeats were some: for a user who knows, in sentences."""
+    """Says which noise the log would give if trials that look like repeats are repeats, which the user may know."""
     found = []
     for way in WAYS:
         groups = repeats(log, way)
         measured = spread([[log.cost(trial) for trial in group] for group in groups])
         if way != config.repeats and measured is not None and measured[0] > 0:
             sd = two_digits(measured[0])
-            found.append(f"{_told(groups)} ({_WORDS[way]}) would give {sd}: noise.repeats={way}, if they are repeats")
+            found.append(f"{_told(groups)} ({_WORDS[way]}) would give {sd}; if they are repeats, give noise.repeats={way}")
     return tuple(found)
 
 
@@ -75,7 +77,7 @@ _WORDS = {
 
 
 def _key(trial: Logged, way: str, standing: Logged | None) -> Hashable:
-    """What repeats have in common; None for a trial that is none."""
+    """Returns what repeats have in common; None for a trial that cannot be one."""
     if way == "said":
         return standing.number if standing is not None and AGAIN.search(trial.description) else None
     if way == "none":
@@ -92,6 +94,6 @@ def _published(log: Log, name: str) -> Noise:
     if name not in PUBLISHED:
         raise UserError(f"noise.published={name}: choose {', '.join(PUBLISHED)}, or give noise.sd=")
     if log.metric != "val_bpb":
-        raise UserError(f"noise.published={name}: is for val_bpb, and this log's metric is {log.metric}; give noise.sd=")
+        raise UserError(f"noise.published={name}: is the noise of val_bpb, and not of {log.metric}; give noise.sd=")
     sd, runs = PUBLISHED[name]
     return Noise(sd, runs - 1, f"published for {name}: {runs} runs of the field's unchanged program")

@@ -1,4 +1,4 @@
-"""Kept programs of this harness: put into a folder, with the commands that train and confirm them here."""
+"""Puts kept programs of this harness into a folder, and makes the commands that train and confirm them here."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from search.review.keeps import Keep
 from search.review.repository import Found, Program, file_of
 from search.runner.device.gpus import listed
 
-FOLDER = "keeps"  # beside the page: what is proposed, and nothing else
+FOLDER = "keeps"  # beside the page: only the programs that are proposed
 
 
 def commands(
     log: str, folder: Path, keeps: Sequence[Keep], programs: Sequence[Program], which: str, repeats: int
 ) -> list[str]:
-    """To be pasted one after the other: the keeps as a study beside the start, their confirmation on fresh seeds and unseen
-    text, and what that shows. None where the start, or all chosen keeps, are no programs of this harness. `log`: its name.
-    `folder`: of the page. Raises UserError."""
+    """Returns commands to paste one after the other: for a study of the start and the keeps, its confirmation on fresh seeds
+    and unseen text, and the comparison. Empty unless the start and a chosen keep are programs of this harness. `log`: its
+    name. `folder`: of the page. Raises UserError."""
     by_number = {program.number: program for program in programs if program.found is Found.OURS}
     if keeps[0].number not in by_number or len(keeps) < 2:
         return []

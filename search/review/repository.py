@@ -1,4 +1,4 @@
-"""The kept programs, taken out of the night's git repository by the commits that the log names. Nothing of them is run."""
+"""Reads the kept programs from the log's git repository, by the commits that the log names. Runs none of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from search.study.source import Change, change
 
 HASH = re.compile(r"[0-9a-f]{4,64}")
 OURS = {"build_model": 2, "main": 0}  # what this harness calls, with how many arguments
-UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # what a program raises that cannot be parsed
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # raised for programs that cannot be parsed
 
 
 class Found(StrEnum):
@@ -28,8 +28,8 @@ class Found(StrEnum):
 
 @dataclass(frozen=True)
 class Program:
-    """One keep's. `revision`: where git has it; `text`: None where it is not there. `kind`: of its change against the keep
-    before it, with the lines of that; None where one of the two is not there."""
+    """The program of one keep. `revision`: where git has it; `text`: None if git does not. `kind`: of its change against the
+    keep before it, with the number of lines; None if one of the two texts is missing."""
 
     number: int
     revision: str
@@ -41,7 +41,8 @@ class Program:
 
 
 def programs(repository: Path, path: str, keeps: Sequence[Keep]) -> tuple[Program, ...]:
-    """`path`: of the program in the repository. Raises UserError where that is no repository, or git is not installed."""
+    """Returns the programs of the keeps. `path`: of the program in the repository. Raises UserError if the repository cannot
+    be read, or if git is not installed."""
     git.ask(repository, "rev-parse", "--git-dir")
     found: list[Program] = []
     for at, keep in enumerate(keeps):
@@ -53,12 +54,13 @@ def programs(repository: Path, path: str, keeps: Sequence[Keep]) -> tuple[Progra
 
 
 def file_of(program: Program) -> str:
-    """Beside the page, with the number of its trial; a revision may hold a sign that no file's name should."""
+    """Names a program's file beside the page, with the number of its trial. A revision may contain a sign that no file name
+    should."""
     return f"programs/{program.number:03d}-{program.revision.replace('^', '-before')}.py"
 
 
 def _before(others: Sequence[Keep]) -> str | None:
-    """Logs often name the start by a word. The first keep after it was committed on top of it."""
+    """Returns the revision of a start that the log names by a word: the first keep was committed on top of it."""
     return next((f"{keep.commit}^" for keep in others if HASH.fullmatch(keep.commit)), None)
 
 
@@ -73,7 +75,7 @@ def _program(repository: Path, revision: str | None, path: str, number: int) -> 
 
 
 def _kind_of(text: str) -> Found:
-    """Whether it defines what `train.py` defines here."""
+    """Says whether the text defines what `train.py` defines here."""
     try:
         tree = ast.parse(text)
     except UNREADABLE:

@@ -1,4 +1,4 @@
-"""What would settle whether a night's gain is one: which programs to train again, and how often."""
+"""Plans what would settle whether a gain is real: which programs to train again, and how often."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from search.review.keeps import Keep, Verdict
 from search.review.luck import Noise, repeats_for
 
-ENOUGH_DEGREES = 7  # of a measured noise: eight runs of one program, as the comparison asks of its control
+ENOUGH_DEGREES = 7  # of freedom of a measured noise: from eight runs of one program, as a comparison's control has
 MOST_KEEPS = 3  # within noise, for which a test is planned
 
 
 @dataclass(frozen=True)
 class Test:
-    """What would settle a question: `runs` training runs of each of `programs` on fresh seeds, and the device's hours."""
+    """A test that would settle a question: `runs` training runs of each of `programs` on fresh seeds. `hours`: of a
+    device."""
 
     question: str
     programs: tuple[str, ...]
@@ -23,7 +24,7 @@ class Test:
 
 
 def tests_of(keeps: Sequence[Keep], claimed: float, noise: Noise | None, minutes: float) -> tuple[Test, ...]:
-    """Noise first, where too little is known of it; then the claim; then the largest keeps within noise."""
+    """Plans tests of the noise, if too little is known of it, then of the claim, then of the largest keeps within noise."""
     start, best = keeps[0], max(keeps, key=lambda keep: keep.gain)
 
     def planned(question: str, programs: Sequence[Keep], runs: int) -> Test:
@@ -46,7 +47,7 @@ def tests_of(keeps: Sequence[Keep], claimed: float, noise: Noise | None, minutes
 
 
 def _before(keeps: Sequence[Keep], keep: Keep) -> Keep:
-    """The best kept before it."""
+    """Returns the best one kept before it."""
     return max((one for one in keeps if one.number < keep.number), key=lambda one: one.gain)
 
 
@@ -55,5 +56,5 @@ def _name(keep: Keep) -> str:
 
 
 def few(noise: Noise) -> bool:
-    """Whether it was measured on fewer runs than the comparison asks of its control."""
+    """Says whether the noise was measured on fewer runs than the comparison wants of its control."""
     return noise.degrees is not None and noise.degrees < ENOUGH_DEGREES

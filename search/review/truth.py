@@ -1,10 +1,11 @@
-"""Does the page tell the truth? Simulated logs whose truth is known, many of them:
+"""Checks that the page tells the truth, on many simulated logs whose truth is known:
 
 python -m search.review.truth          # 2,000 of each kind; some minutes
 python -m search.review.truth 100
 
-A log without any improvement may be called beyond luck in 5 % of cases; so may, in a log with some, any keep that is none;
-and the gain that is called true may be larger than the true one in 5 %. Each rate is held against a binomial test at 1 %.
+In at most 5 % of logs without an improvement, something may be called beyond luck. In at most 5 % of the other logs, a keep
+that is not an improvement may be called one. In at most 5 %, the gain that is called true may exceed the true gain. A
+binomial test at 1 % checks each rate.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class World:
 @dataclass(frozen=True)
 class Seen:
     """What a page said of one log. `beyond`: any gain at all; `false_keep`: a keep beyond luck that is not better than what
-    it is held against; `too_much`: more gain is called true than is; `found`: keeps beyond luck for each true step."""
+    it is compared with; `too_much`: more gain is called true than is; `found`: keeps beyond luck for each true step."""
 
     beyond: bool
     false_keep: bool
@@ -83,7 +84,7 @@ UNPROMISED = (
 
 
 def simulate(seed: int, world: World) -> tuple[Log, ReviewNoiseConfig, list[float]]:
-    """A log, what its user says of its noise, and the true score of each trial's program."""
+    """Returns a log, what its user says of its noise, and the true score of each trial's program."""
     random = np.random.default_rng([seed, zlib.crc32(world.name.encode())])
     better = set(random.choice(np.arange(1, world.trials + 1), world.steps, replace=False).tolist())
     again = set(random.choice(np.arange(1, world.trials + 1), world.repeats, replace=False).tolist()) - better
@@ -108,14 +109,14 @@ def simulate(seed: int, world: World) -> tuple[Log, ReviewNoiseConfig, list[floa
 
 
 def _draw(random: np.random.Generator, world: World) -> float:
-    """Of standard deviation 1."""
+    """Draws a number of standard deviation 1."""
     if np.isinf(world.tails):
         return float(random.standard_normal())
     return float(random.standard_t(world.tails) / np.sqrt(world.tails / (world.tails - 2)))
 
 
 def _keeps(difference: float, world: World, random: np.random.Generator) -> bool:
-    """`difference`: to the best kept score, below 0 where it is better."""
+    """Says whether a trial is kept. `difference`: to the best kept score, below 0 if it is better."""
     limits = {"best": 0.0, "again": 0.0, "margin": -0.5 * world.sd, "lenient": 0.5 * world.sd}
     return bool(random.random() < 0.2) if world.rule == "chance" else difference < limits[world.rule]
 
@@ -130,6 +131,7 @@ def _told(world: World, random: np.random.Generator) -> ReviewNoiseConfig:
 
 
 def seen(seed: int, world: World) -> Seen:
+    """Simulates one log, and checks what the review says of it against the truth."""
     log, told, truth = simulate(seed, world)
     reviewed = review(log, noise_of(log, told), (), 5.5)
     assert reviewed.at_least is not None
@@ -143,7 +145,7 @@ def seen(seed: int, world: World) -> Seen:
 
 
 def _claims(reviewed: Review) -> Iterable[tuple[Keep, Keep]]:
-    """Each keep that is called beyond luck, and what it is called better than."""
+    """Yields each keep that is called beyond luck, and what it is called better than."""
     standing = best = reviewed.keeps[0]
     for keep in reviewed.keeps[1:]:
         if keep.verdict is Verdict.BEYOND:
@@ -156,7 +158,7 @@ def _claims(reviewed: Review) -> Iterable[tuple[Keep, Keep]]:
 
 
 def main(count: int) -> int:
-    """Print the rates. Returns the exit code: 1 where one is too high."""
+    """Prints the rates. Returns the exit code: 1 if one is too high."""
     wrong = 0
     print(f"{count} logs of each kind; at most {100 * LEVEL:g} % may be wrong\n")
     print("| logs | any gain beyond luck | a false keep | too much called true | keeps found per true step |")
@@ -174,6 +176,7 @@ def main(count: int) -> int:
 
 
 def too_often(wrong: int, count: int) -> bool:
+    """Says whether so many wrong ones are more than the level allows."""
     return bool(stats.binomtest(wrong, count, LEVEL, alternative="greater").pvalue < TEST)
 
 

@@ -60,8 +60,8 @@ def test_a_confirmation_is_planned_trained_published_and_extended(quick_clone, b
     with Journal(quick_clone.study("e/smoke/optuna-tpe/0"), print):  # the study could go on meanwhile
         first, _ = process.communicate()
     assert process.returncode == 0 and "could not" not in first, first
-    assert "report: 3 training runs, about 0.0 s, the first to warm up" in first
-    assert "2 programs in 1 block of 1 search seed, the stock 1 time in each" in first
+    assert "3 training runs, about 0.0 s; the first run only warms up" in first
+    assert "2 programs in 1 block of 1 search seed, with the stock once in each" in first
     begin_study("seeds", {"HEAD_DIM": 32})
     more = quick_clone.run("experiment=e", module="search.confirm")
     assert more.returncode == 0 and "this is an unplanned look" in more.stdout, more.stdout

@@ -56,9 +56,9 @@ def test_a_night_is_reviewed_run_again_and_imported(tmp_path, mlflow_file, capsy
         f"2 of 5 keeps hold when run again here ({MARK}), compared with the start; 2 of 4 compared with the keep before."
     )
     assert (
-        "to run: 26 runs, about 2.4 h at minutes=5.5 for one: the start once to warm up, then the start and 4 keeps" in said
+        "to run: 26 runs, about 2.4 h at minutes=5.5 for each: the start once to warm up, then the start and 4 keeps" in said
     )
-    assert "The other keeps, compared with the start: fails here (1), a loss here (1), not in the repository (1)." in said
+    assert "the other keeps got these verdicts: fails here (1), a loss here (1), not in the repository (1)." in said
     assert "trial 21 is not run: not in the repository" in said and sentence in said
 
     again, runs = told(page)["again"], lines(page)
@@ -119,7 +119,7 @@ def test_what_is_stopped_says_so_and_goes_on(night, instant, capsys):
         record.write('{"kind": "run", "blo')
     assert call(log, page, "runner=plain") == 0
     said = capsys.readouterr().out
-    assert "dropped a torn last line" in said and "to run: 7 runs, about 7.0 s at what the start took" in said
+    assert "dropped a torn last line" in said and "to run: 7 runs, about 7.0 s at the time that the start took" in said
     assert "The keep of trial 3 holds when run again here: +0.01" in said and MARK in said
     assert len(lines(page)) == 11 and instant["ran"] == 12
     before = (page / "runs.jsonl").read_bytes()
@@ -133,7 +133,7 @@ def test_repeats_are_added_and_widen_the_intervals_and_nothing_else_changes(nigh
     again = told(page)["again"]
     assert again["looks"] == 2 and again["effects"][0]["gain"]["blocks"] == 6 and len(lines(page)) == 13
     assert "2 looks" in (page / "report.md").read_text()
-    other = "these runs began with plain.command=python train.py, and now it is python other.py"
+    other = "these runs began with plain.command=python train.py, but now it is python other.py"
     for given, why in (
         (("repeats=5",), "repeats=5: 6 were planned"),
         (("repeats=6", "keeps=all"), "these runs began with programs="),
@@ -148,7 +148,7 @@ def test_a_start_that_does_not_run_ends_it_before_hours_are_spent(tmp_path, caps
     assert call(log, page, "runner=plain", "sandbox=none") == 1
     error = capsys.readouterr().err
     assert "the start does not run here (failed: exit code 1: RuntimeError: no such kernel)" in error
-    assert len(lines(page)) == 1 and told(page)["verdict"][0].startswith("Nothing was learnt from running again")
+    assert len(lines(page)) == 1 and told(page)["verdict"][0].startswith("Running again showed nothing")
     assert "no such kernel" in (page / lines(page)[0]["output"]).read_text()
 
 
@@ -167,7 +167,7 @@ def test_ctrl_c_leaves_no_process(tmp_path, capsys):
 
     threading.Thread(target=interrupt, daemon=True).start()
     assert call(log, page, "runner=plain") == 130
-    assert "the same command goes on" in capsys.readouterr().err and not running(token)
+    assert "run the same command to resume" in capsys.readouterr().err and not running(token)
     assert len(lines(page, "interrupted")) == 1 and (page / "report.html").is_file()
 
 

@@ -41,5 +41,5 @@ def test_an_imported_log_is_shown_and_not_counted(mlflow_file, tmp_path, capsys)
 
     after = comparison_of(read_experiment(uri, "simulated"))
     assert after.view.analysis == before.view.analysis and after.verdict == before.verdict
-    left_out = "Left out of everything here, since other programs scored them: imported: night.tsv."
+    left_out = "These imported logs are left out, because other programs scored them: imported: night.tsv."
     assert set(after.cautions) - set(before.cautions) == {left_out}

@@ -95,7 +95,7 @@ def test_repeats_are_counted_only_where_that_is_certain(tmp_path):
     text = TABS + "eee\t0.9899\t44\tdiscard\tlarger batch\nfff\t0.9897\t44\tdiscard\trandom seed 42 to 7\n"
     log, same = read(tmp_path, text), settings().noise
     assert noise_of(log, same) is None
-    assert [sentence.partition(":")[0] for sentence in other_ways(log, same)] == [
+    assert [sentence.partition(";")[0] for sentence in other_ways(log, same)] == [
         "2 trials of 1 program (same commit) would give 0.00028",
         "2 trials of 1 program (same description) would give 0.000071",
         "2 trials of 1 program (described as repeats of the kept trial before) would give 0.00014",
@@ -111,5 +111,5 @@ def test_a_published_noise_is_named_and_of_the_right_metric(tmp_path):
     assert noise_of(log, settings(noise={"published": "h200"}).noise).degrees == 43
     with pytest.raises(UserError, match="choose h200"):
         noise_of(log, settings(noise={"published": "abacus"}).noise)
-    with pytest.raises(UserError, match="is for val_bpb"):
+    with pytest.raises(UserError, match="is the noise of val_bpb"):
         noise_of(read(tmp_path, TABS.replace("val_bpb", "loss")), settings(noise={"published": "h200"}).noise)

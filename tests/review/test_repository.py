@@ -58,7 +58,7 @@ def test_kept_programs_are_found_named_and_written(night, tmp_path, capsys):
     folder, log, rows = night
     page = tmp_path / "page"
     assert command_line.run(COMMAND, [f"log={log}", f"repository={folder}", f"out={page}", "noise.sd=0.001"]) == 0
-    assert "Kept programs: 2 of another harness, 1 of this harness, 1 cannot be parsed, 1 not in" in capsys.readouterr().out
+    assert "kept programs: 2 of another harness, 1 of this harness, 1 cannot be parsed, 1 not in" in capsys.readouterr().out
     told = json.loads((page / "report.json").read_text())["programs"]
     assert [one["found"] for one in told] == [
         *("of another harness", "of another harness", "of this harness", "cannot be parsed"),
@@ -87,7 +87,7 @@ def test_keeps_of_this_harness_are_given_commands_that_can_be_pasted(tmp_path, c
     assert confirm == [f"experiment={config.experiment}", "repeats=5", "at=[2]"] and compare == confirm[:1]
 
     assert command_line.run(COMMAND, [*given, "runner=plain"]) == 1
-    assert "programs of this harness, which trains and scores them itself" in capsys.readouterr().err
+    assert "made for fairtrial, which trains and scores them itself" in capsys.readouterr().err
 
 
 def compose_study(words):
@@ -118,5 +118,5 @@ def test_a_tree_is_written_whole_and_nothing_of_its_repository_is_run(tmp_path):
 
 
 def test_a_folder_that_is_no_repository_is_said(tmp_path):
-    with pytest.raises(UserError, match="is no git repository that can be read"):
+    with pytest.raises(UserError, match="cannot be read as a git repository"):
         programs(tmp_path, "train.py", ())

@@ -114,7 +114,7 @@ def test_what_is_left_of_a_confirmed_gain_is_said_with_its_interval(experiment, 
     entries = transfer.confirmation.journal.entries
     assert len(entries) == 11 and not seeds & {entry.training_seed for entry in entries}
     said = capsys.readouterr().out
-    assert "report: 11 training runs, about 2.2 h" in said  # of twelve minutes each
+    assert "11 training runs, about 2.2 h" in said  # of twelve minutes each
     assert transfer.confirmation.config.task.name == "smoke+longer-2"
     (share,) = (one for one in report.findings if one.name is Name.SHARE)
     assert share.estimate.low < 0.5 < share.estimate.high < 0.7

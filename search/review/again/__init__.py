@@ -1,1 +1,1 @@
-"""The kept programs, run again on this machine as they are: start against keeps in blocks."""
+"""Runs the kept programs again on this machine, unchanged: start and keeps in blocks."""

@@ -1,4 +1,4 @@
-"""What each keep gains over the start, and over the keep before it, that were run beside it; and whether that holds."""
+"""Computes what each keep gains over the start and over the keep before it, run beside it, and whether that holds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from scipy import stats
 from search.review.again.plan import WARM_UP, Arm, Plan
 from search.review.again.record import Line
 
-CONFIDENCE = 0.95  # that all intervals of a column together hold what they should
+CONFIDENCE = 0.95  # that all intervals of a column contain their true values at once
 FEWEST_BLOCKS = 5  # as everywhere in this program
-SAME = 1e-12  # of the scores' size: differences that differ by less come from rounding
+SAME = 1e-12  # share of the scores' size: smaller differences come from rounding
 
 Block = Mapping[int, Line]  # a run for each trial
 
@@ -34,9 +34,9 @@ class Held(StrEnum):
 
 @dataclass(frozen=True)
 class Contrast:
-    """A keep against another program. `gain`: mean over the `blocks` in which both have a metric; positive is better.
-    `low`, `high`: its interval, None for fewer than two such blocks or where nothing varies. `failed`: blocks in which the
-    keep has no metric and the other has one."""
+    """A keep compared with another program. `gain`: mean over the `blocks` in which both have a metric; positive is better.
+    `low`, `high`: its interval, None for fewer than two such blocks or if nothing varies. `failed`: blocks in which the keep
+    has no metric and the other has one."""
 
     blocks: int
     failed: int
@@ -48,8 +48,8 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Effect:
-    """One keep. `logged`: its gain over the start in the log. `step`: against the best keep before it, where that is run,
-    too. `why`: how its runs ended that have no metric."""
+    """One keep. `logged`: its gain over the start in the log. `step`: compared with the best keep before it, if that is run
+    too. `why`: how its runs without a metric ended."""
 
     trial: int
     commit: str
@@ -61,9 +61,9 @@ class Effect:
 
 @dataclass(frozen=True)
 class Again:
-    """What running again has shown by now. `missing`: keeps that could not be run, with the reason. `left`: runs that are
-    planned and not done. `looks`: how often a result was stated, this time included. `start_failed`: how the start ended
-    where it has no metric. `way`: how programs were run. `scores`: what every metric is."""
+    """What running again has shown so far. `missing`: keeps that could not be run, with the reason. `left`: runs that are
+    planned and not done. `looks`: how often a result was stated, this time included. `start_failed`: how runs of the start
+    without a metric ended. `way`: how programs were run. `scores`: what kind of number every metric is."""
 
     effects: tuple[Effect, ...]
     missing: tuple[tuple[int, str], ...]
@@ -76,8 +76,8 @@ class Again:
 
 
 def effects_of(plan: Plan, runs: Sequence[Line], lower: bool, looks: int, finished: bool) -> tuple[Effect, ...]:
-    """Of every keep of the plan. `runs`: the record's. `looks`: how often results like these were stated, this time
-    included. `finished`: before all is run nothing is stated, or chance could choose when to stop."""
+    """Returns the effect of every keep of the plan. `runs`: from the record. `looks`: how often results like these were
+    stated, this time included. `finished`: nothing is stated before all is run, or chance could choose when to stop."""
     blocks: dict[int, dict[int, Line]] = defaultdict(dict)
     for run in runs:
         if run["block"] != WARM_UP:
@@ -103,12 +103,13 @@ def effects_of(plan: Plan, runs: Sequence[Line], lower: bool, looks: int, finish
 
 
 def failures(runs: Iterable[Line]) -> tuple[str, ...]:
-    """How those ended that have no metric, each way once."""
+    """Returns how runs without a metric ended, each way once."""
     return tuple(dict.fromkeys(f"{run['end']}: {run['reason']}" for run in runs if run["value"] is None))
 
 
 def contrast(blocks: Sequence[Block], trial: int, other: int, sign: int, tests: int) -> Contrast:
-    """`sign`: 1 where lower is better, else -1. `tests`: contrasts that are looked at together."""
+    """Compares two trials block by block. `sign`: 1 if lower is better, else -1. `tests`: how many contrasts are read
+    together."""
     both = [(block[other]["value"], block[trial]["value"]) for block in blocks if trial in block and other in block]
     mine = [(first, second) for first, second in both if first is not None]
     pairs = [(first, second) for first, second in mine if second is not None]
@@ -126,8 +127,8 @@ def contrast(blocks: Sequence[Block], trial: int, other: int, sign: int, tests: 
 
 
 def interval(gains: np.ndarray, tests: int) -> tuple[float, float]:
-    """Student's, of the mean of paired differences, so wide that intervals of as many `tests` all hold the true means in
-    95 % of cases (Bonferroni): what the programs of a block share, and how unlike their noise is, does not matter."""
+    """Returns Student's interval of the mean of paired differences. It is so wide that the intervals of as many `tests` all
+    contain the true means in 95 % of cases (Bonferroni), whatever the programs of a block share."""
     reach = _quantile(tests, len(gains) - 1) * float(gains.std(ddof=1)) / math.sqrt(len(gains))
     return float(gains.mean()) - reach, float(gains.mean()) + reach
 
@@ -138,7 +139,7 @@ def _quantile(tests: int, degrees: int) -> float:
 
 
 def _held(blocks: int, failed: int, low: float | None, high: float | None) -> Held:
-    """One rule: the interval lies above 0, of five blocks or more, and no run failed in which the other did not."""
+    """Applies one rule: the interval of at least five blocks is above 0, and the keep ran wherever the other did."""
     if failed:
         return Held.FAILS
     if blocks < FEWEST_BLOCKS:

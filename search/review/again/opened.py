@@ -1,4 +1,4 @@
-"""Opens the runs that a review asks for: what is run, how, and the record that they continue."""
+"""Opens the runs that a review asks for: their plan, how to run them, and the record that they continue."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from search.runner import plain
 from search.runner.plain import PRINTED, Way
 from search.runner.printed import Metric
 
-MOST = 1_000  # times the log's largest score: what is farther from 0 is none
+MOST = 1_000  # times the log's largest score: a number farther from 0 is not a score
 
 
 @contextmanager
 def open_again(config: ReviewConfig, folder: Path, shown: Shown, say: Callable[[str], None]) -> Iterator[Runs]:
-    """The runs of a review whose page lies in `folder`, with their record held open. Raises UserError."""
+    """Yields the runs of a review whose page is in `folder`, with their record held open. Raises UserError."""
     assert config.repository is not None
     repository, way, log = resolve(config.repository), _way(config), shown.log
     plain.check(way)
-    order_seed = secrets.randbits(32)  # from the system: nobody can choose an order that suits
+    order_seed = secrets.randbits(32)  # from the system, so that nobody can choose an order
     plan = plan_of(repository, shown.reviewed.keeps, shown.programs, config.keeps, config.repeats, order_seed)
     with Record(folder, say) as record:
         plan = _on_record(record, plan, _facts(plan, way, log))
@@ -65,7 +65,7 @@ def _metric(config: ReviewConfig, log: Log) -> Metric:
 
 
 def _facts(plan: Plan, way: Way, log: Log) -> dict[str, Any]:
-    """What a record is about, and what may not change under it."""
+    """Returns what a record is about: this must not change while it grows."""
     return {
         "metric": log.metric,
         "programs": {f"trial {arm.trial}": arm.commit for arm in (plan.start, *plan.keeps)},
@@ -78,8 +78,8 @@ def _facts(plan: Plan, way: Way, log: Log) -> dict[str, Any]:
 
 
 def _on_record(record: Record, plan: Plan, facts: Mapping[str, Any]) -> Plan:
-    """The plan as the record has it, or put there; repeats are only ever added. Raises UserError where it is about something
-    else."""
+    """Returns the plan in the record, or puts it there. Repeats can only be added. Raises UserError if the record is about
+    something else."""
     before = record.of(PLANNED)
     if not before:
         record.append(PLANNED, {**facts, "repeats": plan.repeats, "order_seed": plan.order_seed, "scores": PRINTED})
@@ -87,13 +87,13 @@ def _on_record(record: Record, plan: Plan, facts: Mapping[str, Any]) -> Plan:
     for name, now in facts.items():
         if before[0].get(name) != now:
             raise UserError(
-                f"{record.path}: these runs began with {name}={before[0].get(name)}, and now it is {now}.\n"
-                "Give the same again, or another out="
+                f"{record.path}: these runs began with {name}={before[0].get(name)}, but now it is {now}.\n"
+                "Give the old value again, or another out="
             )
     repeats = before[-1]["repeats"]
     if plan.repeats < repeats:
         raise UserError(
-            f"repeats={plan.repeats}: {repeats} were planned, and a plan that is cut short chooses its result; give "
+            f"repeats={plan.repeats}: {repeats} were planned, and who can stop early can choose the result.\nGive "
             f"repeats={repeats} or more"
         )
     if plan.repeats > repeats:

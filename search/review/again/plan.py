@@ -1,4 +1,4 @@
-"""Which programs are run again, how often, and in which order."""
+"""Plans which programs are run again, how often, and in which order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from search.review.git import commit_of, files_of
 from search.review.keeps import Keep, Verdict
 from search.review.repository import Found, Program
 
-WARM_UP = 0  # the number of a block that counts for nothing: the start alone, whether it runs at all, and how long
+WARM_UP = 0  # the number of a block that is not counted: it shows whether the start runs at all, and how long it takes
 BEYOND = (Verdict.BEYOND, Verdict.TOGETHER)
 THERE = (Found.OURS, Found.OTHERS, Found.BROKEN)  # in the repository
 
@@ -21,7 +21,7 @@ THERE = (Found.OURS, Found.OTHERS, Found.BROKEN)  # in the repository
 @dataclass(frozen=True)
 class Arm:
     """A program that is run. `trial`: its number in the log. `logged`: by how much it beats the start there. `before`: the
-    number of the best keep before it; its own, for the start."""
+    number of the best keep before it; for the start, its own."""
 
     trial: int
     commit: str
@@ -39,8 +39,8 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """`missing`: keeps that were asked for and cannot be run, with the reason. `order_seed`: what the order in the blocks is
-    drawn with."""
+    """What is run. `missing`: keeps that were asked for and cannot be run, with the reason. `order_seed`: the seed of the
+    order in the blocks."""
 
     start: Arm
     keeps: tuple[Arm, ...]
@@ -49,7 +49,7 @@ class Plan:
     order_seed: int
 
     def schedule(self) -> list[Planned]:
-        """The warm-up, then block after block: in each every program once. More repeats only add to the end."""
+        """Returns the warm-up, then block after block, each with every program once. More repeats only add to the end."""
         arms, runs = (self.start, *self.keeps), [Planned(WARM_UP, self.start)]
         for block in range(1, self.repeats + 1):
             order = np.random.default_rng([self.order_seed, block]).permutation(len(arms))
@@ -60,35 +60,35 @@ class Plan:
 def plan_of(
     repository: Path, keeps: Sequence[Keep], programs: Sequence[Program], which: str, repeats: int, order_seed: int
 ) -> Plan:
-    """`programs`: of the keeps, one for each. `which`: best, beyond or all. Raises UserError where there is nothing to run,
-    or where this harness trains such programs itself."""
+    """Makes a plan. `programs`: one for each keep. `which`: best, beyond or all. Raises UserError if there is nothing to
+    run, or if this harness trains such programs itself."""
     by_number = {program.number: program for program in programs}
     start, asked = keeps[0], chosen(keeps, which)
     if by_number[start.number].found not in THERE:
         raise UserError(
-            f"runner=plain: the start (trial {start.number}) is {by_number[start.number].found}; give a whole clone"
+            f"runner=plain: the start (trial {start.number}) is {by_number[start.number].found}; give a complete clone"
         )
     there = [keep for keep in asked if by_number[keep.number].found in THERE]
     missing = tuple((keep.number, str(by_number[keep.number].found)) for keep in asked if keep not in there)
     if not there:
-        raise UserError(f"runner=plain: of {len(asked)} chosen keeps none is in the repository; give a whole clone")
+        raise UserError(f"runner=plain: the repository has none of the {len(asked)} chosen keeps; give a complete clone")
     if all(by_number[keep.number].found is Found.OURS for keep in (start, *there)):
         raise UserError(
-            "runner=plain: these are programs of this harness, which trains and scores them itself.\n"
-            "Leave runner= out: the review then prints the commands that do"
+            "runner=plain: these programs were made for fairtrial, which trains and scores them itself.\n"
+            "Leave runner= out: the review then prints the commands for that"
         )
     arms = [_arm(repository, keep, _before(keeps, keep), by_number[keep.number]) for keep in (start, *there)]
     return Plan(arms[0], tuple(arms[1:]), missing, repeats, order_seed)
 
 
 def chosen(keeps: Sequence[Keep], which: str) -> list[Keep]:
-    """The keeps that are run. `which`: best, beyond or all. Raises UserError where there are none."""
+    """Returns the keeps that are run. `which`: best, beyond or all. Raises UserError if there are none."""
     others = list(keeps[1:])
     if not others:
-        raise UserError("runner=plain: the log has no keep but the start; there is nothing to compare it with")
+        raise UserError("runner=plain: the log kept only the start; give a log with a kept change")
     best = max(others, key=lambda keep: keep.gain)
     if which == "beyond" and any(keep.verdict is Verdict.UNKNOWN for keep in others):
-        raise UserError("keeps=beyond: without the noise nothing is beyond luck; give noise.sd=, or keeps=best or all")
+        raise UserError("keeps=beyond: needs the noise, to know what is beyond luck; give noise.sd=, or keeps=best or all")
     if which == "all":
         return others
     return [keep for keep in others if keep is best or (which == "beyond" and keep.verdict in BEYOND)]

@@ -1,4 +1,5 @@
-"""The runs so far, as lines of JSON beside the page: each is on the disk before the next run begins, and none is changed."""
+"""Keeps the runs so far as lines of JSON beside the page. Each is on disk before the next run begins, and none changes
+later."""
 
 from __future__ import annotations
 
@@ -20,11 +21,11 @@ Line = dict[str, Any]
 
 
 class Record:
-    """Open for writing by exactly one process. Use as a context manager."""
+    """A record that exactly one process can write. Use it as a context manager."""
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
-        """A torn last line is dropped, and said. Raises UserError where another process writes it, where a line is damaged,
-        or where the folder cannot be written."""
+        """Opens the record. Drops a torn last line, and says so. Raises UserError if another process writes it, if a line is
+        damaged, or if the folder cannot be written."""
         self.path = folder / FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -49,10 +50,11 @@ class Record:
         self._file.close()
 
     def of(self, kind: str) -> list[Line]:
+        """Returns the lines of one kind."""
         return [line for line in self.lines if line["kind"] == kind]
 
     def append(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """Raises UserError where it cannot be written; the record is then as it was."""
+        """Adds a line. Raises UserError if it cannot be written; the record then stays as it was."""
         line = {"kind": kind, "time": round(time.time(), 3), **fields}
         size = os.fstat(self._file.fileno()).st_size
         data = json.dumps(line, allow_nan=False).encode() + b"\n"
@@ -70,7 +72,7 @@ class Record:
         data = self._file.read()
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
-            say(f"{self.path}: dropped a torn last line of {len(data) - whole} bytes; its run is run again")
+            say(f"{self.path}: dropped a torn last line of {len(data) - whole} bytes; its run will be repeated")
             self._file.truncate(whole)
         lines: list[Line] = []
         for number, raw in enumerate(data[:whole].splitlines(), 1):

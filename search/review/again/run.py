@@ -1,4 +1,4 @@
-"""Runs what is planned, one program after the other, and keeps a record that a later start goes on with."""
+"""Runs what is planned, one program after the other, and keeps a record that a later start continues."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from search.runner.plain import PRINTED, Way
 from search.runner.printed import Metric
 
 LIMIT = 3  # times as long as one run should take
-SHORTEST_LIMIT = 60.0  # seconds, where that follows from the start's own
+SHORTEST_LIMIT = 60.0  # seconds: the least limit that follows from the time of the start
 WORK, OUTPUTS = "work", "outputs"  # folders beside the page
 
 
 @dataclass
 class Runs:
-    """One start of them."""
+    """One start of the runs."""
 
     repository: Path
     plan: Plan
@@ -39,8 +39,8 @@ class Runs:
     say: Callable[[str], None]
 
     def run_all(self) -> None:
-        """Raises UserError where the start does not run in the warm-up, and KeyboardInterrupt; every run that has ended is
-        on record then."""
+        """Runs all that is left. Raises UserError if the start does not run in the warm-up, and KeyboardInterrupt; every run
+        that has ended is then on record."""
         planned = self.plan.schedule()
         for at, one in enumerate(planned, 1):
             if self._done(one):
@@ -51,6 +51,7 @@ class Runs:
                 self._check_start(run)
 
     def result(self) -> Again:
+        """Returns what the runs have shown so far."""
         runs, looks = self.record.of(RUN), len(self.record.of(PLANNED))
         return Again(
             effects=effects_of(self.plan, runs, self.lower, looks, finished=not self.left),
@@ -68,22 +69,22 @@ class Runs:
         return [one for one in self.plan.schedule() if not self._done(one)]
 
     def announce(self) -> None:
-        """What is going to be run, and how long that takes."""
+        """Says what will be run, and how long that takes."""
         left, plan = self.left, self.plan
         for trial, why in plan.missing:
             self.say(f"trial {trial} is not run: {why}")
         if not left:
-            self.say("everything planned is run")
+            self.say("everything planned has been run")
             return
         warmed = self._warm_up()
         seconds = self.config.minutes * 60 if warmed is None else warmed["seconds"]
-        each = f"at minutes={self.config.minutes:g} for one" if warmed is None else "at what the start took"
+        each = f"at minutes={self.config.minutes:g} for each" if warmed is None else "at the time that the start took"
         warm = "" if warmed is not None else "the start once to warm up, then "
         self.say(
             f"to run: {plural(len(left), 'run')}, about {duration(len(left) * seconds)} {each}: {warm}the start and "
             f"{plural(len(plan.keeps), 'keep')} in {plural(plan.repeats, 'block')}, in an order drawn at random"
         )
-        self.say(f"sandbox: {self.way.sandbox}; every score is a {PRINTED}. Ctrl-C stops, the same command goes on")
+        self.say(f"sandbox: {self.way.sandbox}; every score is a {PRINTED}. Ctrl-C stops; run the same command to resume")
 
     def _done(self, one: Planned) -> bool:
         if one.block == WARM_UP:
@@ -91,7 +92,7 @@ class Runs:
         return any((run["block"], run["trial"]) == (one.block, one.arm.trial) for run in self.record.of(RUN))
 
     def _warm_up(self) -> Line | None:
-        """One that went well."""
+        """Returns a warm-up that went well."""
         return next((run for run in self.record.of(RUN) if run["block"] == WARM_UP and run["value"] is not None), None)
 
     def _limit(self) -> float:
@@ -128,14 +129,14 @@ class Runs:
         if run["value"] is None:
             raise UserError(
                 f"runner=plain: the start does not run here ({run['end']}: {run['reason']}); its output is in "
-                f"{self.record.path.parent / run['output']}.\nMend that (plain.command=, plain.python=, plain.shown= and "
-                "others, see conf/review.yaml), and give the same command again"
+                f"{self.record.path.parent / run['output']}.\nFix that (plain.command=, plain.python=, plain.shown= and "
+                "others, see conf/review.yaml), and run the same command again"
             )
 
 
 @contextmanager
 def _room(work: Path) -> Iterator[Path]:
-    """An empty folder for one run."""
+    """Makes an empty folder for one run."""
     work.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=work))
     try:

@@ -1,1 +1,1 @@
-"""From a file that somebody else wrote to the trials of one night; what is not certain is asked about."""
+"""Reads the trials of one log from a file that somebody else wrote, and asks about what is not certain."""

@@ -1,4 +1,4 @@
-"""Which column is what: found by name, guessed where one guess is sane and then said, and asked about otherwise."""
+"""Finds out which column is what: by name, by a guess if only one makes sense (which is then said), or by asking."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOWER = (
     "bpb loss rmse mae mse mape error err perplexity ppl nll latency ms us µs ns s sec seconds time duration wer cer cost"
 )
 HIGHER = "acc accuracy score r2 f1 auc bleu rouge reward silhouette correlation precision recall throughput iou ndcg mrr"
-ASIDE = re.compile(  # what stands beside a metric
+ASIDE = re.compile(  # columns that often stand beside a metric
     r"memory|vram|(^|_)(gb|mb|mfu|steps?|params?(_m)?|batch(_size)?|budget(_sec)?|seed|run|delta|confidence|segment|epochs?"
     r"|tok_per_sec|tokens?(_m)?|final_loss|train_loss|(training|total|train|wall)_(seconds|time|s)|timestamp|lr|depth)($|_)"
 )
@@ -27,8 +27,8 @@ NO_NUMBER = ("", "na", "n/a", "nan", "none", "null", "-", "--", "?")
 
 @dataclass(frozen=True)
 class Columns:
-    """Names in the log; None where it has no such column. `lower`: whether lower is better. `guessed`: whether that is not
-    told by anybody. `said`: how each was chosen."""
+    """Names of columns in the log; None if it has no such column. `lower`: whether lower is better. `guessed`: whether that
+    is only a guess. `said`: how each was chosen, in sentences."""
 
     metric: str
     lower: bool
@@ -41,7 +41,8 @@ class Columns:
 
 
 def columns_of(segment: Segment, metric: str | None, direction: str | None) -> Columns:
-    """`metric`, `direction`: what the user says. Raises UserError where the log leaves a choice, or lacks that column."""
+    """Finds the columns. `metric`, `direction`: what the user says. Raises UserError if the log leaves a choice, or lacks
+    that column."""
     roles = {
         role: _named(segment, names) for role, names in (("status", STATUS), ("description", DESCRIPTION), ("time", TIME))
     }
@@ -59,7 +60,7 @@ def columns_of(segment: Segment, metric: str | None, direction: str | None) -> C
 
 
 def number(cell: str) -> float | None:
-    """A cell's finite number; None where it holds none."""
+    """Returns a cell's finite number; None if it has none."""
     try:
         value = float(cell)
     except ValueError:
@@ -81,25 +82,25 @@ def _metric(segment: Segment, asked: str | None, taken: set[str | None]) -> tupl
     if segment.metric is not None and segment.metric in segment.columns:
         return segment.metric, "as the log says"
     if FIELD in segment.columns:
-        return FIELD, "the field's own (guessed from the name; metric= says otherwise)"
+        return FIELD, "the usual one (guessed from the name; metric= chooses another)"
     found = [name for name in segment.columns if name not in taken and _holds_numbers(segment, name)]
     likely = [name for name in found if not ASIDE.search(name.lower())]
     if len(likely) == 1:
-        return likely[0], "the only column that looks like one (guessed; metric= says otherwise)"
+        return likely[0], "the only column that looks like one (guessed; metric= chooses another)"
     several = f"several columns could be it: {', '.join(likely or found)}" if found else "no column holds numbers"
     raise UserError(
-        f"metric: which column is the score? In this log {several}.\nGive it with metric=, and direction=lower or higher"
+        f"metric: which column is the score? In this log {several}.\nGive it with metric=, and say direction=lower or higher"
     )
 
 
 def _holds_numbers(segment: Segment, name: str) -> bool:
-    """Every cell is a number or says that there is none."""
+    """Says whether every cell is a number, or says that there is none."""
     cells = [record.cells[name] for record in segment.records]
     return all(number(cell) is not None or cell.lower() in NO_NUMBER for cell in cells)
 
 
 def _direction(segment: Segment, metric: str, asked: str | None) -> tuple[bool, bool, str]:
-    """Whether lower is better, whether that is a guess, and where it is from."""
+    """Returns whether lower is better, whether that is a guess, and where it comes from."""
     if asked is not None:
         return asked == "lower", False, "as given"
     if segment.direction in ("lower", "higher") and metric == segment.metric:
@@ -110,4 +111,4 @@ def _direction(segment: Segment, metric: str, asked: str | None) -> tuple[bool, 
         raise UserError(
             f"direction: is a lower or a higher {metric} better? The log does not say.\nGive direction=lower or higher"
         )
-    return lower, True, "guessed from its name (direction= says otherwise)"
+    return lower, True, "guessed from its name (direction= says it)"

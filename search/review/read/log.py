@@ -1,4 +1,4 @@
-"""One night as its log tells it: trials in order, with scores where lower is better."""
+"""Reads a log: its trials in order, with their scores."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from search.review.read.columns import Columns, columns_of, number
 from search.review.read.records import Record, Segment, read_segments
 from search.review.read.words import Became, became_of, meanings
 
-MOST_SCORES = 5_000  # what luck does is simulated for each of them, in some seconds and 100 MB
+MOST_SCORES = 5_000  # luck is simulated for each of them, which takes some seconds and 100 MB
 
 
 @dataclass(frozen=True)
 class Logged:
-    """One trial. `number`: from 1, in order. `score`: as it was printed, None where it has none. `line`: in the file."""
+    """One trial. `number`: from 1, in order. `score`: as it was printed, None if there is none. `line`: in the file."""
 
     number: int
     line: int
@@ -36,7 +36,7 @@ class Logged:
 
 @dataclass(frozen=True)
 class Log:
-    """`name`: of the file. `said`: how it was read, in sentences."""
+    """A log. `name`: of the file. `said`: how it was read, in sentences."""
 
     name: str
     metric: str
@@ -50,13 +50,13 @@ class Log:
         return tuple(trial for trial in self.trials if trial.score is not None)
 
     def cost(self, trial: Logged) -> float:
-        """The score with its sign such that lower is better."""
+        """Returns the score, with its sign changed if higher is better: a lower cost is always better."""
         assert trial.score is not None
         return trial.score if self.lower else -trial.score
 
 
 def read_log(path: Path, config: ReviewConfig) -> Log:
-    """Raises UserError where the file cannot be read, where it leaves a choice, and where it holds too little to judge."""
+    """Reads a log. Raises UserError if the file cannot be read, if it leaves a choice, or if it is too short to judge."""
     segment, which = _chosen(read_segments(path), config)
     columns = columns_of(segment, config.metric, config.direction)
     records, order = _in_order(segment.records, columns, config.order)
@@ -72,7 +72,7 @@ def read_log(path: Path, config: ReviewConfig) -> Log:
 def _chosen(segments: Sequence[Segment], config: ReviewConfig) -> tuple[Segment, list[str]]:
     if config.segment is not None:
         if not 1 <= config.segment <= len(segments):
-            raise UserError(f"segment={config.segment}: the log has {plural(len(segments), 'segment')} with trials, from 1")
+            raise UserError(f"segment={config.segment}: the log has {plural(len(segments), 'segment')}; count from 1")
         return segments[config.segment - 1], [f"Segment {config.segment} of {len(segments)}."]
     if len(segments) > 1:
         found = "; ".join(f"{at}: {one.metric}, {plural(len(one.records), 'trial')}" for at, one in enumerate(segments, 1))
@@ -81,11 +81,11 @@ def _chosen(segments: Sequence[Segment], config: ReviewConfig) -> tuple[Segment,
 
 
 def _in_order(records: Sequence[Record], columns: Columns, asked: str | None) -> tuple[Sequence[Record], list[str]]:
-    """The trials as they were run. Where times are there and disagree with the lines, the user must say which holds."""
+    """Returns the trials in the order in which they ran. If times and lines disagree, the user must say which is right."""
     times = [_time(record.cells[columns.time]) for record in records] if columns.time is not None else []
     known = [time for time in times if time is not None]
     if asked == "time" and (not known or len(known) < len(records)):
-        raise UserError("order=time: not every trial of this log has a time; leave it out")
+        raise UserError("order=time: not every trial of this log has a time; leave order= out")
     differ = len(known) == len(records) and known != sorted(known)
     if differ and asked is None:
         raise UserError(
@@ -93,13 +93,13 @@ def _in_order(records: Sequence[Record], columns: Columns, asked: str | None) ->
         )
     if asked == "time":
         return [record for _, record in sorted(zip(known, records, strict=True), key=lambda pair: pair[0])], [
-            "In order of time."
+            "The trials are in order of time."
         ]
-    return records, ["In the order of the file, not of time."] if differ else []
+    return records, ["The trials are in the order of the file, not of time."] if differ else []
 
 
 def _time(cell: str) -> float | None:
-    """Seconds, or whatever else of: only their order matters."""
+    """Reads a time as a number; the unit does not matter, since only the order does."""
     value = number(cell)
     if value is not None:
         return value
@@ -112,18 +112,18 @@ def _time(cell: str) -> float | None:
 def _became(records: Sequence[Record], columns: Columns, config: ReviewConfig) -> tuple[list[Became], list[str]]:
     if config.keep == "records":
         return _records(records, columns, config.zeros == "scores"), [
-            "What was kept is not read: a trial counts as kept where it beats all before it."
+            "The log's word on what was kept is not used: a trial counts as kept if it beats all before it."
         ]
     own = {Became.KEPT: config.keep_words, Became.DISCARDED: config.discard_words, Became.FAILED: config.failed_words}
     where = columns.status or columns.description
     if where is None:
         raise UserError("status: no column says which trials were kept.\nGive keep=records: each that beats all before it")
-    said = [] if columns.status else [f"There is no column of statuses: the first word of {where} tells what was kept."]
+    said = [] if columns.status else [f"The log has no column for the status: the first word of {where} says what was kept."]
     return became_of([record.cells[where] for record in records], meanings(own), where), said
 
 
 def _records(records: Sequence[Record], columns: Columns, zeros: bool) -> list[Became]:
-    """`zeros`: whether 0 is a score where lower is better."""
+    """Judges each trial by whether it beats all before it. `zeros`: whether 0 is a score if lower is better."""
     best, found = float("inf"), []
     for record in records:
         value = number(record.cells[columns.metric])
@@ -154,12 +154,13 @@ def _trials(
         if one.score is None and one.became is not Became.FAILED and number(record.cells[columns.metric]) == 0
     ]
     return tuple(trials), [
-        f"A score of 0 is taken as none, in {plural(len(zeros), 'trial')} (zeros= says otherwise)."
+        f"A score of 0 counts as missing, in {plural(len(zeros), 'trial')} (zeros=scores counts it)."
     ] if zeros else []
 
 
 def _score(record: Record, became: Became, columns: Columns, config: ReviewConfig) -> float | None:
-    """Failed trials have none, whatever stands there. Raises UserError for a kept trial without one."""
+    """Returns a trial's score. A failed trial has none, even if the log has a number. Raises UserError for a kept trial
+    without one."""
     cell = record.cells[columns.metric]
     value = number(cell)
     if became is Became.FAILED:
@@ -167,14 +168,14 @@ def _score(record: Record, became: Became, columns: Columns, config: ReviewConfi
     if value == 0 and columns.lower and config.zeros != "scores":
         if became is Became.KEPT and config.zeros is None:
             raise UserError(
-                f"line {record.line}: a kept trial has the score 0. Is that one?\nGive zeros=scores, or zeros=failed"
+                f"line {record.line}: a kept trial has the score 0. Is that a score?\nGive zeros=scores, or zeros=failed"
             )
         return None
     if value is None and became is Became.KEPT:
-        raise UserError(f"line {record.line}: a kept trial has {cell!r} for a score; correct the line, or its status")
+        raise UserError(f"line {record.line}: a kept trial has {cell!r} as its score; correct the score or the status")
     if value is None and cell[:1].isdigit():
         raise UserError(
-            f"line {record.line}: the score {cell!r} is no plain number; write it as one, or name another metric"
+            f"line {record.line}: the score {cell!r} is not a plain number; write it as one, or choose another metric="
         )
     return value  # None for a word, such as `crash`, where a score would be
 
@@ -183,12 +184,12 @@ def _check(path: Path, log: Log, columns: Columns) -> None:
     kept = [log.cost(trial) for trial in log.trials if trial.kept]
     if not kept:
         raise UserError(
-            f"log={path}: no trial was kept with a score ({plural(len(log.trials), 'trial')}); there is no gain to judge"
+            f"log={path}: none of its {plural(len(log.trials), 'trial')} was kept with a score; give a log with a gain"
         )
     if len(log.scored) > MOST_SCORES:
-        raise UserError(f"log={path}: has {len(log.scored):,} scores, more than {MOST_SCORES:,}; give one night's")
+        raise UserError(f"log={path}: has {len(log.scored):,} scores, more than {MOST_SCORES:,}; give a shorter log")
     if len(log.scored) < 2:
-        raise UserError(f"log={path}: has one score; a gain needs two")
+        raise UserError(f"log={path}: has one score, but a gain needs two; give a longer log")
     better = sum(later < before for before, later in itertools.pairwise(kept))
     worse = sum(later > before for before, later in itertools.pairwise(kept))
     if columns.guessed and worse > better:

@@ -1,4 +1,4 @@
-"""A log's file as records, cell by cell, whatever its form: separated by tabs or commas, or JSON lines."""
+"""Reads a log's file into records, cell by cell: separated by tabs or commas, or JSON lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_CELL = 10_000_000  # letters; the csv module would stop at 131,072
 
 @dataclass(frozen=True)
 class Record:
-    """One row. `cells`: by the column's name as it is written, '' where there is none. `line`: of the file."""
+    """One row. `cells`: by the column's name as it is written, '' for an empty cell. `line`: of the file."""
 
     line: int
     cells: Mapping[str, str]
@@ -25,7 +25,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Segment:
-    """Records that share a metric. `metric`, `direction` and `unit`: where the file itself says so."""
+    """Records that share a metric. `metric`, `direction` and `unit`: as the file says, if it does."""
 
     records: tuple[Record, ...]
     columns: tuple[str, ...]
@@ -35,18 +35,18 @@ class Segment:
 
 
 def read_segments(path: Path) -> list[Segment]:
-    """The segments that hold any record: one, but for JSON lines whose metric changes. Raises UserError where the file
-    cannot be read as one of the forms."""
+    """Returns the segments that have a record. There is one, except in JSON lines whose metric changes. Raises UserError if
+    the file has none of these forms."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"log={path}: is no UTF-8 at byte {error.start}; save it as UTF-8") from error
+        raise UserError(f"log={path}: is not UTF-8 at byte {error.start}; save it as UTF-8") from error
     except OSError as error:
         raise UserError(f"log={path}: {error.strerror}; give the path of a results.tsv, a CSV or JSON lines") from error
     segments = _from_json(path, text) if text.lstrip().startswith("{") else [_from_table(path, text)]
     found = [segment for segment in segments if segment.records]
     if not found:
-        raise UserError(f"log={path}: holds no trial; it needs a line with the columns' names, and one for each trial")
+        raise UserError(f"log={path}: has no trial; it needs a line with the columns' names, and one line for each trial")
     return found
 
 
@@ -59,7 +59,7 @@ def _from_table(path: Path, text: str) -> Segment:
     try:
         rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        raise UserError(f"log={path}: line {reader.line_num}: {error}; mend that line") from error
+        raise UserError(f"log={path}: line {reader.line_num}: {error}; correct that line") from error
     columns = tuple(cell.strip() for cell in rows[0][1]) if rows else ()
     twice = sorted({column for column in columns if columns.count(column) > 1})
     if twice:
@@ -69,16 +69,17 @@ def _from_table(path: Path, text: str) -> Segment:
 
 
 def _cells(path: Path, line: int, columns: Sequence[str], row: Sequence[str], separator: str) -> dict[str, str]:
-    """What is left over belongs to the last column, where that is prose: somebody wrote a separator into it."""
+    """Returns a row's cells. If there are too many, the rest belongs to the last column, if that is prose: somebody wrote a
+    separator into it."""
     if len(row) > len(columns):
         if _is_number(row[len(columns) - 1]):
-            raise UserError(f"log={path}: line {line} has {len(row)} cells under {len(columns)} names; correct that line")
+            raise UserError(f"log={path}: line {line} has {len(row)} cells for {len(columns)} columns; correct that line")
         row = [*row[: len(columns) - 1], separator.join(row[len(columns) - 1 :])]
     return dict(zip(columns, [*(cell.strip() for cell in row), *[""] * (len(columns) - len(row))], strict=True))
 
 
 def _from_json(path: Path, text: str) -> Iterator[Segment]:
-    """A line that is no run, and names a metric, begins a segment."""
+    """Yields segments. A line that names a metric, and is not a run, begins one."""
     settings: dict[str, Any] = {}
     records: list[Record] = []
     for line, written in enumerate(text.splitlines(), 1):
@@ -87,9 +88,9 @@ def _from_json(path: Path, text: str) -> Iterator[Segment]:
         try:
             found = json.loads(written)
         except ValueError as error:
-            raise UserError(f"log={path}: line {line} is no JSON ({error}); mend or remove that line") from error
+            raise UserError(f"log={path}: line {line} is not JSON ({error}); correct or remove that line") from error
         if not isinstance(found, dict):
-            raise UserError(f"log={path}: line {line} is no JSON object; each line must be one, as {{...}}")
+            raise UserError(f"log={path}: line {line} is not a JSON object; each line must be one, as in {{...}}")
         if found.get("type") == "config" or "metricName" in found:
             yield _segment(records, settings)
             settings, records = found, []
@@ -109,7 +110,8 @@ def _segment(records: Sequence[Record], settings: Mapping[str, Any]) -> Segment:
 
 
 def _flat(run: Mapping[str, Any], metric: str | None) -> dict[str, str]:
-    """Objects inside give their own entries; the run's `metric` gets the name that the segment gave it."""
+    """Returns a run's cells. Objects inside it give their own entries. Its `metric` gets the name that the segment gives
+    it."""
     cells: dict[str, str] = {}
     for key, value in run.items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What became of a trial, from the word that a log has for it."""
+"""Finds out what became of a trial, from the word that the log uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from search.config.messages import UserError
 
 
 class Became(StrEnum):
-    """`DISCARDED` has a score and was not kept; `FAILED` has none."""
+    """What became of a trial. A `DISCARDED` one has a score and was not kept; a `FAILED` one has no score."""
 
     KEPT = "kept"
     DISCARDED = "discarded"
@@ -28,7 +28,7 @@ FIRST_WORD = re.compile(r"[^\w]*(\w+)")
 
 
 def meanings(own: Mapping[Became, str | None]) -> dict[str, Became]:
-    """Every known word. `own`: words of the user's, with commas between, which go before."""
+    """Returns every known word with its meaning. `own`: the user's words, separated by commas, which take precedence."""
     known = {word: became for became, words in KNOWN.items() for word in words.split()}
     given = {
         word.strip().lower(): became for became, words in own.items() for word in (words or "").split(",") if word.strip()
@@ -37,15 +37,15 @@ def meanings(own: Mapping[Became, str | None]) -> dict[str, Became]:
 
 
 def became_of(words: Sequence[str], known: Mapping[str, Became], where: str) -> list[Became]:
-    """From each trial's cell or sentence, by its first word. `where`: what they are, for the message. Raises UserError that
-    asks about the words that are not known."""
+    """Says what became of each trial, by the first word of its cell. `where`: the column, for the message. Raises a
+    UserError that asks about unknown words."""
     found = [FIRST_WORD.match(word.lower()) for word in words]
     first = ["" if match is None else match[1] for match in found]
     unknown = list(dict.fromkeys(word or "(nothing)" for word in first if word not in known))
     if unknown:
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise UserError(
-            f"{where}: was a trial kept or not, where it begins with {', '.join(unknown[:5])}{more}?\n"
-            "Say so with keep_words=, discard_words= or failed_words= (several with commas), or give keep=records"
+            f"{where}: was a trial kept if this begins with {', '.join(unknown[:5])}{more}?\n"
+            "Say so with keep_words=, discard_words= or failed_words= (separate words by commas), or give keep=records"
         )
     return [known[word] for word in first]

@@ -1,4 +1,4 @@
-"""What running the kept programs again has shown, in sentences."""
+"""Says in sentences what running the kept programs again has shown."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from search.review.again.effects import FEWEST_BLOCKS, Again, Contrast, Held
 from search.review.show.numbers import Numbers
 
 CAUTIONS = (
-    "Run again, every score is still printed by the program itself, on the text that chose the keeps. A program that "
-    "prints a number it has not earned holds as well.",
-    "The programs set their own training seeds. Where one sets the same seed each time, its gain may be that seed's.",
+    "In these runs, too, each program prints its own score, on the text that chose the keeps. A program that prints a "
+    "number that it has not earned looks like one that holds.",
+    "The programs set their own training seeds. If one sets the same seed each time, its gain may come from that seed.",
 )
 
 
 def sentence(again: Again, numbers: Numbers) -> str:
-    """The verdict of the runs."""
+    """Returns the verdict of the runs."""
     gains, marked = [effect.gain for effect in again.effects], f"({again.scores})"
     seen = any(gain.blocks or gain.failed for gain in gains)
     if again.start_failed and not seen:
-        return f"Nothing was learnt from running again: the start does not run here ({again.start_failed[-1]})."
+        return f"Running again showed nothing: the start does not run here ({again.start_failed[-1]})."
     if again.left:
-        return f"Not finished: {plural(len(again.runs), 'run')} done, {again.left} to go. The same command goes on."
+        return f"Not finished: {plural(len(again.runs), 'run')} done, {again.left} to go. Run the same command to resume."
     if len(gains) + len(again.missing) == 1:
         effect = again.effects[0]
         return f"The keep of trial {effect.trial} {_one(effect.gain, effect.logged, numbers)} {marked}."
@@ -33,16 +33,13 @@ def sentence(again: Again, numbers: Numbers) -> str:
 
 
 def others(again: Again) -> str:
-    """The verdicts on keeps that do not hold; empty where all do, and where a sentence has said it already."""
+    """Returns the verdicts on keeps that do not hold; empty if all do, or if a sentence has said it already."""
     if again.left or len(again.effects) + len(again.missing) == 1:
         return ""
     found = Counter(str(effect.gain.held) for effect in again.effects if effect.gain.held is not Held.HOLDS)
     found.update(why for _, why in again.missing)
-    return (
-        f"The other keeps, compared with the start: {', '.join(f'{held} ({count})' for held, count in found.items())}."
-        if found
-        else ""
-    )
+    verdicts = ", ".join(f"{held} ({count})" for held, count in found.items())
+    return f"Compared with the start, the other keeps got these verdicts: {verdicts}." if found else ""
 
 
 def _count(contrasts: Sequence[Contrast], missing: int) -> str:
@@ -56,7 +53,7 @@ def _steps(steps: Sequence[Contrast]) -> str:
 
 
 def _one(gain: Contrast, logged: float, numbers: Numbers) -> str:
-    """Of a review that runs one keep."""
+    """Says it for a review that runs one keep."""
     gained = ""
     if gain.gain is not None:
         interval = f"95 % interval: {_range(gain, numbers)}"
@@ -66,8 +63,8 @@ def _one(gain: Contrast, logged: float, numbers: Numbers) -> str:
         Held.LOSS: "does not hold when run again here",
         Held.OPEN: "shows no gain when run again here",
         Held.FAILS: f"fails when run again here, in {gain.failed} of {plural(gain.failed + gain.blocks, 'block')}",
-        Held.FEW: f"is not judged yet (of {FEWEST_BLOCKS} blocks at least, it has a metric in {gain.blocks})",
-        Held.NO_NOISE: "gains the same in every block, which tells nothing of luck",
+        Held.FEW: f"is not judged yet (it needs a metric in {FEWEST_BLOCKS} blocks, and has one in {gain.blocks})",
+        Held.NO_NOISE: "gains the same in every block, which says nothing about luck",
     }
     return f"{words[gain.held]}{gained}"
 
@@ -79,5 +76,5 @@ def _range(gain: Contrast, numbers: Numbers) -> str:
 
 
 def contrast_told(contrast: Contrast, numbers: Numbers) -> str:
-    """In a table."""
+    """Writes a contrast for a cell of a table."""
     return "none" if contrast.gain is None else f"{numbers.gain(contrast.gain)} ({_range(contrast, numbers)})"

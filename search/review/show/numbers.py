@@ -1,4 +1,4 @@
-"""A log's scores with as many decimals as the log has."""
+"""Writes a log's scores with as many decimals as the log has."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Numbers:
         return f"{value:.{self.decimals}f}{self.unit}"
 
     def gain(self, value: float) -> str:
-        """Positive is better."""
+        """Writes a gain with its sign; positive is better."""
         return f"{value:+.{self.decimals}f}{self.unit}"
 
     def noise(self, value: float | None) -> str:
-        """A standard deviation, to two digits."""
+        """Writes a standard deviation to two digits."""
         return "none" if value is None else f"{two_digits(value)}{self.unit}"

@@ -1,4 +1,4 @@
-"""The page: Markdown from a template, one HTML file, JSON, and the picture."""
+"""Makes the page: Markdown from a template, one HTML file, JSON, and the picture."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from search.review.show.verdict import CAUTIONS
 
 
 def files_of(shown: Shown) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the page's files."""
+    """Yields names and contents of the page's files."""
     log, reviewed, numbers = shown.log, shown.reviewed, shown.numbers
     picture = curve(log, reviewed)
     cautions = CAUTIONS if shown.again is None else (*AGAIN_CAUTIONS, *CAUTIONS)
@@ -50,7 +50,7 @@ def files_of(shown: Shown) -> Iterator[tuple[str, bytes]]:
 
 
 def _told(shown: Shown, cautions: Sequence[str]) -> dict[str, Any]:
-    """What report.json holds."""
+    """Returns what report.json holds."""
     taken = [{key: value for key, value in asdict(one).items() if key != "text"} for one in shown.programs]
     again = {} if shown.again is None else {"again": asdict(shown.again)}
     said = {"schema": shown.reviewed.schema, "verdict": shown.verdict, "cautions": cautions}

@@ -1,4 +1,4 @@
-"""The night as a curve: every score, the best kept so far, and what luck alone would draw from the same start."""
+"""Draws the log as a curve: every score, the best kept so far, and what luck alone would draw from the same start."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOM = 0.25  # of the curve's height, above and below
 
 
 def curve(log: Log, reviewed: Review) -> Picture:
-    """Scores as printed, against the number of the trial."""
+    """Draws scores as printed, against the number of the trial."""
     metric, better = short(log.metric), "lower" if log.lower else "higher"
     title = f"Best kept {metric} so far, and what luck alone reaches"
     ends = f"it begins at {reviewed.start:g} and ends at {reviewed.best:g}"
@@ -35,10 +35,11 @@ def curve(log: Log, reviewed: Review) -> Picture:
         legend_below(figure, axes)
 
     caption = (
-        "Shaded is where the best of as many draws of the unchanged program lies in 95 % of logs. " if reviewed.luck else ""
+        "In 95 % of logs, the best of as many draws of the unchanged program is in the gray band. " if reviewed.luck else ""
     )
-    caption += "Rings are keeps beyond luck, by themselves or together. " if reviewed.beyond else ""
-    caption += f"{plural(outside, 'score')} outside the picture." if outside else "All scores are shown."
+    caption += "A ring marks a keep that is beyond luck, by itself or together with others. " if reviewed.beyond else ""
+    are = "is" if outside == 1 else "are"
+    caption += f"{plural(outside, 'score')} {are} outside the picture." if outside else "All scores are shown."
     return draw("night", 4.6, title, f"{title}; {ends}.", caption, paint)
 
 
@@ -47,7 +48,7 @@ def _scores(log: Log) -> list[float]:
 
 
 def _limits(log: Log, reviewed: Review) -> tuple[float, float]:
-    """Room for the curve and the band; scores of programs that are much worse lie outside."""
+    """Returns limits with room for the curve and the band. Scores of much worse programs lie outside."""
     ends = [reviewed.start, reviewed.best]
     if reviewed.luck is not None:
         ends.append(reviewed.start - reviewed.luck.high[-1] * (1 if log.lower else -1))
@@ -57,7 +58,7 @@ def _limits(log: Log, reviewed: Review) -> tuple[float, float]:
 
 
 def _luck(axes: Axes, log: Log, reviewed: Review) -> None:
-    """From the start on, one draw for each further score."""
+    """Draws the band from the start on, with one draw for each further score."""
     if reviewed.luck is None:
         return
     sign = 1 if log.lower else -1

@@ -1,4 +1,4 @@
-"""All that a page shows."""
+"""Holds everything that a page shows."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ DECIMALS = 4
 
 @dataclass(frozen=True)
 class Shown:
-    """`minutes`: of one training run. `programs`: the kept ones, where a repository was given. `again`: where they were run
-    again."""
+    """A review with what belongs to it. `minutes`: of one training run. `programs`: the kept ones, if a repository was
+    given. `again`: what running them again has shown."""
 
     log: Log
     reviewed: Review
@@ -29,7 +29,8 @@ class Shown:
 
     @property
     def numbers(self) -> Numbers:
-        """As many decimals as the log has; with what was run again four, for a log may have been rounded."""
+        """Numbers with as many decimals as the log has. Of scores that were run again four count, for a log may be
+        rounded."""
         logged = [trial.score for trial in self.log.scored if trial.score is not None]
         runs = () if self.again is None else self.again.runs
         printed = [round(run["value"], DECIMALS) for run in runs if run["value"] is not None]
@@ -37,15 +38,15 @@ class Shown:
 
     @property
     def verdict(self) -> tuple[str, ...]:
-        """In sentences, the most important first: what was run again says more than what a log says."""
+        """The verdict in sentences, the most important first: runs on this machine say more than a log does."""
         by_log = verdict_of(self.reviewed, self.numbers)
         if self.again is None:
             return by_log
-        return (*self.said_again, f"By the log alone: {by_log[0]}", *by_log[1:])
+        return (*self.said_again, f"From the log alone: {by_log[0]}", *by_log[1:])
 
     @property
     def said_again(self) -> tuple[str, ...]:
-        """What was run again says, in sentences; none where nothing was."""
+        """What running again has shown, in sentences; empty if nothing was run."""
         if self.again is None:
             return ()
         return tuple(filter(None, (sentence(self.again, self.numbers), others(self.again))))

@@ -1,4 +1,4 @@
-"""A review in sentences, the most important first."""
+"""Says in sentences what a review found, the most important first."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from search.review.settle import few
 from search.review.show.numbers import Numbers
 
 CAUTIONS = (
-    "The noise is taken to be the same for every program and in every hour, with the tails of a normal distribution. A "
-    "machine that got faster during the night looks like progress.",
-    "Beyond luck does not mean that it holds elsewhere: every score here is on the text that chose the keeps, and training "
-    "seeds may have been chosen, too. Only training again, on fresh seeds and unseen text, tells.",
-    "The page believes the log. Trials that were left out, and scores that are no scores, are not seen.",
+    "This page assumes that the noise is the same for every program and in every hour, and normally distributed. A machine "
+    "that got faster during the night looks like progress.",
+    "A gain beyond luck may still not hold elsewhere: every score here is on the text that chose the keeps, and training "
+    "seeds may have been chosen, too. Only training again, on fresh seeds and unseen text, can show it.",
+    "This page believes the log. It cannot see trials that were left out, or scores that were not earned.",
 )
 
 
 def verdict_of(reviewed: Review, numbers: Numbers) -> tuple[str, ...]:
+    """Returns the sentences."""
     found = [_headline(reviewed, numbers), _records(reviewed)]
     if reviewed.noise is not None and reviewed.luck is not None:
         found.append(
-            f"Luck alone: after {plural(reviewed.comparisons, 'further draw')} of the unchanged program the best claims "
+            f"Luck alone: after {plural(reviewed.comparisons, 'further draw')} of the unchanged program, the best claims "
             f"{numbers.gain(reviewed.luck.median[-1])} in the median log, and {numbers.gain(reviewed.luck.low[-1])} to "
             f"{numbers.gain(reviewed.luck.high[-1])} in 95 % of logs."
         )
         found.append(_keeps(reviewed, numbers))
-        found.append(f"Noise: a standard deviation of {numbers.noise(reviewed.noise.sd)}, {reviewed.noise.source}.")
+        found.append(f"Noise: the standard deviation is {numbers.noise(reviewed.noise.sd)}, {reviewed.noise.source}.")
     return tuple(found)
 
 
@@ -36,8 +37,8 @@ def _headline(reviewed: Review, numbers: Numbers) -> str:
         return "No gain is claimed: no kept trial beats the start."
     if reviewed.noise is None or reviewed.at_least is None or reviewed.margin is None:
         return (
-            f"Not known: the log claims {claimed}, and does not say how noisy one training run is. The claim is beyond luck "
-            f"where the standard deviation of such noise is below {numbers.noise(reviewed.beyond_below)}."
+            f"Not known: the log claims {claimed}, but does not say how noisy one training run is. The claim is beyond luck "
+            f"if the standard deviation of that noise is below {numbers.noise(reviewed.beyond_below)}."
         )
     if reviewed.at_least > 0:
         share = percent(reviewed.at_least / reviewed.claimed)
@@ -46,7 +47,7 @@ def _headline(reviewed: Review, numbers: Numbers) -> str:
     return (
         f"Not beyond luck: the log claims {claimed}, which is within the margin of {numbers.gain(reviewed.margin)} that the "
         f"best of {plural(reviewed.comparisons, 'noisy draw')} may reach without any improvement."
-        + (" The noise is known from so few runs that the margin is wide." if few(reviewed.noise) else "")
+        + (" The margin is wide because the noise is known from few runs." if few(reviewed.noise) else "")
     )
 
 
@@ -55,7 +56,7 @@ def _records(reviewed: Review) -> str:
     return (
         f"Records: {plural(records.found, 'score')} of the log {'beats' if records.found == 1 else 'beat'} all before. As "
         f"many noisy draws of an unchanged program set {records.expected:.1f} records on average, and {records.low} to "
-        f"{records.high} in 95 % of logs, however small the noise."
+        f"{records.high} in 95 % of logs, even if the noise is small."
     )
 
 
@@ -64,12 +65,13 @@ def _keeps(reviewed: Review, numbers: Numbers) -> str:
         return [keep.number for keep in reviewed.keeps if keep.verdict is verdict]
 
     alone, together, within, none = map(of, (Verdict.BEYOND, Verdict.TOGETHER, Verdict.WITHIN, Verdict.NONE))
-    parts = [f"{len(alone)} of {plural(len(reviewed.keeps) - 1, 'keep')} beyond luck by themselves"]
+    beyond = "is beyond luck by itself" if len(alone) == 1 else "are beyond luck by themselves"
+    parts = [f"{len(alone)} of {plural(len(reviewed.keeps) - 1, 'keep')} {beyond}"]
     if alone and reviewed.carried is not None:
         share = percent(reviewed.carried / reviewed.claimed)
         parts[0] += f" ({_trials(alone)}), with {numbers.gain(reviewed.carried)} ({share} of the claim, as logged)"
     if together:
-        parts.append(f"{len(together)} only together with those before ({_trials(together)})")
+        parts.append(f"{len(together)} only together with earlier ones ({_trials(together)})")
     parts.append(f"{len(within)} within noise")
     if none:
         parts.append(f"{len(none)} without an improvement")
