@@ -1,1 +1,1 @@
-"""python -m search.compare: what the studies of an experiment show, and what they do not."""
+"""`python -m search.compare`: says what the studies of an experiment show, and what they do not show."""

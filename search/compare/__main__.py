@@ -1,4 +1,4 @@
-"""Compare the studies of an experiment: `python -m search.compare experiment=NAME`. Its keys stand in conf/compare.yaml."""
+"""Compare the studies of an experiment: `python -m search.compare experiment=NAME`. Its keys are in conf/compare.yaml."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def main(config: CompareConfig) -> None:
     compare(config)
 
 
-COMMAND = Command("compare", CompareConfig, check_compare, main, "stopped; the same command does it again")
+COMMAND = Command("compare", CompareConfig, check_compare, main, "stopped; run the same command to start again")
 
 if __name__ == "__main__":
     sys.exit(run(COMMAND))

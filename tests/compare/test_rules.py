@@ -70,10 +70,10 @@ def changed(records_, number, **header):
     [
         (
             {"task_fingerprint": "other", "task": {"device": "cpu", "budget": {"seconds": 25.0}, "vocab_size": 1024}},
-            r"budget\.seconds: 300\.0 against 25\.0.*\n.*task=NAME",
+            r"budget\.seconds: 300\.0 and 25\.0.*\n.*task=NAME",
         ),
         ({"stock": "other"}, "different programs"),
-        ({"identity": "simulated/cpu/agent-playbook/0"}, "is there twice"),
+        ({"identity": "simulated/cpu/agent-playbook/0"}, "is in MLflow twice"),
     ],
 )
 def test_what_must_not_be_compared_is_refused(header, words):

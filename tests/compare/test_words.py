@@ -175,7 +175,7 @@ def changed(**headers) -> Experiment:
         ({"environment": {}}, "versions of libraries"),
         ({"sandbox": "none"}, "without a sandbox"),
         ({"sandbox": "none"}, "in different sandboxes"),
-        ({"accepted": [{"hash": "h1", "files": ["a.py", "b.py"], "trial": 3}]}, "under other code (h1): a.py and b.py"),
+        ({"accepted": [{"hash": "h1", "files": ["a.py", "b.py"], "trial": 3}]}, "(h1) from trial 3 on: a.py and b.py"),
         ({}, "a/b/c/0 has no finished trial yet"),
     ],
 )
@@ -201,7 +201,7 @@ def test_devices_doubts_seeds_and_failures_are_cautioned_of():
     for words in (
         "different models of device",
         "sets a seed itself",
-        "stand out (fast)",
+        "unusual numbers (fast)",
         "less than 90 % of its cores' time",
     ):
         assert words in cautions

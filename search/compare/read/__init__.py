@@ -1,1 +1,1 @@
-"""From the published record to tables."""
+"""Turns the published record into tables."""

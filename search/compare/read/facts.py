@@ -1,4 +1,4 @@
-"""What a trial's facts say: short texts that a strategy, or the confirmation, has on record."""
+"""Reads a trial's facts: short texts that a strategy, or the confirmation, has on record."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from collections.abc import Mapping, Sequence
 
 
 def whole(fact: str | None) -> int | None:
+    """Reads a whole number. Raises ValueError for another text."""
     return None if fact is None else int(fact)
 
 
 def repeats(proposed: Sequence[int] | None, facts: Mapping[str, str]) -> int | None:
-    """Proposals that the study answered from its record, and replies that the strategy sent back itself."""
+    """Counts the proposals that the study answered from its record, and the replies that the strategy sent back itself."""
     return None if proposed is None else len(proposed) + int(_number(facts.get("repeats")) or 0)
 
 
 def expected(facts: Mapping[str, str]) -> float | None:
-    """As a gain: a strategy records the change of val_bpb, in which negative is better."""
+    """Reads the expected gain. A strategy records the change of val_bpb, in which negative is better."""
     change = _number(facts.get("expected"))
     return None if change is None else -change
 
 
 def _number(fact: str | None) -> float | None:
-    """What a strategy wrote, where that is a number: its facts are its own."""
+    """Reads a finite number; None for anything else, since a strategy may write what it likes."""
     try:
         number = math.nan if fact is None else float(fact)
     except ValueError:

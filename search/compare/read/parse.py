@@ -1,4 +1,4 @@
-"""From the published record to tables, and the refusal of what must not be compared."""
+"""Turns the published record into tables, and refuses what must not be compared."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NO_COST: Json = {"usd": None, "seconds": 0.0, "calls": 0}
 
 
 def study_table(header: Json, rows: Sequence[Json]) -> StudyTable:
-    """Raises UserError where a row or the header lacks what this version records."""
+    """Returns a study's table. Raises UserError if a row or the header lacks what this version records."""
     try:
         config = header["config"]
         return StudyTable(
@@ -45,7 +45,7 @@ def study_table(header: Json, rows: Sequence[Json]) -> StudyTable:
 
 
 def confirmation_table(header: Json, rows: Sequence[Json], plans: Sequence[Json]) -> ConfirmationTable:
-    """Raises UserError where a row, the header or a plan lacks what this version records."""
+    """Returns the confirmation's table. Raises UserError if a row, the header or a plan lacks what this version records."""
     try:
         return ConfirmationTable(_looks([_plan(plan) for plan in plans]), tuple(trial_row(row) for row in rows))
     except KeyError as error:
@@ -53,7 +53,7 @@ def confirmation_table(header: Json, rows: Sequence[Json], plans: Sequence[Json]
 
 
 def trial_row(row: Json) -> TrialRow:
-    """Raises KeyError for a row that lacks a column."""
+    """Returns one row of a table. Raises KeyError if a column is missing."""
     cost = row["cost"] or NO_COST
     return TrialRow(
         **{name: row[name] for name in _COPIED},
@@ -82,7 +82,8 @@ def experiment(
     studies: Iterable[tuple[Json, Sequence[Json]]],
     confirmations: Sequence[tuple[Json, Sequence[Json], Sequence[Json]]],
 ) -> Experiment:
-    """From headers and rows (and plans, for a confirmation). Raises UserError where they must not be compared."""
+    """Makes an experiment from headers and rows, and from a confirmation's plans. Raises UserError if they must not be
+    compared."""
     tables = [study_table(header, rows) for header, rows in studies]
     headers = [table.header for table in tables] + [header for header, _, _ in confirmations]
     if not tables:
@@ -105,9 +106,9 @@ def experiment(
 
 
 _BLOCK = ("arm", "stage", "search_seed", "repeat", "visit")
-_BEHAVIOUR = ("touched", "code", "expected", "repeats")  # which the first records lack
+_BEHAVIOR = ("touched", "code", "expected", "repeats")  # which the first records lack
 _OF_A_REPLY = ("asked_llm", "usd", "llm_seconds", "llm_calls")
-_MADE = (*_BLOCK, *_BEHAVIOUR, *_OF_A_REPLY, "flags", "doubts", "constants", "constants_before")
+_MADE = (*_BLOCK, *_BEHAVIOR, *_OF_A_REPLY, "flags", "doubts", "constants", "constants_before")
 _COPIED = tuple(item.name for item in fields(TrialRow) if item.name not in _MADE)
 
 
@@ -120,7 +121,7 @@ def _plan(plan: Json) -> ConfirmationPlan:
 
 
 def _looks(plans: Sequence[ConfirmationPlan]) -> tuple[ConfirmationPlan, ...]:
-    """Plans that are looks. One that only adds steps to the plan before it is that plan's last word, and no look."""
+    """Returns the plans that are looks. A plan that only adds steps replaces the plan before it, and is not a look."""
     found: list[ConfirmationPlan] = []
     for plan in plans:
         if found and _without_steps(found[-1]) == _without_steps(plan):
@@ -151,30 +152,30 @@ def _arm(entry: Json) -> Arm:
 
 def _other_version(header: Json, error: KeyError) -> UserError:
     study = header.get("identity", "a study")
-    return UserError(f"{study}: its record lacks {error}; it was made by another version: compare it with that one")
+    return UserError(f"{study}: its record lacks {error}, since another version wrote it; use that version to compare it")
 
 
 def _refuse_others(name: str, headers: Sequence[Json]) -> None:
-    """Raise UserError where studies are of different tasks, or start from different programs."""
+    """Raises UserError if studies are of different tasks, or start from different programs."""
     first = headers[0]
     for other in headers[1:]:
         which = f"experiment={name}: {first['identity']} and {other['identity']}"
         if other["task_fingerprint"] != first["task_fingerprint"]:
             ours, theirs = flat(first["task"]), flat(other["task"])
             fields = [key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key)]
-            differ = "; ".join(f"{key}: {ours.get(key)} against {theirs.get(key)}" for key in fields)
+            differ = "; ".join(f"{key}: {ours.get(key)} and {theirs.get(key)}" for key in fields)
             raise UserError(
-                f"{which} are different tasks ({differ}).\n"
-                f"They are never compared: choose one with task=NAME, or give each its own experiment="
+                f"{which} are different tasks ({differ}), which are never compared.\n"
+                "Choose one with task=NAME, or give each its own experiment="
             )
         if other["stock"] != first["stock"]:
             raise UserError(
-                f"{which} start from different programs (start=, task.constants, or other GPUs); a gain over one is none "
-                "over the other: give each its own experiment="
+                f"{which} start from different programs (start=, task.constants, or other GPUs), so their gains cannot be "
+                "compared.\nGive each its own experiment="
             )
 
 
 def _refuse_twins(name: str, tables: Sequence[StudyTable]) -> None:
     identity, count = Counter(table.identity for table in tables).most_common(1)[0]
     if count > 1:
-        raise UserError(f"experiment={name}: {identity} is there twice; delete one of the two runs in MLflow")
+        raise UserError(f"experiment={name}: {identity} is in MLflow twice; delete one of the two runs there")

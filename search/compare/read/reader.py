@@ -27,8 +27,8 @@ Json = dict[str, Any]
 
 
 def read_experiment(uri: str, name: str, task: str | None = None) -> Experiment:
-    """The studies and the confirmation of an experiment, those of `task` only where that is given. Raises UserError where
-    MLflow or the experiment is not there, where a record is damaged, or where the studies must not be compared."""
+    """Returns the studies and the confirmation of an experiment; if `task` is given, only those of that task. Raises
+    UserError if MLflow or the experiment is missing, if a record is damaged, or if the studies must not be compared."""
     client, found = existing(uri, name)
     try:
         studies = all_runs(client, found.experiment_id, "tags.kind = 'study'")
@@ -49,8 +49,8 @@ def read_experiment(uri: str, name: str, task: str | None = None) -> Experiment:
 
 
 class Records:
-    """Downloads the artifacts of runs, one run after the other. `empty`: studies without a finished trial, so far;
-    `changes`: by study, the number of its winner and the diff from the stock."""
+    """Downloads the artifacts of runs, one run after the other. `empty`: the studies that have no finished trial so far;
+    `changes`: for each study, the number of its winner and the diff from the stock."""
 
     def __init__(self, client: MlflowClient, folder: Path, task: str | None) -> None:
         self.client = client
@@ -60,7 +60,7 @@ class Records:
         self.changes: dict[str, tuple[str, str]] = {}
 
     def read(self, runs: list[Any]) -> Iterator[tuple[Json, list[Json], list[Json]]]:
-        """Header and rows of each run, and a confirmation's plans."""
+        """Yields header and rows of each run, and a confirmation's plans."""
         for run in runs:
             run_id = str(run.info.run_id)
             names = {artifact.path for artifact in self.client.list_artifacts(run_id)}
@@ -80,28 +80,26 @@ class Records:
             yield header, [json.loads(line) for line in self._text(run_id, ROWS).splitlines()], plans
 
     def change_of(self, study: StudyTable) -> str | None:
-        """None where the published diff is of another trial than the winner: the study may be running."""
+        """Returns the winner's published diff; None if it is another trial's, since the study may be running."""
         number, change = self.changes.get(study.identity, ("", None))
         return change if study.winner is not None and number == str(study.winner.number) else None
 
     def _text(self, run_id: str, name: str) -> str:
-        """The lines of one artifact. Raises UserError where its JSON could not have been written whole."""
+        """Returns the lines of one artifact. Raises UserError if it is empty, so that its JSON cannot be whole."""
         path = Path(self.client.download_artifacts(run_id, name, str(self.folder)))
         text = path.read_text(encoding="utf-8")
         path.unlink()
         if not text.strip():
-            raise UserError(
-                f"MLflow's run {run_id}: its {name} is empty; give the study's command again, which publishes it"
-            )
+            raise UserError(f"MLflow's run {run_id}: its {name} is empty; run the study's command again, which publishes it")
         return text
 
 
 def _check_place(run: Any) -> None:
-    """Raise UserError where a run's artifacts are missing for good. One that was created a moment ago has none yet."""
+    """Raises UserError if a run's artifacts are missing for good. A run that was created a moment ago has none yet."""
     place = local_path(run.info.artifact_uri)
     experiment = None if place is None else place.parent.parent
     if experiment is not None and (run.info.status != "RUNNING" or not experiment.is_dir()):
         raise UserError(
-            f"MLflow's run {run.info.run_name} has its artifacts in {place}, which is not there or is empty.\n"
-            f"Put {experiment} back, or into the folder artifacts/ beside the database; or give the study's command again"
+            f"MLflow's run {run.info.run_name} has its artifacts in {place}, which is missing or empty.\n"
+            f"Put {experiment} back, or into the folder artifacts/ beside the database; or run the study's command again"
         )

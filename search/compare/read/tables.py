@@ -1,4 +1,4 @@
-"""What a comparison starts from: the tables of an experiment's studies and of its confirmation, as frozen values."""
+"""Tables of an experiment's studies and of its confirmation, as frozen values: what a comparison starts from."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from search.study.winner import winner_of
 Scalar = bool | int | float | str | None  # a constant of a train.py
 
 STOCK = "stock"  # the confirmation's arm of that name
-REPORT = "report"  # the stage whose repeats count; "screening" only chose among candidates
+REPORT = "report"  # the stage whose repeats count; the stage "screening" only chose among candidates
 
 
 @dataclass(frozen=True, slots=True)
 class TrialRow:
-    """One trial, as `search.tracking.trial_row.row` wrote it. `score`: the val_bpb, where it may win. `probe_before`:
-    the machine's speed at a fixed piece of work, where it was measured.
+    """One trial, as `search.tracking.trial_row.row` wrote it. `score`: the val_bpb, if the trial may win. `probe_before`:
+    the machine's speed at a fixed piece of work, if it was measured.
 
     Only in a confirmation: `confirmation_bpb`, `arm`, `stage`, and the block that it belongs to: `search_seed` and `repeat`;
     `visit` counts the times at which a block's runs were trained side by side, `run` the stock's runs in a block.
@@ -80,7 +80,7 @@ class TrialRow:
 
     @property
     def model(self) -> str | None:
-        """The device's. None where it is not on record: the first rows have only the kind before the id."""
+        """The device's model. None if it is not on record: the first rows have only the kind before the id."""
         model = self.device.rpartition(" ")[0]
         return None if model in ("", "cpu", "cuda") else model
 
@@ -106,7 +106,7 @@ class StudyTable:
 
     @cached_property
     def trials(self) -> tuple[TrialRow, ...]:
-        """Those that count against the budget: all but the anchors."""
+        """The trials that count against the budget: all but the anchors."""
         return tuple(row for row in self.rows if not row.is_anchor)
 
     @cached_property
@@ -122,7 +122,7 @@ class StudyTable:
 
     @property
     def is_without_llm(self) -> bool:
-        """Whether something else answered in the LLM's place, such as a playbook."""
+        """Whether something else answered instead of an LLM, such as a playbook."""
         return self.about is not None and not any(row.asked_llm for row in self.rows)
 
     def winner_at(self, trials: int) -> TrialRow | None:
@@ -185,7 +185,7 @@ class ConfirmationTable:
 
     @property
     def repeats(self) -> int:
-        """As many as are planned by now."""
+        """How many repeats are planned by now."""
         return self.plans[-1].repeats if self.plans else 0
 
     @property

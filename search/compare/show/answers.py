@@ -1,4 +1,4 @@
-"""The questions of a comparison with their answers, made from the findings alone. Positive is better, everywhere."""
+"""The questions of a comparison with their answers. They rest on the findings alone. Positive is better, everywhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANSWERS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """To one question of the comparison. `answer`: begins with one of ANSWERS and a colon."""
+    """One question of the comparison with its answer. `answer`: begins with one of ANSWERS and a colon."""
 
     question: str
     answer: str
@@ -31,8 +31,8 @@ class Answer:
 
 
 def answers_of(view: View) -> tuple[Answer, ...]:
-    """One strategy against every baseline; pairs that a user named, and bad news that a claim does not tell; and programs,
-    where their strategies cannot be stated yet."""
+    """Answers whether each strategy beats every baseline. Adds the pairs that a user named, losses that no such answer
+    tells, and pairs of programs if nothing can be stated about their strategies yet."""
     claims, strategies = view.everywhere(Scope.CLAIM), view.everywhere(Scope.STRATEGIES)
     if not claims and not strategies:
         return (Answer("Is an agent better than a baseline?", f"{EARLY.capitalize()}: studies of both are needed."),)
@@ -47,7 +47,7 @@ def _is_early(finding: Finding) -> bool:
 
 
 def _early_claims(view: View, claims: Sequence[Finding]) -> Iterator[Answer]:
-    """What cannot be stated yet, in one answer for all that are held against the same baselines."""
+    """What cannot be stated yet, in one answer for all that are compared with the same baselines."""
     groups: dict[tuple[str, int | None], list[Finding]] = {}
     for claim in filter(_is_early, claims):
         groups.setdefault((str(claim.against), claim.at), []).append(claim)
@@ -58,7 +58,7 @@ def _early_claims(view: View, claims: Sequence[Finding]) -> Iterator[Answer]:
 
 
 def survival_of(view: View) -> Iterator[Answer]:
-    """Whether each strategy's gain would come again, as far as that can be stated; and what can be said where it cannot."""
+    """Answers whether a new study of each strategy would gain, if that can be stated, and else what can be said so far."""
     for label in view.rivals:
         gain = view.analysis.find(Scope.STRATEGY, Name.GAIN, label)
         if gain is None:
@@ -69,7 +69,7 @@ def survival_of(view: View) -> Iterator[Answer]:
 
 
 def early_of(view: View) -> Iterator[Answer]:
-    """Of strategies that cannot be stated yet: the answers of their winners, and one of all of them."""
+    """Answers for strategies of which nothing can be stated yet: one for each winner, and one for all of them together."""
     gains = [view.analysis.find(Scope.STRATEGY, Name.GAIN, label) for label in view.rivals]
     early = [gain for gain in gains if gain is not None and gain.verdict is Verdict.NOT_STATED]
     for gain in early:
@@ -80,11 +80,11 @@ def early_of(view: View) -> Iterator[Answer]:
 
 
 def _winners(view: View, label: str) -> Iterator[Answer]:
-    """Of its programs."""
+    """Answers about the strategy's own programs."""
     gains = [gain for gain in view.gains(label) if gain.look is not None]  # the stock's is 0 by definition
     stated = [gain for gain in gains if gain.verdict is not Verdict.NOT_STATED]
     if len(gains) > 1 and stated:
-        count = f"{sum(gain.shown for gain in stated)} of {len(gains)} are, each shown by itself."
+        count = f"Shown for {sum(gain.shown for gain in stated)} of {len(gains)}, each by itself."
         yield Answer(f"Are the winners of {view.name(label)} better than the stock?", count)
     for gain in stated if len(gains) == 1 else ():
         assert gain.estimate is not None
@@ -155,16 +155,16 @@ def _better(view: View, finding: Finding) -> str:
     estimate = finding.estimate
     assert estimate is not None
     if estimate.by_definition:
-        return "Neither: they are one program."
+        return "Neither is: they are the same program."
     ahead, p = _pair(view, finding)[0], finding.p
     if estimate.value < 0:
         ahead, p, estimate = _pair(view, finding)[1], finding.p_reverse, turned(estimate)
     of = plural(finding.repeats, "repeat") if finding.scope is Scope.PROGRAMS else f"{studies(finding.studies)} each"
     word = "not shown" if finding.verdict is Verdict.NOT_SHOWN else "shown"
-    said = f"{ahead[0].upper()}{ahead[1:]}" if finding.scope is Scope.PROGRAMS else f"{ahead} is better"
+    said = f"{ahead[0].upper()}{ahead[1:]}," if finding.scope is Scope.PROGRAMS else f"{ahead} is better,"
     if _is_of_several(view, finding):  # the estimate is of the one that is furthest ahead
-        said = "Each of them is better, the best of them"
-    return f"{said}, by {view.numbers.size(estimate)}: {word}, {p_value(p)}, {of}{failed_in_words(finding)}."
+        said = "Every baseline is better. The best one is ahead"
+    return f"{said} by {view.numbers.size(estimate)}: {word}, {p_value(p)}, {of}{failed_in_words(finding)}."
 
 
 def _p(finding: Finding) -> str:
@@ -173,7 +173,7 @@ def _p(finding: Finding) -> str:
 
 
 def _advice(view: View, finding: Finding) -> str:
-    """Only where more data could show it: what is shown needs none, and a disadvantage gets no better."""
+    """Empty if more data would not help: what is shown needs none, and a disadvantage stays one."""
     if finding.verdict is not Verdict.NOT_SHOWN or finding.estimate is None or finding.estimate.value <= 0:
         return ""
     words = ["python", "-m", "search.plan", f"experiment={view.analysis.experiment}"]
@@ -182,6 +182,6 @@ def _advice(view: View, finding: Finding) -> str:
 
 
 def failed_in_words(finding: Finding) -> str:
-    """That winners failed, in brackets."""
+    """Says in brackets that winners failed; empty if none did."""
     remarks = [remark for remark in finding.remarks if "failed" in remark]
     return f" ({'; '.join(remarks)})" if remarks else ""

@@ -1,4 +1,4 @@
-"""How the strategies behaved, in cells of a table and in a sentence each."""
+"""Says how the strategies behaved: in a row of a table and in a sentence for each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ THEN = {AGAIN: "the same again", RETREAT: "constants alone", ELSE: "something el
 
 @dataclass(frozen=True)
 class Row:
-    """A strategy's line of the table."""
+    """One strategy's row of the table."""
 
     strategy: str
     proposals: int
@@ -33,14 +33,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Told:
-    """`rows`: of the table. `sentences`: one for each strategy."""
+    """What the report says about behavior. `rows`: of the table. `sentences`: one for each strategy."""
 
     rows: list[Row]
     sentences: list[str]
 
 
 def behavior_told(view: View) -> Told:
-    """Of the strategies that have proposed a change."""
+    """Returns a row and a sentence for each strategy that has proposed a change."""
     found = [one for one in view.analysis.behavior if one.proposals]
     return Told(
         [_row(view, one) for one in found],

@@ -1,4 +1,4 @@
-"""What a reader should know before believing a comparison, beside what the verdict says."""
+"""Cautions: what a reader should know before believing a comparison, besides what the verdict says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from search.study.trial import Status
 
 MOST_NAMED = 3
 
-SAME = (  # parts of a study's record that should be the same in all of them, and what it means where they are not
+SAME = (  # parts of a record that should be the same in all studies, and what it means if they are not
     ("machine", "ran on different machines, whose speed is part of a score"),
     ("environment", "ran under different versions of libraries"),
     ("sandbox", "ran in different sandboxes"),
@@ -39,7 +39,7 @@ def _disqualified(view: View) -> Iterator[str]:
 
 
 def _slower(view: View) -> Iterator[str]:
-    """Winners that a budget in tokens spares what they cost."""
+    """Winners that train slowly, which a budget in tokens does not charge for."""
     for one in view.analysis.of(Scope.PROGRAM, Name.SPEED) if in_tokens(view.analysis.task_facts) else ():
         if one.estimate is not None and one.estimate.high is not None and one.estimate.high < 1:
             who, speed = view.name(one.subject), f"{one.estimate.value:.3f} x the stock's speed"
@@ -109,7 +109,8 @@ def _studies(experiment: Experiment, view: View) -> Iterator[str]:
     for identity in experiment.empty:
         yield f"{identity} has no finished trial yet, and is left out."
     if experiment.imported:
-        yield f"Left out of everything here, since other programs scored them: {joined([*map(short, experiment.imported)])}."
+        logs = joined([*map(short, experiment.imported)])
+        yield f"These imported logs are left out, because other programs scored them: {logs}."
     for study in experiment.studies:
         facts, name = view.facts[study.identity], view.name(study.identity)
         planned = study.header["config"]["study"]["trials"]
@@ -117,13 +118,13 @@ def _studies(experiment: Experiment, view: View) -> Iterator[str]:
             yield f"{name} has {facts.trials} of its {planned} trials; it is unfinished."
         for other in study.header.get("accepted", ()):
             files = joined(other["files"])
-            yield f"From trial {other['trial']} {name} went on under other code ({other['hash']}): {files} had changed."
+            yield f"{name} continued under other code ({other['hash']}) from trial {other['trial']} on: {files} had changed."
         if facts.better_since is not None:
             yield f"{name} has a later winner (trial {facts.better_since}) than the one that was confirmed."
         winner = next((row for row in study.rows if row.number == facts.winner), None)
         if winner is None or study.is_control:
             continue
         if "sets_seed" in winner.flags:
-            yield f"The winner of {name} sets a seed itself; the confirmation uses other seeds only where it does not."
+            yield f"The winner of {name} sets a seed itself, so the fresh seeds of the confirmation may not reach it."
         if winner.doubts:
-            yield f"The numbers of the winner of {name} stand out ({joined(winner.doubts)}): look at its program first."
+            yield f"The winner of {name} has unusual numbers ({joined(winner.doubts)}): look at its program first."

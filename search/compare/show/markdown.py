@@ -17,7 +17,7 @@ from search.compare.show.answers import answers_of, survival_of
 from search.compare.show.behavior import behavior_told
 from search.compare.show.setting import setting_of, text_of
 from search.compare.show.verdict import machine_moved, sentences_of, without_llm
-from search.compare.show.view import NONE, UNKNOWN, View
+from search.compare.show.view import NONE, UNKNOWN, View, before
 from search.compare.show.words import used_in
 from search.page import text
 from search.page.canvas import Picture
@@ -30,7 +30,7 @@ MOST_FAILED = 30  # trials that are listed; report.json has all
 
 
 def markdown_of(experiment: Experiment, view: View, cautions: Sequence[str], pictures: Sequence[Picture]) -> str:
-    """Pictures are files beside it, called as in `picture_file`."""
+    """Returns the report as Markdown. Its pictures are files beside it, named as in `picture_file`."""
     analysis, everywhere = view.analysis, view.everywhere
     rows = [row for study in experiment.studies for row in study.rows]
     written = _templates(view).render(
@@ -66,6 +66,7 @@ def markdown_of(experiment: Experiment, view: View, cautions: Sequence[str], pic
 def _templates(view: View) -> Template:
     found = templates(Path(__file__).parent)
     found.filters.update(
+        before=before,
         diff=lambda value: Raw(_fenced(value)),
         p=_p,
         luck=lambda ends: UNKNOWN if ends is None else f"{view.score(ends[0])} to {view.score(ends[1])}",

@@ -8,7 +8,7 @@ from search.compare.analyse.finding import Estimate
 from search.compare.analyse.noise import Noise
 
 FEWEST = 4  # decimals of a score
-UNCHANGED = "unchanged"  # what is 0 because nothing of the kind was changed
+UNCHANGED = "unchanged"  # stands for a 0 that follows from nothing of the kind having changed
 
 
 class Numbers:
@@ -22,18 +22,18 @@ class Numbers:
         return f"{value:.{self.decimals}f}"
 
     def signed(self, value: float) -> str:
-        """Positive is better. What rounds to 0 has no sign."""
+        """Writes a gain with its sign; positive is better. What rounds to 0 has none."""
         rounded = round(value, self.decimals)
         return f"{rounded:+.{self.decimals}f}" if rounded else self.plain(0.0)
 
     def estimate(self, estimate: Estimate, mark: str = "") -> str:
-        """Such as `+0.0120 (+0.0040 to +0.0200)`. `mark`: stands before the interval."""
+        """Writes `+0.0120 (+0.0040 to +0.0200)`. `mark`: stands before the interval."""
         if estimate.by_definition:
             return UNCHANGED
         return f"{self.signed(estimate.value)} ({self.interval(estimate, mark)})"
 
     def size(self, estimate: Estimate) -> str:
-        """A number that has its direction in words, such as `0.0120 (95 %: 0.0040 to 0.0200)`."""
+        """Writes a number whose direction is in the words around it, such as `0.0120 (95 %: 0.0040 to 0.0200)`."""
         if estimate.low is None or estimate.high is None:
             return f"{self.plain(estimate.value)} (no interval)"
         return f"{self.plain(estimate.value)} (95 %: {self.plain(estimate.low)} to {self.plain(estimate.high)})"
@@ -45,7 +45,7 @@ class Numbers:
 
 
 def ratio(estimate: Estimate) -> str:
-    """A speed in multiples of another."""
+    """Writes a speed in multiples of another."""
     if estimate.low is None or estimate.high is None or estimate.by_definition:
         return f"{estimate.value:.3f} x"
     return f"{estimate.value:.3f} x ({estimate.low:.3f} to {estimate.high:.3f})"

@@ -1,4 +1,4 @@
-"""The comparison in a few lines of 80 columns, for the terminal."""
+"""Prints the comparison on the terminal, in a few lines of 80 columns."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from rich.text import Text
 from search.compare.analyse.finding import Name, Scope
 from search.compare.show.setting import setting_of
 from search.compare.show.verdict import verdict_of, warnings_of
-from search.compare.show.view import UNCONFIRMED, View
+from search.compare.show.view import UNCONFIRMED, View, before
 from search.config.messages import pasted_here
 from search.page.numbers import plural, studies
 from search.page.text import plain
 
 CAUTIONS, COMMANDS = 3, 6  # that are printed; the report has all
 COLUMNS = {"claimed": Name.CLAIMED, "survived (95 %)": Name.GAIN, "tuning": Name.TUNING, "code": Name.CODE}
-LONGEST_NAME = 18  # letters beside the numbers; a longer name has a line of its own
+LONGEST_NAME = 18  # letters of a name that stands beside its numbers; a longer one has a line of its own
 
 
 def summarise(view: View, cautions: Sequence[str], console: Console) -> None:
-    """Print what to beware of, a table of the strategies, the verdict, and the commands that add what is missing."""
+    """Prints cautions, a table of the strategies, the verdict, and the commands that add what is missing."""
     analysis = view.analysis
     trials = plural(sum(study.trials for study in analysis.studies), "trial")
     _say(console, f"{analysis.experiment}, task {analysis.task}: {studies(len(analysis.studies))}, {trials}")
@@ -37,7 +37,7 @@ def summarise(view: View, cautions: Sequence[str], console: Console) -> None:
         _say(console, sentence)
     commands = analysis.commands
     if commands:
-        _say(console, "To add what is missing, in this order:")
+        _say(console, f"Something is missing. {before(commands)}")
     for command in commands[:COMMANDS]:
         console.print(Text(f"  {plain(pasted_here(command))}"), soft_wrap=True)  # to be copied in one piece
     _more(console, len(commands) - COMMANDS, "commands")

@@ -1,4 +1,4 @@
-"""The verdict in plain sentences, made from the findings alone. Positive is better, everywhere."""
+"""The verdict in plain sentences. They rest on the findings alone. Positive is better, everywhere."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ TWO_RUNS = 2.8  # noise floors that two runs differ by less than in 19 of 20 cas
 
 
 def verdict_of(view: View) -> tuple[str, ...]:
-    """What a reader must know first comes first."""
+    """Returns the sentences of the verdict; what a reader must know first comes first."""
     return (*warnings_of(view), *map(str, answers_of(view)), *map(str, early_of(view)), *sentences_of(view))
 
 
 def warnings_of(view: View) -> tuple[str, ...]:
-    """What comes before any answer: that the machine moved, and that no LLM took part."""
+    """Returns what comes before any answer: that the machine moved, and that no LLM took part."""
     return (*machine_moved(view), *without_llm(view))
 
 
 def without_llm(view: View) -> Iterator[str]:
+    """Names the strategies in which something else stood in for the LLM."""
     for row in view.analysis.strategies:
         if row.about is not None and row.llm_calls is None:
             yield f"No LLM took part in {view.name(row.strategy)}: it is {row.about}."
 
 
 def machine_moved(view: View) -> Iterator[str]:
-    """Where the machine moved by more than the noise floor, or trained the stock at another speed."""
+    """Says that the machine moved by more than the noise floor, or trained the stock at another speed."""
     machine, noise = view.analysis.machine, view.analysis.noise
     tokens = in_tokens(view.analysis.task_facts)
     speeds = [] if tokens else [f"{view.name(name)} ({ratio:.3f} x)" for name, ratio in machine.speeds]
@@ -46,13 +47,13 @@ def machine_moved(view: View) -> Iterator[str]:
         said.append(f"it ran at another speed than for the control in {', '.join(speeds[:MOST_NAMED])}{more}")
     if said:
         yield f"The machine moved: {'; '.join(said)}."
-        hold = "Gains and advantages hold, for they are measured side by side. " if view.analysis.confirmation else ""
+        hold = "Gains and advantages are valid: programs are trained side by side. " if view.analysis.confirmation else ""
         budget = "" if tokens else " or a budget in tokens (task.budget.tokens)"
         yield f"{hold}Scores of different hours cannot be compared. Next time, use an idle machine{budget}."
 
 
 def sentences_of(view: View) -> tuple[str, ...]:
-    """What became of each claim, what scores vary by, and looks that nobody planned."""
+    """Says what became of each claim, by how much scores vary, and which looks nobody planned."""
     claims = (_claim(view, label) for label in view.rivals)
     overfitted = (sentence for label in view.rivals for sentence in _overfitted(view, label))
     return (*claims, *overfitted, _noise_floor(view), *_looks(view))
@@ -63,7 +64,7 @@ def _claim(view: View, label: str) -> str:
     name, signed = view.name(label), view.numbers.signed
     claimed, gain = (view.analysis.find(Scope.STRATEGY, which, label) for which in (Name.CLAIMED, Name.GAIN))
     if claimed is None or claimed.estimate is None:
-        return f"{name} has no score that can be held against the unchanged program: it claims nothing."
+        return f"{name} has no score to compare with that of the unchanged program: it claims nothing."
     if claimed.estimate.by_definition:
         return f"{name} kept the unchanged program in {studies(claimed.studies)}: it claims nothing."
     if gain is None or gain.estimate is None:
@@ -84,11 +85,11 @@ def _claim(view: View, label: str) -> str:
 
 
 def _lost(view: View, label: str) -> str:
-    """The rest of a claim."""
+    """Says what the rest of a claim is."""
     found = [view.analysis.find(Scope.STRATEGY, name, label) for name in LOST]
     known = [one for one in found if one is not None and one.estimate is not None and not one.estimate.by_definition]
     parts = [f"{view.numbers.signed(one.estimate.value)} {one.name}" for one in known if one.estimate is not None]
-    return f" The rest: {joined(parts)}." if len(parts) == len(LOST) else ""
+    return f" The rest is {joined(parts)}." if len(parts) == len(LOST) else ""
 
 
 def _part(view: View, label: str, name: Name, gain: Finding) -> str:
@@ -96,9 +97,9 @@ def _part(view: View, label: str, name: Name, gain: Finding) -> str:
     if finding is None or finding.estimate is None:
         return ""
     if finding.estimate.by_definition:
-        return f"nothing by {what} ({UNCHANGED})"
+        return f"nothing from {what} ({UNCHANGED})"
     word = "" if finding.verdict is gain.verdict is Verdict.NOT_STATED else f" ({view.word(finding)})"
-    return f"{view.numbers.signed(finding.estimate.value)} by {what}{word}"
+    return f"{view.numbers.signed(finding.estimate.value)} from {what}{word}"
 
 
 def _overfitted(view: View, label: str) -> Iterator[str]:
@@ -111,7 +112,7 @@ def _noise_floor(view: View) -> str:
     noise, plain = view.analysis.noise, view.numbers.plain
     if noise.sd is None:
         scores = plural(noise.trials, "score")
-        return f"The control has {scores}, so the noise floor is unknown: no difference can be held against luck."
+        return f"The control has {scores}, so the noise floor is unknown: nothing says how large a difference luck can make."
     return (
         f"The noise floor is {plain(noise.sd.sd)} (95 %: {plain(noise.sd.low)} to {plain(noise.sd.high)}): the standard "
         f"deviation of {plural(noise.trials, 'training run')} of the unchanged program. A difference of two single runs "

@@ -1,4 +1,4 @@
-"""An analysis as its readers name things: the same names, cells and counts for the verdict, the report and the pictures."""
+"""Names, cells and counts of an analysis, the same ones for the verdict, the report and the pictures."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from search.compare.show.numbers import Numbers, ratio
 from search.page.text import short
 
 UNCONFIRMED, UNKNOWN, NONE, EARLY = "unconfirmed", "unknown", "none", "too early to say"
+KEY = "For llm=openai, set OPENAI_API_KEY to your API key and llm.model= to the name of a model; other providers work, too."
 
 
 class View:
-    """`strategies`: labels, agents first and the control last; `rivals`: without the control. `facts`: by study."""
+    """An analysis in its readers' words. `strategies`: labels, agents first and the control last; `rivals`: the same without
+    the control. `facts`: by study."""
 
     def __init__(self, analysis: Analysis) -> None:
         self.analysis = analysis
@@ -24,7 +26,7 @@ class View:
         self._prefix = f"{analysis.experiment}/{analysis.task}/"
 
     def name(self, subject: str) -> str:
-        """A strategy, or a study as strategy/search seed: what all studies share is left out."""
+        """Names a strategy, or a study as strategy/search seed: what all studies share is left out."""
         return short(subject.removeprefix(self._prefix))
 
     def everywhere(self, scope: Scope, name: Name | None = None) -> list[Finding]:
@@ -45,7 +47,7 @@ class View:
         return UNKNOWN if value is None else self.numbers.plain(value)
 
     def moved(self, bpb: float) -> str:
-        """By how much the stock's score got worse, or better."""
+        """Says by how much the stock's score got worse, or better."""
         return f"{self.numbers.plain(abs(bpb))} {'worse' if bpb > 0 else 'better'}"
 
     def programs(self) -> list[Finding]:
@@ -68,7 +70,7 @@ class View:
         return [one for one in self.analysis.of(Scope.PROGRAM, Name.GAIN) if self.facts[one.subject].strategy == label]
 
     def shown_in(self, label: str) -> str:
-        """In how many of its confirmed studies the winner's gain is shown by itself."""
+        """Says in how many of its confirmed studies the winner's gain is shown by itself."""
         gains = self.gains(label)
         if not gains:
             return UNCONFIRMED
@@ -86,7 +88,7 @@ class View:
 
 
 def lacks(*findings: Finding) -> str:
-    """What it takes to state findings. What several lack alike is said once."""
+    """Says what it takes to state findings. What several of them lack is said once."""
     who: dict[str, list[str]] = {}
     for what in dict.fromkeys(short(missing.what) for finding in findings for missing in finding.missing):
         subject, _, rest = what.partition(" has ")
@@ -95,6 +97,14 @@ def lacks(*findings: Finding) -> str:
     return joined([rest if subjects == [rest] else one for one, (rest, subjects) in zip(said, who.items(), strict=True)])
 
 
+def before(commands: Sequence[str]) -> str:
+    """Says what to know before pasting the commands that add what is missing."""
+    words = "These commands add it, in this order."
+    if not any(" llm=openai " in f"{command} " for command in commands):
+        return words
+    return f"{words} {KEY}"
+
+
 def joined(parts: Sequence[str]) -> str:
-    """Such as `a, b and c`."""
+    """Joins parts as in `a, b and c`."""
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""
