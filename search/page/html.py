@@ -22,6 +22,7 @@ CLASSES = {  # of cells, by how they begin, for their color
     **dict.fromkeys(("not shown", "within noise", "no improvement"), "no"),
     **dict.fromkeys(("a loss is shown", "unconfirmed", "not known", "together beyond luck"), "open"),
 }
+SHORT = 10  # letters of a cell that is never broken
 FOLD, UNFOLD = "<details>\n<summary>", "</details>\n"
 LINES = {"+": "ins", "-": "del"}  # of a diff, and their tags
 
@@ -77,6 +78,7 @@ def _labelled(tokens: Sequence[Token]) -> Iterator[Token]:
             token.attrs = {"data-column": columns[place]}
             kind = CLASSES.get(following.content.partition(":")[0].rstrip(".").lower().removeprefix("no, "))
             token.attrs.update({} if kind is None else {"class": kind})
+            token.attrs.update({"data-short": ""} if len(following.content) <= SHORT else {})
             place += 1
         yield token
 

@@ -1,4 +1,4 @@
-"""The noise floor and the machine: every training of the unchanged program, against time."""
+"""Draws the noise floor and the machine: every training run of the unchanged program, against time."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from search.page.numbers import plural
 from search.tracking.colours import Style
 
 CAPTION = (
-    "Each dot is one training run of the unchanged program; a line joins those of one study, which have one seed. The "
-    "band is the noise floor: one standard deviation to both sides of the control's mean. "
+    "Each dot is one training run of the unchanged program. A line joins those of one study, which have the same seed. The "
+    "band is the noise floor: one standard deviation on both sides of the control's mean. "
 )
-MOVED = "Dots that rise with time show a machine that got worse; the dashed line is the drift of the confirmation."
-STEADY = "With a budget in tokens, a slower machine changes no score: dots differ by their seeds."
+MOVED = "If the dots rise with time, the machine got slower. The dashed line is the drift of the confirmation."
+STEADY = "The budget is in tokens, so a slower machine changes no score: dots differ by their seeds."
 
 
 def machine_picture(experiment: Experiment, view: View, styles: Mapping[str, Style]) -> Picture | None:
-    """None where the stock was never trained to a score."""
+    """Returns None if no training run of the stock has a score."""
     control, confirmed = control_runs(experiment), confirmed_stock(experiment)
     studies = [(study.strategy, stock_runs(study)) for study in experiment.studies if not study.is_control]
     runs = [*control, *confirmed, *(row for _, rows in studies for row in rows)]
@@ -69,7 +69,7 @@ def _draw_floor(axes: Axes, view: View) -> None:
 
 
 def _draw_drift(axes: Axes, view: View, hours: Sequence[float], scores: Sequence[float]) -> None:
-    """The slope of the finding, through the mean."""
+    """Draws the slope of the finding through the mean."""
     drift = view.analysis.find(Scope.MACHINE, Name.DRIFT, CONFIRMATION)
     if drift is not None and drift.estimate is not None:
         ends = np.array([min(hours), max(hours)])

@@ -1,4 +1,4 @@
-"""What became of each claim: the parts that add up to it, of every strategy, side by side."""
+"""Draws what became of each claim: the parts that add up to it, strategy by strategy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from search.page.canvas import DARK, GREY, Picture, draw
 
 GONE = ("luck", "other text", "overfitting", "unconfirmed")
 COLOURS = {**dict.fromkeys(GONE, GREY), "tuning": "#56B4E9", "code": "#E69F00"}  # two of Okabe and Ito's
-GAP = 0.6  # rows between strategies
+GAP = 0.5  # rows between strategies
+ROW, LEFT = 0.19, 68  # height of a row in inches; room for the names of parts in points
 PARTS = {
     "luck": Name.LUCK,
     "other text": Name.OTHER_TEXT,
@@ -24,34 +25,35 @@ PARTS = {
     "code": Name.CODE,
 }
 CAPTION = (
-    "A strategy's bars add up to its claim; grey did not survive. Luck is what winner and stock lost or won with fresh "
-    "seeds. Other text is what a gain of the same relative size loses or wins since unseen text is easier or harder; "
-    "overfitting is what was lost beyond that. Tuning is what the winners' constants gain in the unchanged program; code is "
-    "the rest."
+    "A strategy's bars add up to its claim. Gray parts did not survive. Luck is what fresh seeds took away or added. Other "
+    "text: unseen text is easier or harder than the text of the study, and the same program's gain is smaller or larger "
+    "there. Overfitting is what was lost beyond that. Tuning is what the winners' constants gain in the unchanged program. "
+    "Code is the rest."
 )
-FAILED = " They need not add up where a winner failed."
+FAILED = " The bars do not add up exactly if a winner failed."
 
 
 def parts_picture(view: View) -> Picture | None:
-    """None where nobody claims anything."""
+    """Returns None if nobody claims anything."""
     claims = {label: parts for label in view.strategies if (parts := parts_of(view, label))}
     if not claims:
         return None
-    title = "What the claimed gains are made of (bits per byte)"
+    title = "What the claimed gains are made of"
     cells = [(label, *one) for label, parts in claims.items() for one in parts.items()]
     alt = "; ".join(f"{view.name(label)}, {part}: {view.numbers.estimate(estimate)}" for label, part, estimate in cells)
-    rows = len(cells) + GAP * (len(claims) - 1)
+    rows = len(cells) + len(claims) + GAP * (len(claims) - 1)
 
     caption = CAPTION if all(_adds_up(view, label, parts) for label, parts in claims.items()) else CAPTION + FAILED
 
     def paint(figure: Figure) -> None:
         _draw(figure.subplots(), view, claims, rows)
 
-    return draw("parts", max(1.0, 0.5 + 0.175 * rows), title, f"{title}. {alt}.", caption, paint)
+    return draw("parts", 0.8 + ROW * rows, title, f"{title}. {alt}.", caption, paint)
 
 
 def parts_of(view: View, label: str) -> dict[str, Estimate]:
-    """From top to bottom. The control's whole claim is luck; that of a strategy without a confirmation is unconfirmed."""
+    """Returns the parts from top to bottom. The control's whole claim is luck. Without a confirmation a claim is
+    unconfirmed."""
     claimed = _claimed(view, label)
     if claimed is None or claimed.by_definition:
         return {}
@@ -76,25 +78,29 @@ def _draw(axes: Axes, view: View, claims: Mapping[str, Mapping[str, Estimate]], 
     labels: dict[float, str] = {}
     row = 0.0
     for label, parts in claims.items():
-        _draw_claim(axes, view, label, row + (len(parts) - 1) / 2)
+        _draw_claim(axes, view, label, row)
+        row += 1
         for part, estimate in parts.items():
             labels[row] = part
             _draw_bar(axes, view, row, part, estimate)
             row += 1
+        axes.plot([0, 0], [row - len(parts) - 0.5, row - 0.5], color=DARK, linewidth=0.8)
         row += GAP
-    axes.axvline(0, color=DARK, linewidth=0.8)
     axes.set_yticks(list(labels), list(labels.values()))
     axes.set_ylim(rows - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("bits per byte")
     axes.locator_params(axis="x", nbins=4)
 
 
-def _draw_claim(axes: Axes, view: View, label: str, middle: float) -> None:
+def _draw_claim(axes: Axes, view: View, label: str, row: float) -> None:
+    """Writes the claim in a row of its own, since names may be long."""
     claimed = _claimed(view, label)
     assert claimed is not None
     who = view.name(label) + ("" if label in view.rivals else " (control)")
-    words, place = f"{who}\nclaims {view.numbers.signed(claimed.value)}", ("axes fraction", "data")
-    axes.annotate(words, (0, middle), (-78, 0), place, "offset points", ha="right", va="center")
+    words, place = f"{who} claims {view.numbers.signed(claimed.value)}", ("axes fraction", "data")
+    axes.annotate(words, (0, row), (-LEFT, 0), place, "offset points", va="center", fontstyle="italic")
 
 
 def _draw_bar(axes: Axes, view: View, row: float, part: str, estimate: Estimate) -> None:

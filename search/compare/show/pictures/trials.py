@@ -1,4 +1,4 @@
-"""All trials with their scores, the best so far of each strategy, and what luck alone reaches."""
+"""Draws all trials with their scores, the best so far of each strategy, and what luck alone reaches."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from search.page.numbers import plural
 from search.tracking.colours import Style
 
 AXES = {"trials": "trials", "hours": "training time (hours)", "usd": "price of the LLM (US dollars)"}
-UNLIKE = 1.25  # times as many hours per trial in one study as in another, from where on hours say more than trials
-TOP = 0.95  # share of the scores that are in the picture; the worst would flatten all others
+UNLIKE = 1.25  # ratio of two studies' hours per trial above which a picture against hours says more than one against trials
+TOP = 0.95  # share of the scores that are in the picture: the worst ones would flatten all others
 CAPTION = (
-    "Each dot is a trial, and a filled one was kept. Lines are the best score so far, as the median of a strategy's "
-    "studies. These scores are unconfirmed, and luck flatters them. "
+    "Each dot is a trial, and filled dots were kept. A line is the best score so far: the median over a strategy's "
+    "studies. These scores are unconfirmed, and luck makes the best of them look better than they are. "
 )
-NO_LUCK = "Without a control there is no band of luck."
+NO_LUCK = "There is no band of luck, because no control was run."
 
 
 def trial_pictures(experiment: Experiment, view: View, styles: Mapping[str, Style]) -> tuple[Picture, ...]:
-    """Against trials; and against what else they cost, where that says more."""
+    """Returns the picture against trials, and those against hours or dollars if they say more."""
     studies = [(study, curve) for study, curve in zip(experiment.studies, view.analysis.curves, strict=True) if curve.trial]
     curves = [curve for _, curve in studies]
     paid = [(study, curve) for study, curve in studies if curve.usd is not None and curve.usd[-1] > 0]
@@ -75,8 +75,8 @@ def _x(curve: StudyCurve, axis: str) -> Sequence[float]:
 
 
 def _places(view: View, axis: str) -> list[float]:
-    """Where on the axis the control's n-th draw is: at the n-th trial of the longest study; nowhere in dollars, of which it
-    costs none."""
+    """Places on the axis of the control's draws: the n-th draw is at the n-th trial of the longest study. There are none in
+    dollars, since the control costs none."""
     band = view.analysis.noise.band
     draws = range(1, 1 + (0 if band is None else len(band.median)))
     control = [curve for curve in view.analysis.curves if curve.strategy not in view.rivals and curve.trial]
@@ -89,7 +89,7 @@ def _places(view: View, axis: str) -> list[float]:
 
 
 def _draw_luck(axes: Axes, view: View, places: Sequence[float]) -> None:
-    """As far as the longest study, or as far as it is known."""
+    """Draws the band as far as the longest study goes, or as far as it is known."""
     band, known = view.analysis.noise.band, slice(0, len(places))
     if band is not None and places:
         axes.fill_between(places, band.low[known], band.high[known], **FLOOR, label="luck alone: 5 to 95 %")
@@ -97,7 +97,7 @@ def _draw_luck(axes: Axes, view: View, places: Sequence[float]) -> None:
 
 
 def _draw_trials(axes: Axes, study: StudyTable, places: Sequence[float], colour: str) -> None:
-    for kept, face, alpha in ((False, "none", 0.6), (True, colour, 0.8)):
+    for kept, face, alpha in ((False, "none", 0.8), (True, colour, 0.9)):
         points = [(x, row.val_bpb) for x, row in zip(places, study.trials, strict=True) if bool(row.kept) is kept]
         scores = [np.nan if score is None else score for _, score in points]
         axes.scatter([x for x, _ in points], scores, s=14, facecolor=face, edgecolor=colour, alpha=alpha)
@@ -117,6 +117,6 @@ def _about_luck(view: View) -> str:
     if band is None:
         return NO_LUCK
     return (
-        "In 9 of 10 cases the best of as many training runs of the unchanged program lies in the grey band. It ends at "
-        f"{plural(len(band.median), 'run')}, which is what the control has."
+        "In 9 of 10 cases, the best of as many training runs of the unchanged program lies in the gray band. It ends at "
+        f"{plural(len(band.median), 'run')}: the control has no more."
     )
