@@ -5,8 +5,10 @@ from __future__ import annotations
 import search.console.start  # noqa: F401
 
 # isort: split
+import shutil
 import subprocess
 import sys
+import textwrap
 
 from search.config import messages
 from search.config.commands import DemoConfig, check_demo
@@ -16,13 +18,9 @@ from search.console.command import Command
 from search.console.command_line import run
 from search.console.family import end_with_parent, passed_on
 
-# A budget of tokens: the scores are the same on every machine, however busy it is. A training run takes four seconds on
-# an idle core; the limits of time are for one that is twenty times as slow.
-TASK = (
-    *("task=cpu", "task.budget.seconds=null", "task.budget.tokens=65536", "task.budget.cap_seconds=600"),
-    *("task.startup_seconds=600", "task.scoring_seconds=600"),
-)
+TASK = ("task=demo",)
 TRIALS = 12
+LONGEST_LINE = 100  # characters
 REPEATS = 5  # the least that a contrast of two programs is stated from
 
 OPENING = """\
@@ -59,7 +57,7 @@ def commands(experiment: str) -> list[list[str]]:
 
 
 def main(config: DemoConfig) -> None:
-    print(OPENING)
+    print(_filled(OPENING))
     steps = commands(config.experiment)
     for number, command in enumerate(steps, start=1):
         words = " ".join(["python", "-m", *command])
@@ -69,7 +67,12 @@ def main(config: DemoConfig) -> None:
             raise KeyboardInterrupt
         if code not in (0, messages.NothingToDo.code):  # no winner but the stock: the report says so
             raise UserError(f"{words}: ended with exit code {code}; fix what it says above, and start again")
-    print(f"\n{CLOSING}")
+    print(f"\n{_filled(CLOSING)}")
+
+
+def _filled(text: str) -> str:
+    """The text in lines that fit the terminal."""
+    return textwrap.fill(" ".join(text.split()), min(LONGEST_LINE, shutil.get_terminal_size().columns))
 
 
 def _run(command: list[str]) -> int:

@@ -311,7 +311,7 @@ def test_the_console_script_gives_every_command():
         ("fairtrial study.t", {"study.trials=", "study.train_hours="}),
         ("fairtrial comp", {"compare"}),
         ("fairtrial confirm rep", {"repeats="}),
-        ("fairtrial once task=", {"task=cpu", "task=gpu", "task=smoke"}),
+        ("fairtrial once task=", {"task=cpu", "task=demo", "task=gpu", "task=smoke"}),
     ],
 )
 def test_the_shell_completes_groups_keys_and_commands(line, offered):
