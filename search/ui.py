@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO
 
 from search.config.commands import UiConfig, check_ui
@@ -37,21 +37,30 @@ def main(config: UiConfig) -> None:
     from search.tracking.experiments import existing
     from search.tracking.links import studies_page
     from search.tracking.store import absolute
+    from search.tracking.views import NAME, TAG, constants_page
 
     uri = config.tracking.uri
     _, experiment = existing(uri, config.experiment)
-    page = studies_page(experiment.experiment_id)
+    number = experiment.experiment_id
+    pages = {"": studies_page(number), **({f"{NAME}: ": constants_page(number)} if TAG in experiment.tags else {})}
     if uri.startswith("http"):
         from search.config.secrets import masked
 
-        print(f"{masked(uri.rstrip('/'))}{page}")
+        _say(masked(uri.rstrip("/")), pages)
         return
     port = free_port(config.port)
     print("MLflow's server is starting; this takes some seconds", flush=True)
     with served(absolute(uri), port) as server:
-        print(f"http://{HOST}:{port}{page}\nCtrl-C stops the server", flush=True)
+        _say(f"http://{HOST}:{port}", pages)
+        print("Ctrl-C stops the server", flush=True)
         server.wait()
         raise UserError(f"MLflow's server has stopped by itself (exit code {server.returncode}); run the same command again")
+
+
+def _say(server: str, pages: Mapping[str, str]) -> None:
+    """Prints the addresses of pages. `pages`: what each shows -> its path."""
+    for what, page in pages.items():
+        print(f"{what}{server}{page}", flush=True)
 
 
 def free_port(asked: int | None) -> int:

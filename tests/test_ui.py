@@ -13,6 +13,7 @@ from search.config.commands import UiConfig
 from search.config.messages import UserError
 from search.config.schema import TrackingConfig
 from search.tracking import experiments
+from search.tracking.views import NAME, TAG
 
 ANSWERS = """
 import http.server, subprocess, sys
@@ -53,8 +54,9 @@ def test_a_port_that_is_taken_is_named_and_left_out_another_is_used():
 
 
 def test_where_there_is_a_server_already_its_address_is_all(monkeypatch, capsys):
-    found = type("Found", (), {"experiment_id": "7"})
+    found = type("Found", (), {"experiment_id": "7", "tags": {TAG: ""}})
     monkeypatch.setattr(experiments, "existing", lambda uri, name: (None, found))
     ui.main(UiConfig("mine", None, TrackingConfig("http://joe:secret@host:80/")))
     told = capsys.readouterr().out
-    assert told == "http://***@host:80/#/experiments/7/runs?workflowType=machine_learning&compareRunsMode=CHART\n"
+    page = "http://***@host:80/#/experiments/7/runs?workflowType=machine_learning&compareRunsMode=CHART"
+    assert told == f"{page}\n{NAME}: {page}&viewStateShareKey=constants\n"

@@ -1,4 +1,5 @@
-"""Puts a report into MLflow: one run per experiment and task, found again and replaced; and the words and colours there."""
+"""Puts a report into MLflow, one run per experiment and task, which later reports replace. Also sets the words and colors
+there."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from search.tracking.colours import NEUTRAL, Style
 from search.tracking.links import artifact_page, studies_page
 from search.tracking.result import with_result
 from search.tracking.store import absolute, all_runs, connect, outages, sent_once, unusable
+from search.tracking.views import TAG, constants_link
 from search.tracking.words import EXPERIMENT_DESCRIPTION
 
 if TYPE_CHECKING:
@@ -26,15 +28,15 @@ KIND = "report"
 DESCRIPTION = "mlflow.note.content"
 COLOUR = "mlflow.runColor"
 WHERE = "The report is the artifact `report.html` of the run whose name begins with `report`."
-ALL = "Ten studies are drawn at first; the eye above the list shows them all."
-LONGEST_DESCRIPTION = 4900  # letters of an experiment's tag that MLflow takes are 5,000
+ALL = "At first the charts show ten studies; the eye above the list shows all of them."
+LONGEST_DESCRIPTION = 4900  # letters; MLflow takes 5,000 for an experiment's tag
 
 
 def publish(
     uri: str, compared: Comparison, styles: Mapping[str, Style], folder: Path, files: Sequence[Path]
 ) -> tuple[str, str]:
-    """Log the report's files, which lie in `folder`; set the experiment's description and its studies' colours. Returns the
-    pages of the studies' curves and of the report in MLflow's UI. Raises UserError where the store is out of reach."""
+    """Logs the report's files, which are in `folder`, and sets the experiment's description and its studies' colors. Returns
+    the pages of the studies' curves and of the report in MLflow's UI. Raises UserError if the store is out of reach."""
     analysis = compared.view.analysis
     try:
         client = connect(absolute(uri))
@@ -55,7 +57,7 @@ def publish(
 
 
 def _run(client: MlflowClient, experiment: str, analysis: Analysis) -> str:
-    """The report's run of this experiment and task; it is created where there is none."""
+    """Returns the report's run of this experiment and task, which it creates if needed."""
     query = f"tags.kind = '{KIND}' and tags.`fairtrial.task` = '{analysis.task_fingerprint}'"
     runs = all_runs(client, experiment, query)
     if runs:
@@ -67,8 +69,8 @@ def _run(client: MlflowClient, experiment: str, analysis: Analysis) -> str:
 
 
 def _verdict(compared: Comparison) -> str:
-    """The first line is all that MLflow shows of an experiment's description until it is opened, on its first page as plain
-    text."""
+    """Returns the verdict. MLflow shows only the first line of an experiment's description until it is opened, and its first
+    page shows that line as plain text."""
     first, *others = compared.verdict
     lines = "\n".join(f"- {markdown(sentence)}" for sentence in others)
     return f"Task {markdown(compared.experiment.task)}: {markdown(first)}\n\n{lines}\n\n{WHERE}"
@@ -78,12 +80,13 @@ def _description(client: MlflowClient, experiment: str) -> str:
     """The verdict of every task that was compared, and how to read the page."""
     reports = all_runs(client, experiment, f"tags.kind = '{KIND}'")
     verdicts = sorted(run.data.tags[DESCRIPTION] for run in reports if DESCRIPTION in run.data.tags)
-    text = "\n\n".join([*verdicts, f"**How to read this page.** {EXPERIMENT_DESCRIPTION} {ALL}"])
+    link = [constants_link(experiment)] if TAG in client.get_experiment(experiment).tags else []
+    text = "\n\n".join([*verdicts, " ".join(["**How to read this page.**", EXPERIMENT_DESCRIPTION, ALL, *link])])
     return text if len(text) <= LONGEST_DESCRIPTION else f"{text[:LONGEST_DESCRIPTION]}... (the report has all of it)"
 
 
 def _complete(client: MlflowClient, experiment: str, view: View, styles: Mapping[str, Style]) -> None:
-    """What only a comparison knows of a study: its strategy's colour, and what was confirmed of its gain."""
+    """Adds what only a comparison knows of a study: its strategy's color, and how much of its gain was confirmed."""
     for run in all_runs(client, experiment, "tags.kind = 'study'"):
         facts, tags = view.facts.get(run.data.tags.get("fairtrial.study", "")), run.data.tags
         if facts is None:

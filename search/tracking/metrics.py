@@ -49,7 +49,7 @@ def study_metrics(entry: Entry, totals: Totals) -> list[Metric]:
     values = {
         "best_val_bpb": None if winner is None else winner.score,
         own: trial.val_bpb,
-        "system/train_hours": totals.train_hours,
+        "system/train_hours": round(totals.train_hours, 6),
         **llm_values(totals.llm),
     }
     at = int(entry.finished * 1000)

@@ -27,6 +27,7 @@ from search.tracking.totals import Totals
 from search.tracking.traces import Run, publish_traces
 from search.tracking.trial_run import TrialRecord, fill
 from search.tracking.values import log_values
+from search.tracking.views import remark, share
 from search.tracking.words import NOTE, kept_chain, study_description
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ class StudyRun:
             if path.is_file():
                 self.client.log_artifact(self.id, str(path))
         lines = result(self.header, self._entries.values(), status == "FINISHED")
-        self.client.set_tag(self.id, NOTE, with_result(lines, study_description(self.header)))
+        description = f"{study_description(self.header)} {remark(self.header, self.experiment)}"
+        self.client.set_tag(self.id, NOTE, with_result(lines, description))
         self._runs.settle()
 
     def _describe(self) -> None:
@@ -111,6 +113,7 @@ class StudyRun:
             self.report(f"MLflow does not accept these settings of the study: {', '.join(refused)}; the rest is published")
         log_files(self.client, self.id, {"study.json": json.dumps(self.header, indent=2)}, self.folder)
         self.client.log_inputs(self.id, datasets=[text_input(self.header)])
+        share(self.client, self.experiment, self.header)
         self._described = True
 
     def _publish(self, entry: Entry, made: Made, totals: Totals) -> None:

@@ -75,5 +75,7 @@ def test_the_printed_address_opens_the_studies_and_their_pages_show_the_result(p
     assert "Gain over the stock" in shown and "python -m search.confirm experiment=test" in shown
     assert "Created by" in shown and "python -m search" in shown
 
+    for axis in ("MATRIX_LR", "WARMUP_RATIO", "val_bpb"):
+        assert f">{axis}</" in dom(f"{address}&viewStateShareKey=constants")
     asked = next(run for run in trials if run.data.tags["fairtrial.trial"] == "3")
     assert "second" in dom(f"{page}/{asked.info.run_id}/traces?workflowType=machine_learning")
