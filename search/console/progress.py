@@ -121,7 +121,8 @@ class BarDisplay(PlainDisplay):
         self.say(f"{_label(entry.number)}: {result(entry)}")
         if entry.trial.origin is not Origin.ANCHOR:
             self._bars.advance(self._study)
-        self._bars.update(self._study, text=escape(self._standing(entry, winner, left)))
+        standing = self._standing(entry, winner, left).replace("ends about ", "ends ~")  # 80 columns are enough then
+        self._bars.update(self._study, text=escape(standing))
 
     def close(self) -> None:
         self._bars.stop()

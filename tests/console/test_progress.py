@@ -52,7 +52,7 @@ def test_bars_percent_and_time_left_are_whole_however_narrow_the_terminal_is(wid
     study = [line for line in text.splitlines() if "study" in line][-1]
     trial = next(line for line in text.splitlines() if "1:05 left" in line)
     assert "━━" in trial and " 50% " in trial and "training 50%, 1:05 left, loss 2.7500" in trial
-    assert "━━" in study and " 10% " in study and "ends about 07:40 | winner 2.5000 (trial 3)" in study
+    assert "━━" in study and " 10% " in study and "ends ~07:40 | winner 2.5000 (trial 3) | left: 7 trials" in study
     assert all(len(line) <= width for line in (study, trial))
 
 
