@@ -127,7 +127,7 @@ def test_what_is_wrong_is_said_in_one_line_by_every_command(settings, capsys, na
         ("once", "task=cpu space.MATRX_LR.low=1", "did you mean space.MATRIX_LR.low?"),
         ("once", "task=cpu space.NEW.low=1", "a new dimension has a +: '+space.NEW="),
         ("once", "sampler=tpe sampler.build.n_startup_trial=3", "did you mean sampler.build.n_startup_trials?"),
-        ("once", "task=null", "Could not find 'task/null'; choose one of cpu, gpu, smoke"),
+        ("once", "task=null", "Could not find 'task/null'; choose one of cpu, demo, gpu, smoke"),
         *((name, "-m experiment=a,b", "-m: works for studies only") for name in commands()),
     ],
 )

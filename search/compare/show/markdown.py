@@ -32,7 +32,7 @@ MOST_FAILED = 30  # trials that are listed; report.json has all
 def markdown_of(experiment: Experiment, view: View, cautions: Sequence[str], pictures: Sequence[Picture]) -> str:
     """Returns the report as Markdown. Its pictures are files beside it, named as in `picture_file`."""
     analysis, everywhere = view.analysis, view.everywhere
-    rows = [row for study in experiment.studies for row in study.rows]
+    rows = [*(row for study in experiment.studies for row in study.rows), *experiment.confirmation.rows]
     written = _templates(view).render(
         a=analysis,
         view=view,
