@@ -72,8 +72,13 @@ def _verdict(compared: Comparison) -> str:
     """Returns the verdict. MLflow shows only the first line of an experiment's description until it is opened, and its first
     page shows that line as plain text."""
     first, *others = compared.verdict
-    lines = "\n".join(f"- {markdown(sentence)}" for sentence in others)
-    return f"Task {markdown(compared.experiment.task)}: {markdown(first)}\n\n{lines}\n\n{WHERE}"
+    lines = "\n".join(f"- {_said(sentence)}" for sentence in others)
+    return f"Task {markdown(compared.experiment.task)}: {_said(first)}\n\n{lines}\n\n{WHERE}"
+
+
+def _said(sentence: str) -> str:
+    """The sentence as Markdown. MLflow shows the backslash before a `<`, which stands before small p."""
+    return markdown(sentence.replace("p < ", "p below "))
 
 
 def _description(client: MlflowClient, experiment: str) -> str:

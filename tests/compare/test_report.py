@@ -308,7 +308,8 @@ def test_comparing_writes_and_publishes_and_replaces(store, tmp_path, capsys):
         "pictures",
     }
     first = json.loads((tmp_path / "report.json").read_text())["verdict"][0]
-    assert experiment.tags["mlflow.note.content"].startswith(f"Task cpu: {markdown(first)}")
+    note = experiment.tags["mlflow.note.content"]
+    assert note.startswith(f"Task cpu: {markdown(first)}") and "\\<" not in note
     studies = client.search_runs([experiment.experiment_id], "tags.kind = 'study'")
     colours = {run.data.tags["strategy"]: run.data.tags["mlflow.runColor"] for run in studies}
     assert published.data.tags["mlflow.runColor"] == NEUTRAL
