@@ -23,6 +23,7 @@ from search.tracking import ledger as ledger_module
 from search.tracking import store
 from search.tracking.files import SENT
 from search.tracking.row_maker import RowMaker
+from search.tracking.views import TAG
 from search.tracking.words import NOTE
 
 
@@ -65,6 +66,10 @@ def test_one_parent_per_study_and_one_nested_run_per_trial(publish):
     assert trials[2].info.status == "FAILED" and "val_bpb" not in trials[2].data.metrics
     assert trials[1].data.tags["kind_of_change"] == "constants" and trials[1].data.params["DEPTH"]
     assert trials[0].data.tags["kind_of_change"] == "none"
+    shared = json.loads(publish.store.get_experiment(parent.info.experiment_id).tags[TAG])
+    (chart,) = json.loads(shared["state"])["compareRunCharts"]  # which has a line for every trial that has all of these
+    assert set(chart["selectedParams"]) <= trials[1].data.params.keys() and chart["selectedMetrics"] == ["val_bpb"]
+    assert "viewStateShareKey" in parent.data.tags[NOTE]
 
     curve = publish.store.get_metric_history(parent.info.run_id, "best_val_bpb")
     scores = publish.store.get_metric_history(parent.info.run_id, "trial_val_bpb")
