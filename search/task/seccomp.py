@@ -4,6 +4,7 @@ https://docs.kernel.org/userspace-api/seccomp_filter.html)."""
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import struct
@@ -16,8 +17,9 @@ from search.task.system_calls import CALLS, Call, Policy
 MACHINES = {"x86_64": (0xC000003E, 317), "aarch64": (0xC00000B7, 277)}
 X32 = 0x40000000  # numbers from here on call the same functions in another way
 
-LOAD, JUMP_EQUAL, JUMP_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h
+LOAD, AND, JUMP_EQUAL, JUMP_AT_LEAST, RETURN = 0x20, 0x54, 0x15, 0x35, 0x06  # linux/bpf_common.h
 ALLOW, NOT_PERMITTED, NOTHING_DONE, KILL, ASK = 0x7FFF0000, 0x00050001, 0x00050000, 0x80000000, 0x7FC00000  # linux/seccomp.h
+NO_SUCH_CALL = 0x00050000 | errno.ENOSYS
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 PR_SET_NO_NEW_PRIVS = 38
 SET_MODE_FILTER = 1
@@ -25,12 +27,13 @@ SYNCHRONISED, LISTENED = 0x01, 0x01 | 0x10 | 0x08  # for all threads; and with s
 
 ANSWERS = {
     Policy.REFUSED: NOT_PERMITTED,
+    Policy.MISSING: NO_SUCH_CALL,
     Policy.SKIPPED: NOTHING_DONE,
     Policy.LOCAL: NOT_PERMITTED,
     Policy.LOCAL_SKIPPED: NOTHING_DONE,
     Policy.SENDING: NOT_PERMITTED,
 }
-EVERYWHERE = (Policy.REFUSED, Policy.SKIPPED)
+EVERYWHERE = (Policy.REFUSED, Policy.MISSING, Policy.SKIPPED)
 UNDER_LANDLOCK = (*EVERYWHERE, Policy.LOCAL, Policy.LOCAL_SKIPPED)
 
 Line = tuple[int, int, int, int]
@@ -105,7 +108,8 @@ def _body(call: Call, answer: int) -> list[Line]:
     low = ARGUMENTS + 8 * call.argument
     # Each value's check jumps over those that follow it, and over the answer for all others.
     checks: list[Line] = [(JUMP_EQUAL, len(call.values) - at, 0, value) for at, value in enumerate(call.values)]
+    load = [(LOAD, 0, 0, low), (AND, 0, 0, call.mask)]
     if not call.allowed:
-        return [(LOAD, 0, 0, low), *checks, (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, answer)]
+        return [*load, *checks, (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, answer)]
     upper: list[Line] = [(LOAD, 0, 0, low + 4), (JUMP_EQUAL, 1, 0, 0), (RETURN, 0, 0, answer)]
-    return [*upper, (LOAD, 0, 0, low), *checks, (RETURN, 0, 0, answer), (RETURN, 0, 0, ALLOW)]
+    return [*upper, *load, *checks, (RETURN, 0, 0, answer), (RETURN, 0, 0, ALLOW)]

@@ -14,6 +14,7 @@ class Policy(Enum):
     """What the kernel answers."""
 
     REFUSED = auto()  # not permitted
+    MISSING = auto()  # there is no such call: libraries then make an older one, which the filter can look into
     SKIPPED = auto()  # nothing is done, and success is said: for advice, and for what libraries do in passing
     LOCAL = auto()  # as REFUSED, but under Landlock only, where other programs' files are in reach
     LOCAL_SKIPPED = auto()  # as SKIPPED, but under Landlock only
@@ -23,8 +24,8 @@ class Policy(Enum):
 @dataclass(frozen=True)
 class Call:
     """Numbers of asm/unistd.h, None if there is no such call. `argument`: the policy concerns calls whose argument of
-    that index has one of these `values`, or none of them where they are `allowed` ones. `looks_up`: it follows a path, which
-    a scoring process may not do once it has seen what is scored."""
+    that index has one of these `values` in the bits of `mask`, or none of them where they are `allowed` ones. `looks_up`: it
+    follows a path or lists a folder, which a scoring process may not do once it has seen what is scored."""
 
     name: str
     x86_64: int | None
@@ -34,6 +35,7 @@ class Call:
     values: tuple[int, ...] = ()
     allowed: bool = False
     looks_up: bool = False
+    mask: int = 0xFFFFFFFF
 
     def number(self, machine: str) -> int | None:
         return self.x86_64 if machine == "x86_64" else self.aarch64
@@ -44,7 +46,13 @@ class Call:
 HARMLESS_ADVICE = (0, 4, 8, 10, 11, 14, 15, 16, 17, 102, 103)
 AF_UNIX = 1
 
-REFUSED, SKIPPED, LOCAL, LOCAL_SKIPPED, SENDING = Policy
+# linux/sched.h: namespaces of its own, and a descriptor of the process.
+NEW_NAMESPACES, CLONE_PIDFD = 0x7E020000, 0x1000
+# What file systems can be asked about a file or told: where it lies, what of that is in memory, marks on it. The second byte
+# of a number says whose it is: those of ext4 and of all, XFS, versions, btrfs, F2FS, namespaces.
+FILE_SYSTEMS = (ord("f") << 8, ord("X") << 8, ord("v") << 8, 0x9400, 0xF500, 0xB700)
+
+REFUSED, MISSING, SKIPPED, LOCAL, LOCAL_SKIPPED, SENDING = Policy
 
 OTHER_PROCESSES = (
     Call("ptrace", 101, 117, REFUSED),
@@ -58,6 +66,7 @@ OTHER_PROCESSES = (
     Call("kcmp", 312, 272, REFUSED),
     Call("move_pages", 279, 239, REFUSED),
     Call("migrate_pages", 256, 238, REFUSED),
+    Call("mbind", 237, 235, REFUSED),  # moves pages of files, which stay where they are then
     Call("prlimit64", 302, 261, REFUSED, argument=0, values=(0,), allowed=True),  # its own limits only
     Call("setpriority", 141, 140, REFUSED),
     Call("ioprio_set", 251, 30, REFUSED),
@@ -77,7 +86,13 @@ LEFT_BEHIND = (
     Call("request_key", 249, 218, REFUSED),
     Call("keyctl", 250, 219, REFUSED),
     Call("fcntl", 72, 25, REFUSED, argument=1, values=(1036, 1038)),  # marks on files: linux/fcntl.h
-    Call("ioctl", 16, 29, REFUSED, argument=1, values=(0x40086602, 0x40046602, 0x401C5820)),  # linux/fs.h
+    Call("ioctl", 16, 29, REFUSED, argument=1, mask=0xFF00, values=FILE_SYSTEMS),
+)
+# Numbers that the kernel counts on for the whole machine. A process can read those of what it makes.
+COUNTERS = (
+    Call("pidfd_open", 434, 434, REFUSED),  # its inode counts all processes
+    Call("getsockopt", 55, 209, REFUSED, argument=2, values=(57, 71, 77)),  # cookies, a process: asm-generic/socket.h
+    Call("setsid", 112, 157, SKIPPED),  # /proc/self/autogroup counts sessions; and one that leaves its group lives on
 )
 # What of a file is in memory tells what an earlier process has read.
 PAGE_CACHE = (
@@ -99,6 +114,8 @@ WAYS_AROUND = (
     Call("userfaultfd", 323, 282, REFUSED),
     Call("memfd_secret", 447, 447, REFUSED),  # its memory is in no process's figures
     Call("unshare", 272, 97, REFUSED),
+    Call("clone", 56, 220, REFUSED, argument=0, mask=NEW_NAMESPACES | CLONE_PIDFD, values=(0,), allowed=True),
+    Call("clone3", 435, 435, MISSING),
     Call("setns", 308, 268, REFUSED),
     Call("chroot", 161, 51, REFUSED),
     Call("pivot_root", 155, 41, REFUSED),
@@ -114,6 +131,7 @@ WAYS_AROUND = (
     Call("open_by_handle_at", 304, 265, REFUSED),
     Call("fanotify_init", 300, 262, REFUSED),
     Call("quotactl", 179, 60, REFUSED),
+    Call("quotactl_fd", 443, 443, REFUSED),
     Call("syslog", 103, 116, REFUSED),
 )
 NETWORK = (
@@ -125,7 +143,6 @@ NETWORK = (
     Call("sendmmsg", 307, 269, SENDING),
 )
 GROUPS = (  # a process that leaves its group would outlive the trial
-    Call("setsid", 112, 157, LOCAL_SKIPPED),
     Call("setpgid", 109, 154, LOCAL_SKIPPED),
 )
 ATTRIBUTES = tuple(  # of files, which Landlock does not guard
@@ -198,12 +215,16 @@ LOOKUPS = tuple(
         ("mknod", 133, None),
         ("mknodat", 259, 33),
         ("inotify_add_watch", 254, 27),
+        # Listing an open folder sets the time of its last reading, which others see.
+        ("getdents", 78, None),
+        ("getdents64", 217, 61),
     )
 )
 
 CALLS = (
     *OTHER_PROCESSES,
     *LEFT_BEHIND,
+    *COUNTERS,
     *PAGE_CACHE,
     *WAYS_AROUND,
     *NETWORK,

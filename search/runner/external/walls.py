@@ -10,7 +10,7 @@ from pathlib import Path
 
 from search.config.messages import UserError
 from search.runner.device.leases import Device
-from search.runner.process import sandbox
+from search.runner.process import proc, sandbox
 from search.study.external import BUBBLEWRAP, UNPROTECTED, Program
 
 USER, NUMBER, HOME = "coder", "1000", "/home/coder"  # some command lines refuse to work for root
@@ -85,7 +85,7 @@ def wrapped(program: Program, room: Path, device: Device | None = None) -> tuple
     inside += [*sized, "--tmpfs", home]  # first: the interpreter may lie below it
     inside += sandbox.mounts([*sandbox.installed(), *_shown(program)])
     inside += [] if device is None else sandbox.device_mounts(device)
-    inside += sandbox.hidden_counters()
+    inside += proc.hidden()
     for name in ("passwd", "group", "hosts"):
         inside += ["--ro-bind", str(room / name), f"/etc/{name}"]
     relay, proxied = _way_out() if program.hosts else ([], {})

@@ -1,7 +1,7 @@
 """Brings all that candidates can read into memory before each of their processes.
 
 A file that was read before is read faster, so one process could signal to the next by what it reads. If everything is
-already in memory, reading leaves no trace.
+already in memory, and was read several times, reading leaves no trace.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ from pathlib import Path
 CACHESTAT = 451  # the same number on every machine; since Linux 6.5
 WHOLE = bytes(16)  # struct cachestat_range: from 0 to the end
 PAGE = os.sysconf("SC_PAGE_SIZE")
-READ_BYTES = 2**22
+# The kernel notes of each page in memory whether it was read again since. Whoever maps the page can see that (`active` in
+# /proc/self/numa_maps): one bit per page. After three readings it has noted all that it ever does.
+READINGS = 3
+READ_BYTES = 2**30
+VMSTAT = Path("/proc/vmstat")
+DEMOTED = ("pgrefill", "pgdeactivate")  # counters of /proc/vmstat: of pages for which it may have taken that back
 # Linux keeps the time of the last reading where the one it knows is older than a day, or than the last change (relatime).
 RECENT_SECONDS = 20 * 3600.0
 
@@ -30,7 +35,20 @@ def bring_into_memory(paths: Iterable[Path]) -> int:
     not, because the machine has too little memory. Does nothing except on Linux."""
     if sys.platform != "linux":
         return 0
-    return sum(_bring(path) for path in _files(tuple(paths)))
+    places, demoted = tuple(paths), _demoted()
+    again = _demoted_then.get(places) != demoted
+    missing = sum(_bring(path, again) for path in _files(places))
+    _demoted_then[places] = demoted
+    return missing
+
+
+# What `_demoted` said before all of that was last read, by this process.
+_demoted_then: dict[tuple[Path, ...], int] = {}
+
+
+def _demoted() -> int:
+    lines = (line.split() for line in VMSTAT.read_text().splitlines())
+    return sum(int(value) for name, value in lines if name in DEMOTED)
 
 
 @functools.cache
@@ -51,28 +69,42 @@ def _below(path: str) -> Iterator[str]:
                 yield entry.path
 
 
-def _bring(path: str) -> int:
-    """Bytes of the file that are not in memory afterwards; 0 of a folder, whose names need not be."""
+def _bring(path: str, again: bool) -> int:
+    """Bytes of the file that are not in memory afterwards; 0 of a folder, whose names need not be. `again`: read it even if
+    it is in memory."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:  # unreadable for us, and so for candidates; or no longer there
         return 0
     try:
         facts = os.fstat(file)
-        stale = facts.st_atime <= facts.st_mtime or time.time() - facts.st_atime > RECENT_SECONDS
+        changed = max(facts.st_mtime, facts.st_ctime)
+        stale = facts.st_atime <= changed or time.time() - facts.st_atime > RECENT_SECONDS
         if stat.S_ISDIR(facts.st_mode):  # only the time of its reading tells something
             if stale:
                 with os.scandir(file) as entries:
                     list(entries)
             return 0
         missing = _missing(file, facts.st_size)
-        if missing or stale:
-            while os.read(file, READ_BYTES) and missing:
-                pass
+        if missing or stale or again:
+            _read(file)
             missing = _missing(file, facts.st_size) if missing else 0
         return missing
     finally:
         os.close(file)
+
+
+def _read(file: int) -> None:
+    """Read all of an open file, READINGS times, without copying it anywhere."""
+    for _ in range(READINGS):
+        at = 0
+        while read := os.sendfile(_nowhere(), file, at, READ_BYTES):
+            at += read
+
+
+@functools.cache
+def _nowhere() -> int:
+    return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
 
 def _missing(file: int, size: int) -> int:

@@ -18,7 +18,7 @@ from typing import Protocol
 from search.config.messages import UserError
 from search.config.places import ROOT
 from search.runner.device.leases import Device
-from search.runner.process import landlock
+from search.runner.process import landlock, proc
 
 # Distributions that training imports, where they are installed; what they require comes along.
 NEEDED = ("torch", "numpy", "flash-attn-3")
@@ -35,10 +35,6 @@ HIDDEN_NAMES = ("site-packages", "dist-packages")
 UNUSED = ("test", "idlelib", "turtledemo")  # beside them: parts of the interpreter that are mostly text
 DEVICE_FILES = Path("/dev")
 GPU_DEVICES = {"cuda": ("nvidia*", "dri"), "rocm": ("kfd", "dri")}  # device files by kind of device
-# Of /proc, what a program may need that concerns more than itself. Counters of the whole machine are not among them: one
-# process can move them, and a later one read them.
-PROC = ("self", "cpuinfo", "meminfo", "filesystems", "devices", "modules", "version", "driver", "mounts", "sys/vm")
-COUNTERS = ("vmstat", "stat", "zoneinfo", "buddyinfo", "pagetypeinfo", "interrupts", "softirqs", "diskstats", "loadavg")
 WORKING_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 TEMPORARY_BYTES, SHARED_BYTES = 64 * 2**20, 2**28  # of /tmp and /dev/shm, which bubblewrap makes in memory
 
@@ -57,11 +53,12 @@ class Bubblewrap:
     name = "bubblewrap"
 
     def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
-        wrapped = [*namespaces(knows_sizes()), *mounts(visible()), *device_mounts(device), *hidden_counters()]
+        wrapped = [*namespaces(knows_sizes()), *mounts(visible()), *device_mounts(device), *proc.hidden()]
         if elsewhere := packages_elsewhere():
             wrapped += ["--setenv", "PYTHONPATH", ":".join([str(ROOT), *elsewhere])]
-        # Last: the root, which bwrap makes in memory, is writable until then.
-        wrapped += ["--bind", str(folder), str(folder), "--remount-ro", "/", "--chdir", str(folder)]
+        # Last: the root, which bwrap makes in memory, is writable until then. In /proc a process could write what the kernel
+        # has noted about pages that it shares with others.
+        wrapped += ["--bind", str(folder), str(folder), "--remount-ro", "/", "--remount-ro", "/proc", "--chdir", str(folder)]
         return [*wrapped, "--", *command]
 
     def read_only(self, command: list[str], paths: Sequence[Path]) -> list[str]:
@@ -80,7 +77,7 @@ class Landlock:
     def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
         # A rule holds for what a link leads to: /lib would give all of /usr/lib.
         read = [path for path in visible() if not path.is_symlink() or path in _shown()]
-        read += [*(Path("/proc") / name for name in PROC), *([Path("/sys")] if device.kind in GPU_DEVICES else [])]
+        read += [*proc.shown(), *([Path("/sys")] if device.kind in GPU_DEVICES else [])]
         write = [folder, *map(Path, WORKING_DEVICES), *gpu_devices(device)]
         arguments = [f"r{path}" for path in read] + [f"w{path}" for path in write]
         # The names of hidden packages can be listed, and importing one is then an error that nobody expects. So
@@ -170,12 +167,6 @@ def device_mounts(device: Device) -> Iterator[str]:
         yield from ("--ro-bind", "/sys", "/sys")
     for path in gpu_devices(device):
         yield from ("--dev-bind", str(path), str(path))
-
-
-def hidden_counters() -> Iterator[str]:
-    for counter in (Path("/proc") / name for name in COUNTERS):
-        if counter.exists():
-            yield from ("--ro-bind", "/dev/null", str(counter))
 
 
 def _starts(wrapped: list[str]) -> bool:
