@@ -21,6 +21,7 @@ from search.runner import challenge
 from search.runner.device.leases import Device
 from search.runner.process.residency import bring_into_memory
 from search.runner.process.sandbox import Sandbox, visible
+from search.runner.process.scatter import scatter
 from search.runner.scoring import ScoringFailed, Submission, ask_scorer
 from search.study.request import Observer, Progress, TrialRequest
 from search.study.trial import Status
@@ -213,6 +214,7 @@ class Auditor:
         ]
         shape = (len(order), task.vocab_size)
         folder = work / "challenge"
+        scatter(device.cores)
         answers = ask_scorer(task, submission, "challenge", files, shape, folder, device, self.sandbox, request.stock)
         logits = np.empty((len(drawn.rows), task.vocab_size), dtype=np.float32)
         logits[order] = answers.values

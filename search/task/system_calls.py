@@ -92,6 +92,7 @@ LEFT_BEHIND = (
 COUNTERS = (
     Call("pidfd_open", 434, 434, REFUSED),  # its inode counts all processes
     Call("getsockopt", 55, 209, REFUSED, argument=2, values=(57, 71, 77)),  # cookies, a process: asm-generic/socket.h
+    Call("setsockopt", 54, 208, REFUSED, argument=2, values=(76,)),  # to be sent a descriptor of the process
     Call("setsid", 112, 157, SKIPPED),  # /proc/self/autogroup counts sessions; and one that leaves its group lives on
 )
 # What of a file is in memory tells what an earlier process has read.

@@ -214,7 +214,7 @@ WALLS = {
     ),
     "lookups": Wall(
         changed_harness("scorer.py", "listener = seccomp.supervise()", "listener = None"),
-        ("whispers_through_missing_names", "whispers_through_missing_files"),
+        ("whispers_through_missing_names", "whispers_through_missing_files", "whispers_by_listing_folders"),
         sandbox="none",
         warm=False,
         attempts=3,
