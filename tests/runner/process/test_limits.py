@@ -116,6 +116,26 @@ def test_system_calls_that_only_a_cheat_needs_are_refused():
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
 
 
+LISTS = """
+import os
+from search.task import seccomp
+folder = os.open(".", os.O_RDONLY)
+list(os.scandir(folder))
+os.close(seccomp.supervise())  # as when the harness lets no path be followed any more
+for reach in (lambda: os.open(".", os.O_RDONLY), lambda: list(os.scandir(folder))):
+    try:
+        print(reach())
+    except OSError:
+        pass
+"""
+
+
+def test_once_rows_are_shown_no_path_is_followed_and_no_open_folder_listed():
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", LISTS], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("", 0), done.stderr
+
+
 def test_a_file_that_is_handed_over_cannot_be_opened_for_writing(tmp_path):
     if not bubblewrap_works():
         pytest.skip("a read-only mount is bubblewrap's")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import secrets
+from pathlib import Path
 
 import pytest
 
 from search.config.messages import UserError
+from search.config.places import usable_cores
+from search.runner.device.pinning import on_cores
 from search.runner.process import residency, sandbox
 from search.runner.process.residency import bring_into_memory
 from search.runner.process.sandbox import check_hidden
+from search.runner.process.scatter import scatter
 
 BYTES = 64 * residency.PAGE
+NUMA_MAPS = Path("/proc/self/numa_maps")
 
 
 def missing(path):
@@ -22,16 +29,21 @@ def missing(path):
         os.close(file)
 
 
+def put(path):
+    """Out of memory."""
+    file = os.open(path, os.O_RDWR)
+    os.fsync(file)
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(file)
+
+
 @pytest.fixture
 def put_out(tmp_path):
     """A folder with one file that is on the disk, and not in memory."""
     path = tmp_path / "library" / "file"
     path.parent.mkdir()
     path.write_bytes(bytes(BYTES))
-    file = os.open(path, os.O_RDWR)
-    os.fsync(file)
-    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.close(file)
+    put(path)
     if missing(path) == 0:
         pytest.skip("this file system lies in memory")
     return path
@@ -43,6 +55,43 @@ def test_a_file_that_is_not_in_memory_is_brought_there(put_out):
     if left == BYTES:
         pytest.skip("this kernel does not tell what of a file is in memory")
     assert left == 0
+
+
+def read_again(path):
+    """Whether the kernel has noted of each page that it was read again since it came into memory."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+        assert not any(mapped[at] for at in range(0, BYTES, residency.PAGE))  # so that it is mapped
+        [line] = [line for line in NUMA_MAPS.read_text().splitlines() if f"file={path} " in line]
+        return "active=" not in line  # said where it is not all
+
+
+def test_reading_again_leaves_no_mark_that_another_process_could_see(put_out, monkeypatch):
+    if not NUMA_MAPS.exists():
+        pytest.skip("this kernel shows no marks of pages")
+    monkeypatch.setattr(residency, "READINGS", 1)
+    bring_into_memory([put_out.parent])
+    if read_again(put_out):
+        pytest.skip("this kernel marks all pages at once")
+    monkeypatch.undo()
+    put(put_out)
+    bring_into_memory([put_out.parent])
+    assert read_again(put_out)
+
+
+def test_numbers_of_inodes_go_on_from_another_place(monkeypatch):
+    core = min(usable_cores())
+
+    def number():
+        with on_cores([core]):
+            file = os.memfd_create("number")
+        inode = os.fstat(file).st_ino
+        os.close(file)
+        return inode
+
+    monkeypatch.setattr(secrets, "randbelow", lambda most: 500)
+    before = number()
+    scatter([core])
+    assert number() > before + 500
 
 
 def test_links_are_not_followed_out_of_what_is_visible(put_out, tmp_path):

@@ -141,6 +141,13 @@ def test_nothing_private_can_be_read(inside, tmp_path):
     assert inside(READS.format(paths=[str(ROOT / "search" / "task" / "loader.py")])) != []  # the probe can read at all
 
 
+def test_of_the_machine_proc_shows_only_what_no_trial_can_change(inside):
+    figures = [f"/proc/{name}" for name in ("uptime", "slabinfo", "kpageflags", "sys/fs/file-nr", "pressure/cpu", "vmstat")]
+    shown = ["/proc/cpuinfo", "/proc/sys/vm/overcommit_memory", "/proc/self/maps"]
+    assert inside(READS.format(paths=[*figures, *shown])) == shown
+    assert inside(WRITES.format(paths=["/proc/self/clear_refs"])) == []
+
+
 def test_only_the_trials_own_folder_can_be_written(inside, tmp_path):
     outside = [
         str(ROOT / "search" / "task" / "loader.py"),
