@@ -95,6 +95,11 @@ COUNTERS = (
     Call("setsockopt", 54, 208, REFUSED, argument=2, values=(76,)),  # to be sent a descriptor of the process
     Call("setsid", 112, 157, SKIPPED),  # /proc/self/autogroup counts sessions; and one that leaves its group lives on
 )
+FREE_SPACE = (  # on a disk that others write to; some file systems free what was removed only later
+    Call("statfs", 137, 43, REFUSED, looks_up=True),
+    Call("fstatfs", 138, 44, REFUSED),
+    Call("ustat", 136, None, REFUSED),
+)
 # What of a file is in memory tells what an earlier process has read.
 PAGE_CACHE = (
     Call("cachestat", 451, 451, REFUSED),
@@ -183,7 +188,6 @@ LOOKUPS = tuple(
         ("lstat", 6, None),
         ("newfstatat", 262, 79),
         ("statx", 332, 291),
-        ("statfs", 137, 43),
         ("access", 21, None),
         ("faccessat", 269, 48),
         ("faccessat2", 439, 439),
@@ -226,6 +230,7 @@ CALLS = (
     *OTHER_PROCESSES,
     *LEFT_BEHIND,
     *COUNTERS,
+    *FREE_SPACE,
     *PAGE_CACHE,
     *WAYS_AROUND,
     *NETWORK,
