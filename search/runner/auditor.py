@@ -74,10 +74,10 @@ class Auditor:
         self.rows = np.concatenate(rows)
         self.parts = {split: slice(at * task.scoring_rows, (at + 1) * task.scoring_rows) for at, split in enumerate(splits)}
 
-    def audit(self, work: Path, device: Device, request: TrialRequest, weights: Path, observe: Observer) -> Score:
+    def audit(self, work: Path, device: Device, request: TrialRequest, submission: Submission, observe: Observer) -> Score:
         """Score the weights that a training run left. `work`: the trial's folder; what else training left in it is removed.
         Raises OSError if the disk fails."""
-        score = Score()
+        score, weights = Score(), submission.weights
         wrong = self._unacceptable(weights, request)
         if wrong is not None:
             score.fail(Status.DISQUALIFIED, wrong)
@@ -87,9 +87,9 @@ class Auditor:
         held.mkdir()
         weights.rename(held / WEIGHTS)
         remove_tree(work / "train")  # nobody else must see what else training left
-        submission = Submission(request.source, held / WEIGHTS)
+        held_submission = replace(submission, weights=held / WEIGHTS)
         try:
-            self._claim_and_challenge(score, submission, work, device, request, observe)
+            self._claim_and_challenge(score, held_submission, work, device, request, observe)
         except ScoringFailed as failure:
             score.fail(failure.status, failure.reason)
             request.logs.with_suffix(".scoring.txt").write_text(failure.log, encoding="utf-8")

@@ -43,10 +43,12 @@ class ScoringFailed(Exception):
 
 @dataclass(frozen=True)
 class Submission:
-    """A trained candidate: its program and its weights, in a place that no candidate's process can reach."""
+    """A trained candidate: its program and its weights, in a place that no candidate's process can reach. `late`: the parts
+    of PyTorch that it needs and that PyTorch imports late: the harness has them imported before it measures."""
 
     source: str
     weights: Path
+    late: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def ask_scorer(
     with CandidateProcess("search.task.scorer", folder, device, sandbox, limits, expects_file=True) as process:
         try:
             session = _Session(process, Meter(process, device), task, stock)
-            session.run(_settings(task, mode, shape[0]), inputs, folder / ANSWER, shape)
+            session.run(_settings(task, mode, shape[0], submission.late), inputs, folder / ANSWER, shape)
             status, reason = session.failure or (None, "")
         except Ended as end:
             status, reason = Status.CRASHED, f"scoring {end}"
@@ -97,7 +99,7 @@ def ask_scorer(
     return Answers(values, session.ready, sum(session.batches))
 
 
-def _settings(task: TaskConfig, mode: str, rows: int) -> dict[str, Any]:
+def _settings(task: TaskConfig, mode: str, rows: int, late: Sequence[str]) -> dict[str, Any]:
     return {
         "event": "request",
         "mode": mode,
@@ -108,6 +110,7 @@ def _settings(task: TaskConfig, mode: str, rows: int) -> dict[str, Any]:
         "sequence_length": task.sequence_length,
         "batch_rows": task.scoring_batch,
         "vram_gb": task.vram_gb,
+        "late": late,
     }
 
 
@@ -127,10 +130,12 @@ class _Session:
         """`output`: the file of its answers. Raises Ended, LimitExceeded, ProtocolError, OSError."""
         if self._next("joined") is None:
             return
-        began = self._meter.read()
         listener = self._process.channel.take_file()
         with nullcontext() if listener is None else Lookups(listener):
             self._process.channel.send(settings)
+            if self._next("prepared") is None:
+                return
+            began = self._meter.read()  # until here it has run none of the candidate's code
             if self._next("ready") is None:
                 return
             self.ready = self._meter.read() - began

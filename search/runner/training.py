@@ -180,8 +180,7 @@ def _follow(
             if not _take_loss(message, elapsed, task, training, observe):
                 return False
         elif event == "submitted":
-            training.learn(message)
-            training.dropped_share = number(message, "dropped_share")
+            training.take_submission(message)
             training.seconds["save"] = elapsed - phase_began - training.seconds.get("train", 0.0)
             return True
         else:

@@ -23,6 +23,7 @@ from search.runner.process.compile_cache import CompileCache
 from search.runner.process.frozen import frozen_files
 from search.runner.process.sandbox import Sandbox
 from search.runner.process.token_files import TokenFiles
+from search.runner.scoring import Submission
 from search.runner.training import train
 from search.runner.training_record import Training
 from search.study.request import Observer, Progress, TrialRequest
@@ -155,7 +156,8 @@ class TrialRunner:
         if training.failure is not None:
             score = Score(training.failure, reason=training.reason)
         else:
-            score = self.auditor.audit(work, device, request, folder / WEIGHTS, observe)
+            submission = Submission(request.source, folder / WEIGHTS, training.late)
+            score = self.auditor.audit(work, device, request, submission, observe)
         phases = {**probes.seconds, **training.seconds, **score.seconds}
         accounts = {
             "seconds": {phase: round(spent, 3) for phase, spent in phases.items()},

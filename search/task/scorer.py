@@ -8,6 +8,7 @@ Since the candidate's code runs in here, nothing it says is trusted before the a
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -114,7 +115,7 @@ def _write(file: int, data: bytes) -> None:
 
 
 def begin(channel: Channel) -> dict[str, Any]:
-    """Drop the rights that a scoring process must not have, and take the request."""
+    """Drop the rights that a scoring process must not have, take the request, and import what training imported late."""
     confine()
     listener = seccomp.supervise()
     channel.send({"event": "joined"}, [] if listener is None else [listener])
@@ -122,6 +123,9 @@ def begin(channel: Channel) -> dict[str, Any]:
         os.close(listener)  # or the candidate's code could answer for itself
     seccomp.apply([Policy.SENDING])
     request, _ = channel.receive()
+    for name in request["late"]:
+        importlib.import_module(name)
+    channel.send({"event": "prepared"})  # from here on its time counts
     return request
 
 

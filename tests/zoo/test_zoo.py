@@ -12,6 +12,7 @@ import os
 from contextlib import nullcontext
 
 import pytest
+import torch
 
 from search.study.flags import flags
 from search.study.trial import Status
@@ -43,6 +44,7 @@ UNSCORED = OF_SANDBOXES - {"fresh process"} | {
 
 # What the default suite tries: of each wall the first cheat that it alone stops, and of honest programs the least alike.
 FIRST = {wall.cheats[0] for wall in WALLS.values()}
+COLD = {"computes_activations_twice"}  # needs a module that torch imports late, and that a warm process has
 FEW_HONEST = {"plain", "mixes_experts", "is_recurrent", "prepares_batches_in_a_thread"}
 
 # What is known to get through: the cheat, in which sandbox (None: each), why, and whether it does so on every machine.
@@ -127,7 +129,7 @@ def test_a_cheat_ends_as_it_deserves(run, zoo, cheat, box):
 @pytest.mark.parametrize("name", [pytest.param(name, marks=unless(name in FEW_HONEST)) for name in HONEST])
 def test_an_honest_program_gets_its_score(run, name):
     for box in BOXES if FULL else [WARM_BOX]:
-        outcome = run(HONEST[name], box).outcome
+        outcome = run(HONEST[name], box, cold=FULL or name in COLD).outcome
         assert (outcome.status, outcome.audited, outcome.reason) == (Status.COMPLETED, True, "")
 
 
@@ -136,6 +138,8 @@ def test_an_honest_program_gets_its_score(run, name):
 @pytest.mark.parametrize(("name", "cheat"), [(name, cheat) for name, wall in WALLS.items() for cheat in wall.cheats])
 def test_without_a_wall_its_cheats_get_through(run, zoo, monkeypatch, tmp_path, name, cheat):
     wall = WALLS[name]
+    if cheat == "whispers_through_the_page_cache" and not os.access(torch.__file__, os.W_OK):
+        pytest.skip("only who may write a file can put its pages out of memory")
     settings = wall.off(monkeypatch, tmp_path)
     box = wall.sandbox or WARM_BOX
     if wall.breaks is not None:

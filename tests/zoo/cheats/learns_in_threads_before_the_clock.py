@@ -1,6 +1,6 @@
 # trick: works for long before the clock starts, on threads, while it is imported
 # wall: start-up
-# ends: timed_out
+# ends: timed_out|crashed
 # settings: allowances.startup=1
 """A table of bigrams, trained by plain gradient descent: the logits of the next token given this one."""
 

@@ -1,6 +1,6 @@
 # trick: hands in a link to the validation tokens: the harness itself would copy them to where they are scored
 # wall: plain files
-# ends: disqualified
+# ends: disqualified|crashed
 # settings: weights_gb=0.1
 """A table of bigrams, trained by plain gradient descent: the logits of the next token given this one."""
 
