@@ -120,7 +120,7 @@ ENDS = {
     "no weights": (
         MAIN
         + "    for _ in run.batches(16): pass\n"
-        + "    run._channel.send({'event': 'submitted', 'dropped_share': 0, **run._facts()})\n    time.sleep(5)",
+        + "    run._channel.send({'event': 'submitted', 'dropped_share': 0, 'late': [], **run._facts()})\n    time.sleep(5)",
         Status.DISQUALIFIED,
         "weights",
     ),
