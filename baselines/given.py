@@ -29,7 +29,7 @@ class Given:
         """The stock is judged as usual."""
         if trial.number == 0 or trial.score is None:
             return None
-        return Verdict(True, "given")
+        return Verdict(True, f"{trial.score:.4f}: given, and kept whatever it scores")
 
 
 def _read(programs: str | None) -> list[tuple[str, str]]:

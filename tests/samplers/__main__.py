@@ -1,11 +1,13 @@
-"""Every sampler in conf/sampler on the surrogate: `python -m tests.samplers [seeds] [trials] [sampler ...]`.
+"""Samplers of conf/sampler on the surrogate: `python -m tests.samplers [SAMPLER ...] [--seeds 20] [--trials 100]`.
 
+`--regression smooth` or `steps` uses one half of the surrogate: whose place depends on it has not been shown to have it.
 Prints a table in Markdown: the best program after 10, 30 and 100 trials, the share of failures, and what an ask costs. The
 best is chosen by scores with noise, as a study does, and shown without it.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -13,37 +15,43 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-from hydra import compose, initialize_config_dir
 
 from baselines.optuna import OptunaSearch
 from search.config.places import CONF
 from search.config.schema import Config, build
-from search.config.validate import load
 from search.runner.stock import stock_of
 from search.strategy import Candidate, Origin, Outcome, Status, TaskFacts, Trial, source
-from tests.samplers.surrogate import Surrogate
+from tests.samplers.setting import configure
+from tests.samplers.surrogate import REGRESSIONS, Surrogate
 
 MOMENTS = (10, 30, 100)  # trials
 HISTORY = (100, 1000)  # trials that are told before an ask is timed
 
 
 def main(arguments: Sequence[str]) -> None:
-    seeds, trials = int(arguments[0]) if arguments else 20, int(arguments[1]) if len(arguments) > 1 else max(MOMENTS)
-    names = arguments[2:] or sorted(path.stem for path in (CONF / "sampler").glob("*.yaml"))
-    config = _config()
-    stock = source.constants(stock_of(config).text)
-    surrogate = Surrogate(config.space, {name: stock[name] for name in config.space})
-    print(f"variance explained {surrogate.explained:.2f}, noise {surrogate.noise:.3f} nats, {seeds} search seeds\n")
+    options = _parsed(arguments)
+    seeds, trials, names = options.seeds, options.trials, options.samplers
+    surrogate = Surrogate(configure(), options.regression)
     moments = [moment for moment in MOMENTS if moment <= trials]
     titles = [f"best at {moment}" for moment in moments] + ["failures"] + [f"ask at {told:,}" for told in HISTORY]
     print("\n".join(["| sampler | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]))
     for name in names:
-        runs = [study(surrogate, _config(f"sampler={name}"), seed, trials) for seed in range(seeds)]
+        runs = [study(surrogate, configure(f"sampler={name}"), seed, trials) for seed in range(seeds)]
         best = np.array([[best_at(run, moment) for moment in moments] for run in runs])
         failed = np.mean([[scored is None for scored in run] for run in runs])
         cells = [f"{mean:.3f} +- {sd:.3f}" for mean, sd in zip(best.mean(axis=0), best.std(axis=0, ddof=1), strict=True)]
-        asks = [f"{seconds:.3g} s" for seconds in ask_seconds(_config(f"sampler={name}"))]
+        asks = [f"{seconds:.3g} s" for seconds in ask_seconds(configure(f"sampler={name}"))]
         print(f"| {name} | " + " | ".join([*cells, f"{failed:.0%}", *asks]) + " |", flush=True)
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    samplers = sorted(path.stem for path in (CONF / "sampler").glob("*.yaml"))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("samplers", nargs="*", default=samplers)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--trials", type=int, default=max(MOMENTS))
+    parser.add_argument("--regression", nargs=1, choices=REGRESSIONS, default=REGRESSIONS)
+    return parser.parse_args(arguments)
 
 
 def study(surrogate: Surrogate, config: Config, seed: int, trials: int) -> list[tuple[float, float] | None]:
@@ -82,11 +90,6 @@ def ask_seconds(config: Config) -> list[float]:
         strategy.study.ask(strategy.distributions)
         seconds.append(time.process_time() - began)
     return seconds
-
-
-def _config(*overrides: str) -> Config:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return load(compose("config", overrides=["task=smoke", "space=cpu", "strategy=optuna", *overrides]))
 
 
 def _strategy(config: Config, seed: int) -> OptunaSearch:
