@@ -36,11 +36,12 @@ def main(arguments: Sequence[str]) -> None:
     titles = [f"best at {moment}" for moment in moments] + ["failures"] + [f"ask at {told:,}" for told in HISTORY]
     print("\n".join(["| sampler | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]))
     for name in names:
-        runs = [study(surrogate, configure(f"sampler={name}"), seed, trials) for seed in range(seeds)]
+        config = configure(f"sampler={name}")
+        runs = [study(surrogate, config, seed, trials) for seed in range(seeds)]
         best = np.array([[best_at(run, moment) for moment in moments] for run in runs])
         failed = np.mean([[scored is None for scored in run] for run in runs])
         cells = [f"{mean:.3f} +- {sd:.3f}" for mean, sd in zip(best.mean(axis=0), best.std(axis=0, ddof=1), strict=True)]
-        asks = [f"{seconds:.3g} s" for seconds in ask_seconds(configure(f"sampler={name}"))]
+        asks = [f"{seconds:.3g} s" for seconds in ask_seconds(config)]
         print(f"| {name} | " + " | ".join([*cells, f"{failed:.0%}", *asks]) + " |", flush=True)
 
 
