@@ -9,6 +9,7 @@ from pathlib import Path
 
 from search.config.schema import StudyConfig
 from search.executor.drive import drive
+from search.study import fingerprint
 from search.study.budget import Budget
 from search.study.contract import NoiseFloor
 from search.study.journal import FILE, Journal
@@ -73,5 +74,7 @@ def write(folder: Path, stock: str, trials: int, begin: Callable[[Journal], None
             digest = hashlib.sha256(program).hexdigest()
             (folder / "sources" / f"{digest[:16]}.py").write_bytes(program)
             for line in model:
-                answer = {"answer": {**line["answer"], "source": digest}} if "answer" in line else {}
-                file.write(json.dumps({**line, **answer, "number": number, "time": line["time"] + number}) + "\n")
+                made = {**line, "number": number, "time": line["time"] + number}
+                if "answer" in line:  # any fingerprint does that no other program has: reading 10,000 takes minutes
+                    made |= {"answer": {**line["answer"], "source": digest}, "program": fingerprint.sealed(digest, digest)}
+                file.write(json.dumps(made) + "\n")

@@ -61,6 +61,7 @@ def drive(
 
 
 def _drive(study: Study, executor: Executor, display: Display, publisher: Publisher, stop: Callable[[], bool]) -> str:
+    winner = winner_of(study.journal.entries)
     refused: BaseException | None = None  # what the strategy raised: it is raised again when nothing runs any more
     while not isinstance(step := study.due(), Over):
         if isinstance(step, Ask | Work) and (refused is not None or stop()):
@@ -82,7 +83,8 @@ def _drive(study: Study, executor: Executor, display: Display, publisher: Publis
         else:
             entry = study.take(*_ended(step, study, executor, display))
             publisher.publish()
-            display.finished(entry, winner_of(study.journal.entries), study.left())
+            winner = winner_of([entry] if winner is None else [winner, entry])
+            display.finished(entry, winner, study.left())
     return step.reason
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from search.config.messages import many
@@ -14,17 +14,40 @@ from search.study.trial import Origin, Trial
 N = TypeVar("N", int, float)
 
 
+@dataclass
+class Used:
+    """What the trials that have ended used, added up as they end: a study asks for it several times per trial, and summing
+    10,000 trials takes milliseconds. `trials`: those that count. `paid`: those with a cost, such as an LLM's replies."""
+
+    trials: int = 0
+    train_seconds: float = 0.0
+    paid: list[Trial] = field(default_factory=list)
+
+    @classmethod
+    def by(cls, history: Iterable[Trial]) -> Used:
+        used = cls()
+        for trial in history:
+            used.add(trial)
+        return used
+
+    def add(self, trial: Trial) -> None:
+        self.trials += proposed([trial])
+        self.train_seconds += trial.outcome.train_seconds
+        if trial.answer.cost is not None:
+            self.paid.append(trial)
+
+
 @dataclass(frozen=True)
 class Budget:
-    """What a study may spend, and what it has. Anchors cost hours, and do not count as trials."""
+    """What a study may spend. Anchors cost hours, and do not count as trials."""
 
     limits: StudyConfig
 
-    def spent(self, history: list[Trial], pending: Collection[Asked] = ()) -> str | None:
+    def spent(self, used: Used, pending: Collection[Asked] = ()) -> str | None:
         """Why no more trials are asked for, or None. Trials and dollars count when a trial is asked for, training hours
         when it ends."""
-        # Summed only if it is limited: this runs twice per trial, and summing 10,000 trials takes milliseconds.
-        if self.limits.trials is not None and (trials := proposed(history) + proposed(pending)) >= self.limits.trials:
+        trials, hours = used.trials + proposed(pending), used.train_seconds / 3600
+        if self.limits.trials is not None and trials >= self.limits.trials:
             more = trials > self.limits.trials  # it was run with a larger budget before
             return (
                 f"{trials} trials are done, and study.trials={self.limits.trials}"
@@ -32,24 +55,24 @@ class Budget:
                 else f"all {trials} trials are done"
             )
         if self.limits.usd is not None:
-            usd = dollars([*history, *pending])
+            usd = dollars([*used.paid, *pending])
             if usd is None:
                 return "study.usd is set, but the cost of the last replies is unknown: the server does not count tokens"
             if usd >= self.limits.usd:
                 return f"{usd:.4g} of {self.limits.usd:g} dollars are used up"
-        if self.limits.train_hours is not None and (hours := train_hours(history)) >= self.limits.train_hours:
+        if self.limits.train_hours is not None and hours >= self.limits.train_hours:
             return f"{hours:.2f} of {self.limits.train_hours:g} training hours are used up"
         return None
 
-    def left(self, history: list[Trial], pending: Collection[Asked] = ()) -> str:
+    def left(self, used: Used, pending: Collection[Asked] = ()) -> str:
         """What is left, in words."""
         parts = []
         if self.limits.trials is not None:
-            parts.append(many(max(0, self.limits.trials - proposed(history) - proposed(pending)), "trial"))
+            parts.append(many(max(0, self.limits.trials - used.trials - proposed(pending)), "trial"))
         if self.limits.train_hours is not None:
-            parts.append(f"{max(0.0, self.limits.train_hours - train_hours(history)):.2f} h")
+            parts.append(f"{max(0.0, self.limits.train_hours - used.train_seconds / 3600):.2f} h")
         if self.limits.usd is not None:
-            parts.append(f"${max(0.0, self.limits.usd - (dollars([*history, *pending]) or 0.0)):.2f}")
+            parts.append(f"${max(0.0, self.limits.usd - (dollars([*used.paid, *pending]) or 0.0)):.2f}")
         return " or ".join(parts)
 
 

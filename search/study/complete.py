@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from search.config.schema import StudyConfig
-from search.study.budget import Budget
+from search.study.budget import Budget, Used
 from search.study.journal import Journal
 from search.study.proposals import DONE, EXHAUSTED
 
@@ -16,4 +16,4 @@ def complete(journal: Journal, limits: StudyConfig) -> str | None:
     reason = str(ends[-1].get("reason", ""))
     if reason.startswith((DONE, EXHAUSTED)):
         return reason
-    return Budget(limits).spent([entry.trial for entry in journal.entries])
+    return Budget(limits).spent(Used.by(entry.trial for entry in journal.entries))

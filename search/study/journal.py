@@ -22,6 +22,7 @@ from typing import Any
 
 from search.config.files import sync, unwritable, write_whole
 from search.config.messages import UserError
+from search.study import fingerprint
 from search.study.contract import NoiseFloor
 from search.study.reading import VERSION, Line, entry_of, read_lines, read_schedule, read_text, source_path
 from search.study.schedule import Asked, Rebased, Repeated, Started
@@ -50,6 +51,7 @@ class Journal:
         try:
             self.lines = self._read(report)
             self.schedule = read_schedule(folder / FILE, self.lines, self.text)
+            self._recall()
         except UserError:
             self._close()
             raise
@@ -158,9 +160,16 @@ class Journal:
         if isinstance(answer, Candidate):
             self.store(answer)
             fields["source"] = answer.source_hash
+            more["program"] = fingerprint.recorded(answer.source)
         more |= {"training_seed": training_seed, "noise_floor": _floor(noise_floor)}
         self.append(kind, durable=True, number=number, answer=fields, **more)
         return self.lines[-1]
+
+    def _recall(self) -> None:
+        """Take over what identifies the recorded programs. The first journals do not say it."""
+        for line in self.lines:
+            if "program" in line:
+                fingerprint.recall(line["answer"]["source"], line["program"])
 
     def _now(self) -> float:
         """Seconds since 1970. They never go back, since they tell which trial ended last."""

@@ -3,11 +3,9 @@ all."""
 
 from __future__ import annotations
 
-from search.study import source
+from search.study.fingerprint import UNREADABLE, fingerprint
 from search.study.readable import unreadable
 from search.study.trial import Candidate, Outcome, Status, Unusable
-
-UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # such a program is not trained either
 
 
 class Programs:
@@ -45,6 +43,6 @@ def _key(answer: Candidate | Unusable) -> tuple[str, int] | None:
     if isinstance(answer, Unusable):
         return None
     try:
-        return source.program_hash(answer.source), answer.replicate
-    except UNREADABLE:
+        return fingerprint(answer.source), answer.replicate
+    except UNREADABLE:  # such a program is not trained either
         return None

@@ -4,6 +4,7 @@ trained."""
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import warnings
 
@@ -13,6 +14,7 @@ DEEPEST = 100  # levels of a syntax tree: what walks it needs several frames for
 LONGEST_NAME = 200  # characters of a constant's name: MLflow takes 250
 
 
+@functools.lru_cache(maxsize=256)  # asked where a reply is read, and again before the program is trained
 def unreadable(program: str) -> str:
     """Why a program is not worth training, as the end of a sentence that begins with its name; empty if it is.
 
@@ -34,7 +36,7 @@ def unreadable(program: str) -> str:
         return f"does not compile: {_told(error, program)}"
     try:
         source.program_hash(program)
-        values = source.constants(program)
+        values = source.constants_in(tree)
         json.dumps(values, ensure_ascii=False).encode()
     except (ValueError, RecursionError, MemoryError) as error:
         return f"holds a value that cannot be recorded: {error}"

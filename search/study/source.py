@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import difflib
 import functools
-import hashlib
 import json
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from search.study.fingerprint import bare as bare
+from search.study.fingerprint import fingerprint
 from search.study.plain import plain
 
 OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -26,6 +27,7 @@ OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.RShift: operator.rshift,
 }
 LARGEST, LARGEST_EXPONENT = 2**63, 64  # of numbers that are folded
+program_hash = fingerprint  # as strategies know it
 MARK = "# fairtrial: fitted to task="  # first line of a text whose constants a task has set
 
 
@@ -46,13 +48,18 @@ class Change:
 def constants(source: str) -> dict[str, Any]:
     """The UPPER_CASE constants at module level: the program's hyperparameters. Arithmetic on numbers counts as its value, so
     that `2**18` and `262144` are one constant. Raises SyntaxError."""
-    return {name: _value(node) for name, node in _constants(ast.parse(source)).items()}
+    return {name: _value(node) for name, node in _read_constants(source).items()}
+
+
+def constants_in(tree: ast.Module) -> dict[str, Any]:
+    """The same, of a text's syntax tree."""
+    return {name: _value(node) for name, node in _constants(tree).items()}
 
 
 def set_constants(source: str, values: Mapping[str, Any]) -> str:
     """The text with other values, everything else (comments too) as it was. Raises UnknownConstant, SyntaxError, and
     ValueError for a value that cannot be recorded."""
-    nodes = _constants(ast.parse(source))
+    nodes = _read_constants(source)
     for name in values:
         if name not in nodes:
             raise UnknownConstant(name)
@@ -90,28 +97,6 @@ def marked(source: str, task: str) -> str:
     return source if source.startswith(f"{MARK}{task}\n") else f"{MARK}{task}\n{source}"
 
 
-@functools.lru_cache(maxsize=256)  # asked several times a trial, of texts that take 20 ms to parse
-def program_hash(source: str) -> str:
-    """A hash that is the same for two texts that differ only in parts without effect. Raises SyntaxError, and
-    ValueError or RecursionError for texts that `search.study.readable` refuses."""
-    return hashlib.sha256(ast.dump(bare(source)).encode()).hexdigest()
-
-
-def bare(source: str) -> ast.Module:
-    """The syntax tree without parts that have no effect: comments, formatting, docstrings, other lone values, `pass`.
-    For comparing and counting: a body may be empty. Raises SyntaxError."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        for name, value in ast.iter_fields(node):
-            if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
-                setattr(node, name, [statement for statement in value if not _is_idle(statement)])
-    return tree
-
-
-def _is_idle(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-
-
 def diff(before: str, after: str, name_before: str, name_after: str) -> str:
     """Unified diff of two texts; empty if they are equal."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), name_before, name_after, lineterm="")
@@ -133,6 +118,11 @@ def blanked(source: str) -> ast.Module:
     tree = bare(source)
     blank: ast.Module = _Blank({id(node) for node in _constants(tree).values()}).visit(tree)
     return blank
+
+
+@functools.lru_cache(maxsize=64)  # a tuner sets the constants of one text all night
+def _read_constants(source: str) -> Mapping[str, ast.expr]:
+    return _constants(ast.parse(source))
 
 
 def _constants(tree: ast.Module) -> dict[str, ast.expr]:

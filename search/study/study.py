@@ -12,7 +12,7 @@ from pathlib import Path
 
 from search.config.messages import UserError
 from search.study.anchors import anchor_due, stock_is_broken, why_broken
-from search.study.budget import Budget, replies_in_words
+from search.study.budget import Budget, Used, replies_in_words
 from search.study.contract import Done, NeedsServer, NoiseFloor, Strategy
 from search.study.journal import Journal
 from search.study.programs import without_training
@@ -53,6 +53,7 @@ class Study:
     prune: Policy | None = None
     history: list[Trial] = field(default_factory=list)  # in the order of telling
     best: Trial | None = None  # by score, kept or not: what would beat it must be audited
+    _used: Used = field(default_factory=Used)  # by the history
     _so_far: Schedule = field(default_factory=Schedule)
     _running: set[int] = field(default_factory=set)
     _unusable: int = 0  # in a row
@@ -128,11 +129,11 @@ class Study:
 
     def left(self) -> str:
         """What is left of the budget, in words."""
-        return self.budget.left(self.history, self._so_far.pending.values())
+        return self.budget.left(self._used, self._so_far.pending.values())
 
     def spent(self) -> str:
         """What an LLM's replies have cost so far, in words; empty if no LLM is asked."""
-        said = replies_in_words([*self.history, *self._so_far.pending.values()])
+        said = replies_in_words([*self._used.paid, *self._so_far.pending.values()])
         return said or ("nothing yet" if self.history and isinstance(self.strategy, NeedsServer) else "")
 
     def _over(self) -> str | None:
@@ -140,7 +141,7 @@ class Study:
             return self._done
         if self._unusable >= MOST_UNUSABLE:
             return f"{self._unusable} unusable answers in a row, the last one: {self.history[-1].outcome.reason}"
-        return self.budget.spent(self.history, self._so_far.pending.values())
+        return self.budget.spent(self._used, self._so_far.pending.values())
 
     def _may_ask(self) -> bool:
         """Nothing is asked for before the stock has ended."""
@@ -214,6 +215,7 @@ class Study:
     def _tell(self, trial: Trial) -> Verdict:
         """Add a finished trial to the history and have it judged, by the strategy or else by best score."""
         self.history.append(trial)
+        self._used.add(trial)
         verdict = by_best_score(trial, self.best)
         if trial.origin is not Origin.ANCHOR:
             verdict = self.strategy.tell(trial) or verdict
