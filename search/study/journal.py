@@ -166,10 +166,10 @@ class Journal:
         return self.lines[-1]
 
     def _recall(self) -> None:
-        """Take over what identifies the recorded programs. The first journals do not say it."""
+        """Take over what identifies the recorded programs, which the first journals do not say."""
         for line in self.lines:
-            if "program" in line:
-                fingerprint.recall(line["answer"]["source"], line["program"])
+            if line["kind"] in ("asked", "rebased"):
+                fingerprint.recall(line["answer"].get("source", ""), line.get("program"))
 
     def _now(self) -> float:
         """Seconds since 1970. They never go back, since they tell which trial ended last."""
