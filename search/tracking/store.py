@@ -78,7 +78,8 @@ def unusable(uri: str, error: Exception) -> UserError:
 
 
 def connect(uri: str) -> MlflowClient:
-    """A client of an MLflow server or file. Creating a new file is guarded: several at once would break each other."""
+    """A client of an MLflow server or file. Creating a new file is guarded: several at once would break each other, and
+    MLflow takes a half-made one, which a kill leaves, for one of an older version."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
@@ -87,6 +88,12 @@ def connect(uri: str) -> MlflowClient:
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints the traceback of what it raises
     with guarded():
+        file = database_file(uri)
+        if file is not None and not file.exists():
+            new = file.with_name(f"{file.name}.new")
+            new.unlink(missing_ok=True)
+            MlflowClient(sqlite_uri(new, uri)).search_experiments(max_results=1)
+            new.replace(file)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
