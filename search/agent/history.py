@@ -44,7 +44,7 @@ def in_full(trials: Sequence[Trial], memory: Memory) -> str:
 def current(memory: Memory) -> str:
     """What was measured of the current program."""
     trial = memory.trials[memory.incumbent.trial]
-    return f"Trial {trial.number}: val_bpb {memory.incumbent.score:.4f}; {measurements(trial)}"
+    return f"Trial {trial.number}: val_bpb {memory.incumbent.score:.4f}; {measurements(trial, memory)}"
 
 
 def estimates(memory: Memory) -> str:
@@ -139,7 +139,7 @@ def _detailed(trial: Trial, memory: Memory) -> str:
     lines = [
         f"{_title(trial, memory)}.{expected}",
         f"Hypothesis: {facts['hypothesis']}" if facts.get("hypothesis") else "",
-        failure(trial) if trial.val_bpb is None else measurements(trial),
+        failure(trial) if trial.val_bpb is None else measurements(trial, memory),
         reading(trial, memory),
         f"{kept}: {verdict.reason}" if verdict is not None and trial.val_bpb is not None else "",
     ]

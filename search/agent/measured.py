@@ -20,12 +20,12 @@ ALIKE = 0.03  # share by which two speeds of one program may differ on one machi
 LEVEL = 0.005  # nats per token by which two training losses of a tenth of the text may differ by chance
 
 
-def measurements(trial: Trial) -> str:
-    """Steps, tokens, speed, size and losses, in one line; empty if nothing was trained."""
+def measurements(trial: Trial, memory: Memory) -> str:
+    """Steps, tokens, speed (where it counts), size and losses, in one line; empty if nothing was trained."""
     outcome = trial.outcome
     if not outcome.tokens:
         return ""
-    speed = outcome.tokens_per_second
+    speed = outcome.tokens_per_second if memory.counts_time else None
     parts = [
         f"{outcome.steps:,} steps, {outcome.tokens:,} tokens" + (f" at {speed:,.0f} per second" if speed else ""),
         _parameters(outcome),
@@ -49,7 +49,7 @@ def reading(trial: Trial, memory: Memory) -> str:
     mine, its = loss_at(here.losses, tokens, 0.2 * tokens), loss_at(there.losses, tokens, 0.2 * tokens)
     learned = None if mine is None or its is None else mine.loss - its.loss
     words = []
-    if speed is not None:
+    if speed is not None and memory.counts_time:
         words.append(f"{speed:.2f} times the speed of trial {parent.number}")
     if learned is not None:
         words.append(f"at equal tokens ({tokens:,.0f}) its training loss was {learned:+.3f}")
@@ -59,7 +59,7 @@ def reading(trial: Trial, memory: Memory) -> str:
 def _so(memory: Memory, trial: Trial, speed: float | None, learned: float | None) -> str:
     """The conclusion, where the budget is of time and there is one."""
     gain = memory.gain(trial)
-    if gain is None or gain <= 0 or speed is None or learned is None or memory.task.budget_tokens is not None:
+    if gain is None or gain <= 0 or speed is None or learned is None or not memory.counts_time:
         return ""
     if speed < 1 - ALIKE and learned < -LEVEL:
         return ": it learns more from a token and loses by being slow"

@@ -46,6 +46,11 @@ class Memory:
         return len(self.edits) + sum("mode" in candidate.facts for candidate in self.pending.values())
 
     @property
+    def counts_time(self) -> bool:
+        """Whether the budget is of time. Under one of tokens, speed is nothing that an LLM should think about."""
+        return self.task.budget_tokens is None
+
+    @property
     def left(self) -> int | None:
         """About how many trials the study has left, this one among them; None if nothing limits it."""
         return trials_left(self.task.study, self.history, len(self.pending))

@@ -29,7 +29,7 @@ WORDS = {
     "in the same edit.",
     Mode.TUNE: "change constants only, several together if they belong together, by steps large enough to be seen above "
     "the noise.",
-    Mode.SIMPLIFY: "take out what does not help, or replace it by something simpler or faster, without losing val_bpb.",
+    Mode.SIMPLIFY: "take out what does not help, or replace it by something simpler, without losing val_bpb.",
     Mode.COMBINE: "put two or more of the near misses below together, or a near miss and the constants that it needs.",
     Mode.FREE: "whatever is most promising.",
 }

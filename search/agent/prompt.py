@@ -119,7 +119,7 @@ def _share(times: float) -> str:
 
 def _counts(memory: Memory) -> str:
     if memory.task.budget_tokens is not None:
-        return "Tokens are counted, not time: slower steps and larger models cost nothing, up to the limits."
+        return "Only tokens are counted: a larger model, or a step with more work in it, costs nothing, up to the limits."
     return "Time is counted: what matters is the loss reached per second, not per step."
 
 

@@ -139,7 +139,7 @@ def _outcome(trial: Trial, memory: Memory) -> Mapping[str, object]:
         "verdict": "" if verdict is None else verdict.reason,
         "note": trial.answer.note,
         "failure": failure(trial) if trial.val_bpb is None else "",
-        "measured": measurements(trial),
+        "measured": measurements(trial, memory),
         "reading": reading(trial, memory),
         "losses": [{"tokens": point.tokens, "loss": point.loss} for point in outcome.losses],
     }

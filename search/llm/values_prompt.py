@@ -89,7 +89,7 @@ def _constants(memory: Memory) -> str:
             short(memory.base[name]),
             line[0] if line else "",
         ]
-        rows.append("| " + " | ".join(cell.replace("|", "/")[:REASON_CHARACTERS] for cell in cells) + " |")
+        rows.append(_row([cell[:REASON_CHARACTERS] for cell in cells]))
     return "\n".join(rows)
 
 
@@ -104,8 +104,9 @@ def _older(memory: Memory) -> str:
 
 
 def _table(memory: Memory, trials: Sequence[Trial]) -> str:
-    rows = ["| trial | val_bpb | status | training loss | steps | tokens/s | peak MB | different from the stock | note |"]
-    rows.append("|---|---|---|---|---|---|---|---|---|")
+    timed = memory.task.budget_tokens is None  # speed counts
+    titles = ["trial", "val_bpb", "status", "training loss", "steps", *(["tokens/s"] if timed else []), "peak MB"]
+    rows = [_row([*titles, "different from the stock", "note"]), "|---" * (len(titles) + 2) + "|"]
     for trial in trials:
         outcome, speed = trial.outcome, trial.outcome.tokens_per_second
         anchor = trial.origin is Origin.ANCHOR
@@ -115,13 +116,17 @@ def _table(memory: Memory, trials: Sequence[Trial]) -> str:
             str(trial.status),
             f"{outcome.losses[-1].loss:.3f}" if outcome.losses else "",
             str(outcome.steps) if outcome.steps else "",
-            "" if speed is None else f"{speed:.0f}",
+            *([] if not timed else ["" if speed is None else f"{speed:.0f}"]),
             f"{outcome.peak_memory_mb:.0f}" if outcome.peak_memory_mb else "",
             "" if trial.candidate is None else _changed(memory, trial.candidate.params),
             "the stock again, to see drift" if anchor else _remark(trial),
         ]
-        rows.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+        rows.append(_row(cells))
     return "\n".join(rows)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"
 
 
 def _changed(memory: Memory, params: Values | None) -> str:

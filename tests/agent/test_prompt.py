@@ -22,7 +22,13 @@ from search.testing.subject import task_config
 from tests.agent.histories import RELU, memory
 
 LITTLE = f"MATRIX_LR = 0.013\nASPECT_RATIO = 64\ndown({RELU})\noutput(mixed.reshape(batch, length, width))\n"
-CLOCK = re.compile(r"wall.?clock|reached per second|being slow|seconds of training", re.IGNORECASE)
+# Of time as a budget, or of speed. "One at a time" and "the next time" are neither.
+CLOCK = re.compile(
+    r"wall.?clock|\bclock\b|seconds|per second|tokens/s|minutes|hours|\bspeed|\bfast|\bslow|\bquick"
+    r"|(?<!a )(?<!next )\btime\b",
+    re.IGNORECASE,
+)
+PROGRAMS = re.compile(r"^```(?:python|diff)$.*?^```$", re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +79,10 @@ def test_a_prompt_says_what_was_measured(stock):
 def test_under_a_budget_of_tokens_nothing_speaks_of_time_as_what_counts(stock):
     known = memory(6, stock, seconds=False)
     program = (ROOT / "program.md").read_text(encoding="utf-8")
-    text = prompt.compose(program, known, Mode.FREE, on_offer(known, 1))[1]["content"]
-    assert not CLOCK.search(text) and "Tokens are counted, not time" in text
+    for mode in Mode:
+        said = "\n".join(message["content"] for message in prompt.compose(program, known, mode, on_offer(known, 1)))
+        text = PROGRAMS.sub("", said).replace(known.task.limits, "").replace(known.task.api, "")
+        assert not CLOCK.findall(text) and "Only tokens are counted" in text
     assert CLOCK.search(text_of(memory(6, stock)))
 
 

@@ -27,6 +27,7 @@ from search.testing import PROMISES, Subject
 from search.testing.subject import constants_only, task_config
 from search.testing.synthetic import FailsOn, SyntheticRunner
 from tests.agent.coders import InThisProcess
+from tests.agent.test_prompt import CLOCK, PROGRAMS
 from tests.loops.world import STOCK
 from tests.servers.roles import SHORT
 
@@ -108,6 +109,34 @@ def subject(case):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(setting.partition("=")[2] for setting in case))
 def test_a_strategy_keeps_its_promise(case, promise, tmp_path):
     promise(subject(case), tmp_path)
+
+
+class Measured(FailsOn):
+    """Training runs of which everything was measured."""
+
+    def run(self, request, observe):
+        losses = tuple(LossPoint(0.1 * step, 1000 * step, 5 - 0.1 * step) for step in range(1, 11))
+        measured = {"tokens": 10_000, "steps": 10, "losses": losses, "seconds": {"start": 1.0, "train": 1.0}}
+        return replace(super().run(request, observe), train_seconds=1.0, val_nats=4.1, peak_memory_mb=300.0, **measured)
+
+
+# The agent with the playbook has a long program, and the same prompt as with the player.
+ASK = [case for case in CASES if any(word.startswith(("llm=", "coder=")) for word in case) and case[1:] != ("llm=playbook",)]
+
+
+@pytest.mark.parametrize("case", ASK, ids=lambda case: case[0].partition("=")[2])
+def test_under_a_budget_of_tokens_no_llm_is_told_of_time(case, tmp_path):
+    whole, folder = subject(case), tmp_path / "strategy"
+
+    def make(task, seed):
+        return whole.make(replace(task, budget="10,000 tokens of training", budget_tokens=10_000), seed)
+
+    Subject(make, whole.stock).study(tmp_path, runner=Measured(fails=lambda number: number == 3), trials=8)
+    texts = [path.read_text() for name in ("prompt-*.md", "README.md", "history.md", "program.md", "outcome.json")
+             for path in folder.rglob(name)]  # fmt: skip
+    assert any("10,000 tokens of training" in text for text in texts)
+    told = [PROGRAMS.sub("", text) for text in texts]
+    assert not [text[max(0, m.start() - 60) : m.end() + 20] for text in told for m in CLOCK.finditer(text)]
 
 
 class Careless:
