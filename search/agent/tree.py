@@ -156,7 +156,8 @@ class Tree:
     def _judge(self, trial: Trial) -> Verdict:
         candidate, score = trial.candidate, trial.val_bpb
         if trial.duplicate_of is not None:
-            return Verdict(False, f"is trial {trial.duplicate_of}")
+            said = str(trial.status) if score is None else f"{score:.4f}"
+            return Verdict(False, f"{said}: the program of trial {trial.duplicate_of} again")
         if candidate is not None and trial.status is not Status.UNUSABLE:
             self._known.setdefault(source.program_hash(candidate.source), trial.number)
         if candidate is None or score is None:

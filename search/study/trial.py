@@ -225,7 +225,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A strategy's verdict on a trial."""
+    """A strategy's verdict on a trial. `reason`: of a trial with a score, it holds that score or a difference."""
 
     kept: bool
     reason: str

@@ -56,12 +56,12 @@ def winner_of(trials: Iterable[J]) -> J | None:
 
 def by_best_score(trial: Trial, best: Trial | None) -> Verdict:
     """The verdict if a strategy gives none: a trial is kept if it is better than the best score so far."""
-    if trial.origin is Origin.ANCHOR:
-        return Verdict(False, "an anchor: shows drift, cannot win")
     if trial.val_bpb is None:
         return Verdict(False, trial.outcome.reason)
+    if trial.origin is Origin.ANCHOR:
+        return Verdict(False, f"{trial.val_bpb:.4f}: an anchor, which shows drift and cannot win")
     if best is None or best.val_bpb is None:
-        return Verdict(True, "the first score")
+        return Verdict(True, f"{trial.val_bpb:.4f}: the first score")
     better, words = trial.val_bpb < best.val_bpb, compared(trial.val_bpb, best.val_bpb, best.number)
     if better and not trial.outcome.audited:
         return Verdict(False, f"{words}, but not audited")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import random
+import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -16,7 +17,7 @@ import numpy as np
 from search.study import source
 from search.study.journal import FILE, Journal
 from search.study.schedule import Asked, Entry, Rebased, Started
-from search.study.trial import Candidate, Origin, Status, Trial, Unusable
+from search.study.trial import Candidate, Origin, Status, Trial, Unusable, Verdict
 from search.testing.subject import TRIALS, Subject
 from search.testing.synthetic import FAILURES, Dies, DiesAt, FailsOn, Several, SyntheticRunner
 
@@ -39,12 +40,15 @@ def obeys_its_seed_and_takes_zero_for_one(subject: Subject, folder: Path) -> Non
 
 
 def survives_every_failure(subject: Subject, folder: Path) -> None:
-    """It continues after trials that crash, run out of memory, time out, diverge, or are disqualified or pruned."""
+    """It continues after trials that crash, run out of memory, time out, diverge, or are disqualified or pruned. Its verdict
+    on a trial with a score says that score, or by how much it is better or worse."""
     trials = subject.study(folder, runner=FailsOn(fails=lambda number: 3 <= number < 3 + len(FAILURES)))
     assert len(trials) == TRIALS, f"ended after {len(trials)} of {TRIALS} trials, the last {trials[-1].status}"
     missing = set(FAILURES) - {trial.status for trial in trials}
     assert not missing, f"never met {missing}"
     assert all((trial.val_bpb is None) == (trial.status is not Status.COMPLETED) for trial in trials), "scores of failures"
+    bare = [verdict.reason for verdict in _verdicts(folder) if not re.search(r"\d\.\d", verdict.reason)]
+    assert not bare, f"verdicts on scores without a number: {bare}"
 
 
 def resumes_exactly(subject: Subject, folder: Path) -> None:
@@ -132,6 +136,12 @@ def _trained(subject: Subject, folder: Path, seed: int) -> list[tuple[str, int]]
 
 def _answers(trials: list[Trial]) -> list[Candidate | Unusable]:
     return [trial.answer for trial in trials]
+
+
+def _verdicts(folder: Path) -> list[Verdict]:
+    """On the trials with a score, in the study of a folder."""
+    with Journal(folder, lambda text: None) as journal:
+        return [entry.verdict for entry in journal.entries if entry.trial.val_bpb is not None]
 
 
 def _steps(folder: Path) -> list[tuple[object, ...]]:
