@@ -184,6 +184,7 @@ def _check_llm(key: str, llm: dict[str, Any], usd: float | None) -> None:
         known = llm["price"]["input"] is not None and llm["price"]["output"] is not None
         unlisted = f"the price of {key}.model={llm.get('model')} is not known (search/config/{PRICE_LIST.name} lists some); "
         remedy = f"a budget in dollars needs {key}.price.input and {key}.price.output, in dollars per million tokens"
+        remedy += " (0: a machine of your own)"
         require(known, "study.usd", usd, unlisted + remedy)
 
 

@@ -756,10 +756,12 @@ def test_dollars_end_a_study(study, stock, configure, tmp_path):
         return budget.spent(Used.by(trials))
 
     history = [Trial(0, Origin.STOCK, Candidate(stock), Outcome(Status.COMPLETED, 2.5, True))]
-    budget = Budget(StudyConfig(usd=0.02))  # two replies cost 0.0202: cached tokens are free at llm=local
+    budget = Budget(StudyConfig(usd=0.02))  # two replies cost 0.0202: cached tokens are free
     with serve(*[Answer(edit("MATRIX_LR", 0.02 + n / 100, stock=stock)) for n in range(1, 9)]) as server:
         # Greedy: under other rules a trial may be a replicate, for which nobody is asked.
-        _, trials = study(server, 3, "strategy.keep=greedy", "llm.price.input=1.0", "llm.price.output=5.0")
+        _, trials = study(
+            server, 3, "strategy.keep=greedy", "llm.price.input=1.0", "llm.price.cached=0", "llm.price.output=5.0"
+        )
     assert spent(history) is None and spent(trials[:2]) is None
     assert spent(trials) is not None and "dollars are used" in spent(trials)
     unknown = replace(trials[1], answer=replace(trials[1].answer, cost=replace(trials[1].answer.cost, usd=None)))

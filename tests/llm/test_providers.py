@@ -53,7 +53,7 @@ WAYS = {
     ),
     "vllm": Ways(usd=0.0, message={"reasoning": "hm"}, sent={"chat_template_kwargs": {"enable_thinking": False}}),
     "ollama": Ways(usd=0.0, message={"reasoning": "hm"}),
-    "local": Ways(usd=0.0, message={"reasoning_content": "hm"}),
+    "local": Ways(message={"reasoning_content": "hm"}),
 }
 
 
@@ -160,6 +160,16 @@ def test_a_budget_in_dollars_needs_a_known_price(configure):
     configure("strategy=agent", "study.usd=5", "llm=openrouter", "llm.model=a/b")
     with pytest.raises(UserError, match=r"the price of llm\.model=of-tomorrow is not known.*llm\.price\.input"):
         configure(*known[:-1], "llm.model=of-tomorrow")
+
+
+def test_what_an_unnamed_server_costs_is_unknown_until_it_is_told(provider, configure):
+    with serve(answer()) as server:
+        client, price, _ = provider("local", server.url)
+        assert cost_of([client.complete(PROMPT, 0, 0)], price).usd is None
+    known = ("strategy=agent", "llm=local", "llm.model=m", "study.usd=5")
+    with pytest.raises(UserError, match=r"llm\.price\.input.*0: a machine of your own"):
+        configure(*known)
+    configure(*known, "llm.price.input=0", "llm.price.output=0")
 
 
 def test_a_long_request_still_names_its_study(configure):
