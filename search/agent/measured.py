@@ -6,10 +6,10 @@ what to try next.
 from __future__ import annotations
 
 from search.agent.memory import Memory, failed_to_train
+from search.llm.told import AT_QUARTERS, loss_curve
 from search.strategy import Outcome, Status, Trial
 from search.study.losses import loss_at
 
-QUARTERS = (0.25, 0.5, 0.75, 1.0)  # of the budget
 PHASES = (
     ("start", "starting its process"),
     ("import", "importing train.py"),
@@ -26,11 +26,12 @@ def measurements(trial: Trial, memory: Memory) -> str:
     if not outcome.tokens:
         return ""
     speed = outcome.tokens_per_second if memory.counts_time else None
+    curve = loss_curve(outcome)
     parts = [
         f"{outcome.steps:,} steps, {outcome.tokens:,} tokens" + (f" at {speed:,.0f} per second" if speed else ""),
         _parameters(outcome),
         f"{outcome.peak_memory_mb:,.0f} MB" if outcome.peak_memory_mb else "",
-        _losses(outcome),
+        f"training loss {curve} {AT_QUARTERS} of the budget" if curve else "",
         _gap(outcome),
     ]
     return "; ".join(part for part in parts if part)
@@ -83,16 +84,6 @@ def failure(trial: Trial) -> str:
 def _parameters(outcome: Outcome) -> str:
     count = outcome.described.get("parameters")
     return f"{count / 1e6:.3g} M parameters" if isinstance(count, int | float) else ""
-
-
-def _losses(outcome: Outcome) -> str:
-    """Training loss at the quarters of what was trained."""
-    last = outcome.losses[-1].tokens if outcome.losses else 0
-    places = [loss_at(outcome.losses, share * last) for share in QUARTERS]
-    if not any(places):
-        return ""
-    said = " / ".join("?" if place is None else f"{place.loss:.3f}" for place in places)
-    return f"training loss {said} at 25/50/75/100 % of the budget"
 
 
 def _gap(outcome: Outcome) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from search.agent import history
 from search.agent.memory import Memory
 from search.agent.modes import WORDS, Mode
+from search.llm.told import about_text, standing
 from search.strategy import FEWEST, Trial
 
 INSTRUCTIONS = """\
@@ -89,7 +90,7 @@ def about_task(memory: Memory) -> str:
     device = memory.trials[0].outcome.device or task.device
     cores = f", {task.threads} thread(s)" if task.device == "cpu" else ""
     return "\n".join(line for line in (
-        f"- Text: {_text(memory)}" if task.text else "",
+        f"- Text: {about_text(task, memory.trials[memory.incumbent.trial].outcome.tokens)}" if task.text else "",
         f"- Budget: {task.budget}. {_counts(memory)} Device: {device}{cores}. Sequence length {task.sequence_length}, "
         f"vocabulary {task.vocab_size}.",
         f"- Limits: {task.limits}.",
@@ -100,23 +101,6 @@ def about_task(memory: Memory) -> str:
     ) if line)  # fmt: skip
 
 
-def _text(memory: Memory) -> str:
-    """What it is, and how much of it a training run reads."""
-    task, words = memory.task, memory.task.text
-    if task.bytes_per_token is not None:
-        words += f". A token is {task.bytes_per_token:.2f} bytes of the scored text: 0.01 bits per byte are "
-        words += f"{0.01 * task.bytes_per_token * 0.6931:.4f} nats per token"
-    read = task.budget_tokens or memory.trials[memory.incumbent.trial].outcome.tokens
-    if task.training_tokens is not None:
-        words += f". {task.training_tokens:,} training tokens"
-        words += f", of which a training run reads {_share(read / task.training_tokens)}" if read else ""
-    return words + "."
-
-
-def _share(times: float) -> str:
-    return f"{100 * times:.3g} %" if times <= 1 else f"all, {times:.3g} times over"
-
-
 def _counts(memory: Memory) -> str:
     if memory.task.budget_tokens is not None:
         return "Only tokens are counted: a larger model, or a step with more work in it, costs nothing, up to the limits."
@@ -124,10 +108,8 @@ def _counts(memory: Memory) -> str:
 
 
 def _proposal(memory: Memory, mode: Mode, offer: Trial | None, direction: str) -> str:
-    left = memory.left
-    of = "" if left is None else f", and about {left} are left with this one"
     lines = [
-        f"{len(memory.history) - 1} trials have ended since the stock{of}.",
+        standing(len(memory.history) - 1, memory.left),
         f"Current: {history.current(memory)}",
         history.estimates(memory),
         direction or _mode(mode),

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from search.llm.told import AT_QUARTERS, about_text, loss_curve, standing
 from search.strategy import Candidate, NoiseFloor, Origin, Status, TaskFacts, Trial
+from search.study.budget import trials_left
 from search.study.space import Space, Values, described, short
 
 RECENT, BEST = 20, 10  # trials told one by one: the last ones, and the best of those before
@@ -40,6 +42,11 @@ class Memory:
         return sorted(scored, key=lambda trial: (trial.val_bpb, trial.number))
 
     @property
+    def left(self) -> int | None:
+        """About how many trials the study has left, this one among them; None if nothing limits it."""
+        return trials_left(self.task.study, self.history, len(self.pending))
+
+    @property
     def base(self) -> Values:
         """The values of constants that a reply leaves out: the best trial's, or the stock's."""
         return self.values(self.scored[0].candidate) if self.scored else self.space.start
@@ -60,6 +67,7 @@ def compose(memory: Memory, instructions: str, more: Mapping[str, str] | None = 
         "Being tried now, without a result yet": "\n".join(
             f"- trial {number}: {_changed(memory, candidate.params)}" for number, candidate in memory.pending.items()
         ),
+        "This proposal": standing(len(memory.history) - 1, memory.left),
     }
     body = "\n\n".join(f"# {title}\n\n{text}" for title, text in sections.items() if text)
     return [{"role": "system", "content": f"{instructions}\n\n{HOW_TO_REPLY}"}, {"role": "user", "content": body}]
@@ -68,8 +76,10 @@ def compose(memory: Memory, instructions: str, more: Mapping[str, str] | None = 
 def _task(memory: Memory) -> str:
     task, noise = memory.task, memory.noise_floor
     floor = "not measured yet" if noise is None else f"standard deviation {noise.sd:.4f} ({noise.trials} runs of the stock)"
+    read = memory.scored[0].outcome.tokens if memory.scored else 0
     return (
-        f"- Each trial: {task.budget} on {task.device}. Sequence length {task.sequence_length}, "
+        (f"- Text: {about_text(task, read)}\n" if task.text else "")
+        + f"- Each trial: {task.budget} on {task.device}. Sequence length {task.sequence_length}, "
         f"vocabulary {task.vocab_size}.\n"
         "- Score: val_bpb, bits per byte of validation text; lower is better.\n"
         f"- Noise of val_bpb between training seeds: {floor}. Smaller differences may be luck.\n"
@@ -105,7 +115,15 @@ def _older(memory: Memory) -> str:
 
 def _table(memory: Memory, trials: Sequence[Trial]) -> str:
     timed = memory.task.budget_tokens is None  # speed counts
-    titles = ["trial", "val_bpb", "status", "training loss", "steps", *(["tokens/s"] if timed else []), "peak MB"]
+    titles = [
+        "trial",
+        "val_bpb",
+        "status",
+        f"training loss {AT_QUARTERS} of the training run",
+        "steps",
+        *(["tokens/s"] if timed else []),
+        "peak MB",
+    ]
     rows = [_row([*titles, "different from the stock", "note"]), "|---" * (len(titles) + 2) + "|"]
     for trial in trials:
         outcome, speed = trial.outcome, trial.outcome.tokens_per_second
@@ -114,7 +132,7 @@ def _table(memory: Memory, trials: Sequence[Trial]) -> str:
             str(trial.number),
             "" if trial.val_bpb is None else f"{trial.val_bpb:.4f}",
             str(trial.status),
-            f"{outcome.losses[-1].loss:.3f}" if outcome.losses else "",
+            loss_curve(outcome),
             str(outcome.steps) if outcome.steps else "",
             *([] if not timed else ["" if speed is None else f"{speed:.0f}"]),
             f"{outcome.peak_memory_mb:.0f}" if outcome.peak_memory_mb else "",

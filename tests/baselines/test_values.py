@@ -11,12 +11,12 @@ import pytest
 from baselines.centaur import Centaur
 from baselines.tuner import INSTRUCTIONS, Tuner
 from search.config.messages import UserError
-from search.config.schema import DimensionConfig
+from search.config.schema import DimensionConfig, StudyConfig
 from search.llm import values, values_prompt
 from search.llm.dialogue import Unreadable
 from search.study.contract import NoiseFloor
 from search.study.space import Space
-from search.study.trial import Candidate, Origin, Outcome, Status, Trial
+from search.study.trial import Candidate, LossPoint, Origin, Outcome, Status, Trial
 from search.testing import Subject
 from search.testing.synthetic import Dies, DiesAt, FailsOn
 
@@ -55,7 +55,9 @@ def trial(number, score, origin=Origin.STRATEGY, **params):
     space = Space(SPACE, STOCK)
     stock = origin is not Origin.STRATEGY
     candidate = Candidate(STOCK) if stock else space.candidate({**space.start, **params}, {"idea": "an idea " * 40})
-    return Trial(number, origin, candidate, Outcome(Status.COMPLETED, score, audited=True))
+    losses = tuple(LossPoint(0.1 * step, 1000 * step, 6 - 0.01 * step) for step in range(1, 101))
+    outcome = Outcome(Status.COMPLETED, score, audited=True, tokens=100_000, steps=100, losses=losses)
+    return Trial(number, origin, candidate, outcome)
 
 
 @pytest.fixture
@@ -103,8 +105,15 @@ def test_what_is_no_point_of_the_space_or_was_tried_is_refused_in_words(memory, 
 
 
 def test_a_prompt_says_all_that_is_known_and_stays_bounded(memory):
+    task = replace(memory.task, text="python: source code", training_tokens=400_000, bytes_per_token=2.71)
+    memory = replace(memory, task=replace(task, study=StudyConfig(trials=26)))
     whole = values_prompt.compose(memory, INSTRUCTIONS)[1]["content"]
     for said in (
+        "Text: python: source code. A token is 2.71 bytes",
+        "400,000 training tokens, of which a training run reads 25 %",
+        "2 trials ended since the stock, and about 22 are left with this one.",
+        "training loss at 25/50/75/100 % of the training run",
+        "| 5.800 / 5.550 / 5.300 / 5.050 |",
         "standard deviation 0.0100",
         "| DEPTH | whole number from 1 to 4 | 2 | 3 | DEPTH = 2  # layers |",
         "2.4000",
