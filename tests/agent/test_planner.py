@@ -151,7 +151,7 @@ def test_each_role_may_have_an_llm_of_its_own(configure):
     with pytest.raises(UserError, match=r"the price of strategy\.llms\.plan\.model=of-tomorrow is not known"):
         configure(
             "strategy=planner",
-            "llm=local",
+            "llm=vllm",
             "llm.model=small",
             plan[0],
             "strategy.llms.plan.model=of-tomorrow",
