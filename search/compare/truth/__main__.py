@@ -1,6 +1,6 @@
 """Does the comparison tell the truth? Simulated experiments whose truth is known, many of them:
 
-python -m search.compare.truth            # 2,000 of each kind; half an hour on two cores
+python -m search.compare.truth            # 2,000 of each kind; some 40 minutes on two idle cores
 python -m search.compare.truth 100
 python -m search.compare.truth 2000 steady "is one"    # what has these words in its name: worlds, and what is planned
 
