@@ -132,7 +132,7 @@ class Auditor:
             )
             rows_file.unlink()  # the challenged process must find nothing that this one saw or left
             remove_tree(work / "claim")
-        claimed = answers.values
+        claimed, submission = answers.values, replace(submission, late=answers.late)
         score.spent |= {"ready": answers.ready, "answers": answers.answers / len(self.parts)}
         wrong = challenge.malformed(claimed[self.byte_lengths[targets] > 0])
         if wrong is not None:

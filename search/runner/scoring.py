@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,7 +24,7 @@ from search.runner.process.sandbox import Sandbox
 from search.runner.process.watchdog import LimitExceeded, Limits
 from search.runner.training import device_of
 from search.study.trial import Status
-from search.task.protocol import ANSWER, SOURCE, WEIGHTS, Message, ProtocolError
+from search.task.protocol import ANSWER, LATE_MODULES, SOURCE, WEIGHTS, Message, ProtocolError
 
 # A model that learns from what it has in its weights has to do so before its first answer, or its answers would not agree
 # with one another. So no batch may take much longer than the median one, and nor may the warm-up.
@@ -43,8 +43,8 @@ class ScoringFailed(Exception):
 
 @dataclass(frozen=True)
 class Submission:
-    """A trained candidate: its program and its weights, in a place that no candidate's process can reach. `late`: the parts
-    of PyTorch that it needs and that PyTorch imports late: the harness has them imported before it measures."""
+    """A trained candidate: its program and its weights, in a place that no candidate's process can reach. `late`: those of
+    LATE_MODULES that its model is known to need."""
 
     source: str
     weights: Path
@@ -54,11 +54,12 @@ class Submission:
 @dataclass(frozen=True)
 class Answers:
     """What a scoring process answered, and what it spent: seconds until it was ready and seconds of the answers (see
-    `search.runner.meter.Meter`)."""
+    `search.runner.meter.Meter`). `late`: of LATE_MODULES, what it needed."""
 
     values: npt.NDArray[np.float32]
     ready: float
     answers: float
+    late: tuple[str, ...]
 
 
 def ask_scorer(
@@ -75,8 +76,29 @@ def ask_scorer(
     """Score in a fresh process. `mode`: claim or challenge. `inputs`: the files it may read. `shape`: of its answer.
     `stock`: see TrialRequest.
 
-    Raises ScoringFailed.
+    A process that turns out to need one of LATE_MODULES is ended before it gets a row, and another one imports that before
+    its time counts. (Every training process has them, since optimizers need them; few models do.) Raises ScoringFailed.
     """
+    while True:
+        session = _run_scorer(task, submission, mode, inputs, shape, folder, device, sandbox, stock)
+        if set(session.late) <= set(submission.late):
+            values = np.frombuffer(session.values, np.float32).reshape(shape)
+            return Answers(values, session.ready, sum(session.batches), submission.late)
+        submission = replace(submission, late=tuple({*submission.late, *session.late}))
+
+
+def _run_scorer(
+    task: TaskConfig,
+    submission: Submission,
+    mode: str,
+    inputs: Sequence[Path],
+    shape: tuple[int, int],
+    folder: Path,
+    device: Device,
+    sandbox: Sandbox,
+    stock: Mapping[str, float] | None,
+) -> _Session:
+    """One process from its start to its end. Raises ScoringFailed."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / SOURCE).write_text(submission.source, encoding="utf-8")
@@ -95,8 +117,7 @@ def ask_scorer(
             status, reason = Status.DISQUALIFIED, f"scoring broke the protocol: {error}"
     if status is not None:
         raise ScoringFailed(status, reason, process.log())
-    values = np.frombuffer(session.values, np.float32).reshape(shape)
-    return Answers(values, session.ready, sum(session.batches))
+    return session
 
 
 def _settings(task: TaskConfig, mode: str, rows: int, late: Sequence[str]) -> dict[str, Any]:
@@ -114,15 +135,24 @@ def _settings(task: TaskConfig, mode: str, rows: int, late: Sequence[str]) -> di
     }
 
 
+def _names(message: Message) -> tuple[str, ...]:
+    """Raises ProtocolError."""
+    said = message.get("late")
+    if not isinstance(said, list):
+        raise ProtocolError("ready.late is not a list of names")
+    return tuple(name for name in LATE_MODULES if name in said)
+
+
 class _Session:
     """One scoring process: the messages it gets, its answers, and the time it spends. `failure`: how it failed, or
-    None."""
+    None. `late`: of LATE_MODULES, what it says it has imported."""
 
     def __init__(self, process: CandidateProcess, meter: Meter, task: TaskConfig, stock: Mapping[str, float] | None) -> None:
         self._process, self._meter, self._task, self._stock = process, meter, task, stock
         self._deadline = time.monotonic() + task.scoring_seconds
         self.failure: tuple[Status, str] | None = None
         self.ready = 0.0
+        self.late: tuple[str, ...] = ()
         self.batches: list[float] = []
         self.values = bytearray()
 
@@ -136,9 +166,13 @@ class _Session:
             if self._next("prepared") is None:
                 return
             began = self._meter.read()  # until here it has run none of the candidate's code
-            if self._next("ready") is None:
+            said = self._next("ready")
+            if said is None:
                 return
             self.ready = self._meter.read() - began
+        self.late = _names(said)
+        if not set(self.late) <= set(settings["late"]):
+            return
         with ExitStack() as files:
             # It has run the candidate's code: what lies there need not be a file.
             answers = os.open(output, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

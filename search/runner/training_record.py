@@ -10,7 +10,7 @@ from typing import Any
 from search.runner.device.telemetry import Telemetry
 from search.study.prune import Rule
 from search.study.trial import LossPoint, Outcome, Status, one_line
-from search.task.protocol import FACT_NAME, LATE_MODULES, MOST_FACTS, Message, ProtocolError
+from search.task.protocol import FACT_NAME, MOST_FACTS, Message, ProtocolError
 
 MOST_LOSSES = 200  # points of the loss curve that are kept
 LOG_TAIL = 4_000  # characters of the output that an outcome carries
@@ -34,7 +34,6 @@ class Training:
     tokens: int = 0
     peak_memory_mb: float = 0.0
     dropped_share: float = 0.0
-    late: tuple[str, ...] = ()  # what PyTorch imported late, see LATE_MODULES
     losses: list[LossPoint] = field(default_factory=list)
     described: Facts = field(default_factory=dict)
     log: str = ""
@@ -79,10 +78,6 @@ class Training:
         """Take over what it says when it hands in. Raises ProtocolError."""
         self.learn(message)
         self.dropped_share = number(message, "dropped_share")
-        said = message.get("late")
-        if not isinstance(said, list):
-            raise ProtocolError("submitted.late is not a list of names")
-        self.late = tuple(name for name in LATE_MODULES if name in said)
 
     def take_description(self, message: Message) -> None:
         """Take over what the program says of itself in words and numbers. Raises ProtocolError."""

@@ -156,7 +156,7 @@ class TrialRunner:
         if training.failure is not None:
             score = Score(training.failure, reason=training.reason)
         else:
-            submission = Submission(request.source, folder / WEIGHTS, training.late)
+            submission = Submission(request.source, folder / WEIGHTS)
             score = self.auditor.audit(work, device, request, submission, observe)
         phases = {**probes.seconds, **training.seconds, **score.seconds}
         accounts = {

@@ -19,7 +19,7 @@ import torch
 from search.task import memory
 from search.task.loader import PACKINGS, Documents, prefetched, training_rows
 from search.task.pace import pace_for
-from search.task.protocol import FACT_NAME, LATE_MODULES, MOST_FACTS, WEIGHTS, Channel
+from search.task.protocol import FACT_NAME, MOST_FACTS, WEIGHTS, Channel
 
 WARM_UP_STEPS = {"cpu": 1}  # on synthetic tokens; elsewhere a program is compiled, and an allocator settles
 MOST_WARM_UP_STEPS = 3
@@ -148,8 +148,7 @@ class Run:
         # A compiled module calls its parameters otherwise; build_model makes one that is not compiled.
         weights = {name.removeprefix("_orig_mod."): value for name, value in model.state_dict().items()}
         torch.save(weights, WEIGHTS)
-        late = [name for name in LATE_MODULES if name in sys.modules]
-        self._channel.send({"event": "submitted", "dropped_share": self._dropped_share, "late": late, **self._facts()})
+        self._channel.send({"event": "submitted", "dropped_share": self._dropped_share, **self._facts()})
 
     def _host_batches(self, documents: Documents, rows: int) -> Iterator[tuple[Tokens, float]]:
         """Batches [rows, sequence_length + 1] without end, and the share of the text dropped so far."""

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from search.task import memory, seccomp
 from search.task.confine import confine
 from search.task.launch import die_with_parent, failure_kind, run_candidate
-from search.task.protocol import ANSWER, WEIGHTS, Channel
+from search.task.protocol import ANSWER, LATE_MODULES, WEIGHTS, Channel
 from search.task.system_calls import Policy
 
 Model = Callable[[torch.Tensor], torch.Tensor]
@@ -83,7 +83,7 @@ def serve(channel: Channel, request: dict[str, Any]) -> None:
         file = os.open(ANSWER, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         with torch.inference_mode():
             warm_up(model, request)
-            channel.send({"event": "ready"})
+            channel.send({"event": "ready", "late": [name for name in LATE_MODULES if name in sys.modules]})
             _, files = channel.receive()  # from here on no path can be followed
             for numbers in _answers(model, [_read(number) for number in files], request):
                 _write(file, numbers.tobytes())
@@ -115,7 +115,7 @@ def _write(file: int, data: bytes) -> None:
 
 
 def begin(channel: Channel) -> dict[str, Any]:
-    """Drop the rights that a scoring process must not have, take the request, and import what training imported late."""
+    """Drop the rights that a scoring process must not have, take the request, and import what the model is known to need."""
     confine()
     listener = seccomp.supervise()
     channel.send({"event": "joined"}, [] if listener is None else [listener])
