@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from search.agent.paired import Pairs, better, compare
+from search.agent.paired import FEWEST_PAIRS, Pairs, better, compare
 from search.agent.paired import Program as Program
 from search.strategy import Candidate, NoiseFloor, Trial, Verdict
 from search.study.winner import compared
@@ -28,47 +28,23 @@ class KeepRule(Protocol):
         ...
 
 
-class Margin:
-    """Keep what is better by more than `margin` standard deviations of a difference; within that, keep the shorter program.
-
-    The difference is to the best program that was kept so far. Compared with ever shorter incumbents, any loss could
-    add up within the noise. No program is trained on a second seed, so the noise is the control's. Without a noise
-    floor every difference counts, and the verdict says so.
-    """
-
-    def __init__(self, margin: float) -> None:
-        self.margin = margin
-        self.pairs = Pairs()  # stays empty
-        self.best: Program | None = None
-
-    def judge(self, trial: Trial, incumbent: Program, noise: NoiseFloor | None) -> tuple[Verdict, Program]:
-        assert trial.candidate is not None and trial.val_bpb is not None
-        rival = Program(trial.number, trial.candidate.source, {trial.candidate.replicate: trial.val_bpb})
-        self.best = better(self.best, incumbent)
-        return compare(rival, incumbent, self.best, self.pairs.noise(noise), self.margin)
-
-    def due(self) -> Candidate | None:
-        return None
-
-    def failed(self, trial: Trial, incumbent: Program) -> None:
-        """Changes nothing."""
-
-
-class Greedy(Margin):
+class Greedy:
     """Keep any improvement of a single trial, as autoresearch does it. One within the noise floor is kept too, and said."""
 
-    def __init__(self) -> None:
-        super().__init__(0.0)
-
     def judge(self, trial: Trial, incumbent: Program, noise: NoiseFloor | None) -> tuple[Verdict, Program]:
-        assert trial.candidate is not None and trial.val_bpb is not None
-        rival = Program(trial.number, trial.candidate.source, {trial.candidate.replicate: trial.val_bpb})
+        rival = _program(trial)
         words = compared(rival.score, incumbent.score, incumbent.trial)
         if rival.score >= incumbent.score:
             return Verdict(False, f"{words}: no improvement"), incumbent
         if noise is not None and incumbent.score - rival.score < noise.sd:
             words += f", within the noise floor of {noise.sd:.4f}"
         return Verdict(True, words), rival
+
+    def due(self) -> Candidate | None:
+        return None
+
+    def failed(self, trial: Trial, incumbent: Program) -> None:
+        """Changes nothing."""
 
 
 @dataclass
@@ -82,7 +58,8 @@ class Claim:
 
 
 class Replicate:
-    """A claimed improvement is trained again, as replicate 1, before it is kept; means decide, as under `margin`.
+    """A claimed improvement is trained again, as replicate 1, before it is kept. The means must then differ by more than
+    `margin` standard deviations.
 
     The incumbent is trained again too, if it was not, so both sides of the comparison have the same replicates. A
     replicate that fails is not repeated, since that would be the same training run: later claims use the next one.
@@ -153,6 +130,33 @@ class Replicate:
         verdict, kept = compare(claim.rival, incumbent, self.best, self.pairs.noise(noise), self.margin)
         self._open(kept)
         return verdict, kept
+
+
+class Margin(Replicate):
+    """Keep what is better by more than `margin` standard deviations of a difference; within that, keep the shorter program.
+
+    How much differences vary on one seed is not known at first. The first three claims are trained again, as under
+    `replicate`, and show it; that takes four training runs, unless one fails. From then on a single trial decides. The
+    difference is to the best program that was kept so far. Compared with ever shorter incumbents, any loss could add up
+    within the noise.
+    """
+
+    def judge(self, trial: Trial, incumbent: Program, noise: NoiseFloor | None) -> tuple[Verdict, Program]:
+        rival = _program(trial)
+        if self._claim is not None or 0 not in rival.scores or (self._learns() and rival.score < incumbent.scores[0]):
+            return super().judge(trial, incumbent, noise)
+        self.best = better(self.best, incumbent)
+        return compare(rival, incumbent, self.best, self.pairs.noise(noise), self.margin)
+
+    def _learns(self) -> bool:
+        """Whether the noise of pairs is still unknown."""
+        return self.pairs.degrees < FEWEST_PAIRS
+
+
+def _program(trial: Trial) -> Program:
+    """The program of a trial that has a score."""
+    assert trial.candidate is not None and trial.val_bpb is not None
+    return Program(trial.number, trial.candidate.source, {trial.candidate.replicate: trial.val_bpb})
 
 
 RULES: dict[str, Callable[[float], KeepRule]] = {

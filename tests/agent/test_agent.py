@@ -410,29 +410,40 @@ def failed(number, text, replicate):
 SHORT, LONG = "A = 1\n", "A = 1\nB = 2\n"
 
 
+def informed(sd=NOISE.sd * 2**0.5):
+    """The rule `margin`, which knows by three pairs how much differences vary on one seed."""
+    rule = Margin(2.0)
+    for _ in range(3):
+        apart = sd * 2**0.5
+        rule.pairs.add(Program(1, LONG, {0: 2.4, 1: 2.4 + apart}), Program(0, SHORT, {0: 2.5, 1: 2.5}))
+    return rule
+
+
 @pytest.mark.parametrize(
     ("rule", "noise", "score", "text", "kept"),
     [
         (Greedy(), NOISE, 2.4999, LONG, True),
         (Greedy(), NOISE, 2.5, LONG, False),
-        (Margin(2.0), NOISE, 2.46, LONG, True),  # 2 sd of a difference are 0.028
-        (Margin(2.0), NOISE, 2.48, LONG, False),  # within it the shorter program wins
-        (Margin(2.0), NOISE, 2.51, SHORT, True),
+        (informed(), NOISE, 2.46, LONG, True),  # 2 sd of a difference are 0.028
+        (informed(), NOISE, 2.48, LONG, False),  # within it the shorter program wins
+        (informed(), NOISE, 2.51, SHORT, True),
+        (informed(), NOISE, 2.54, SHORT, False),
+        (informed(), None, 2.46, LONG, True),  # the control is of no more use
+        (Margin(2.0), NOISE, 2.51, SHORT, True),  # no claim, so nothing to train again
         (Margin(2.0), NOISE, 2.54, SHORT, False),
-        (Margin(2.0), None, 2.4999, LONG, True),
     ],
 )
 def test_keep_rules(rule, noise, score, text, kept):
     incumbent = Program(0, "A = 1\nC = 3\n", {0: 2.5})
     verdict, after = rule.judge(scored(1, score, text), incumbent, noise)
     assert verdict.kept == kept == (after is not incumbent) and verdict.reason
-    if isinstance(rule, Margin) and not isinstance(rule, Greedy):
-        assert ("12 control trials" if noise else "noise floor unknown") in verdict.reason
+    if isinstance(rule, Margin):
+        assert ("from 3 repeated pairs" if rule.pairs.degrees else "12 control trials") in verdict.reason
 
 
 def test_many_small_losses_are_no_way_down():
     """Each deletion is within noise of the one before, and the second is not within noise of the best."""
-    rule, incumbent = Margin(2.0), Program(0, "".join(f"A{n} = {n}\n" for n in range(30)), {0: 2.5})
+    rule, incumbent = informed(), Program(0, "".join(f"A{n} = {n}\n" for n in range(30)), {0: 2.5})
     kept = []
     for number in range(1, 20):
         text = "".join(f"A{n} = {n}\n" for n in range(30 - number))
@@ -520,6 +531,23 @@ def test_a_margin_is_of_differences_on_equal_seeds_once_three_pairs_show_their_n
     assert [verdict.kept for verdict in verdicts] == [False, False, True]
     assert "0.0850 better than trial 0, margin 0.1200 = 2 sd" in verdicts[0].reason and "unequal seeds" in verdicts[0].reason
     assert "margin 0.0100 = 2 sd" in verdicts[2].reason and "paired by seed, from 3 repeated pairs" in verdicts[2].reason
+
+
+def test_under_margin_the_first_claims_are_trained_again_until_three_pairs_show_the_noise():
+    """Then one training run decides: -0.08 is no luck where pairs differ by 0.01, whatever the control's scores do."""
+    rule, incumbent, floor = Margin(2.0), Program(0, LONG, {0: 2.5}), NoiseFloor(2.5, sd=0.06, trials=12)
+    again = []
+    for claim in range(3):
+        verdict, incumbent = rule.judge(scored(3 * claim + 1, 2.42, LONG + f"D = {claim}\n"), incumbent, floor)
+        assert not verdict.kept
+        while (due := rule.due()) is not None:
+            again.append(due.source)
+            score = 2.55 if due.source == LONG else 2.46
+            verdict, incumbent = rule.judge(scored(9, score, due.source, 1), incumbent, floor)
+    assert len(again) == 4 and again.count(LONG) == 1 and verdict.kept
+    verdict, after = rule.judge(scored(20, 2.37, LONG + "E = 5\n"), incumbent, floor)
+    assert verdict.kept and after.trial == 20 and rule.due() is None
+    assert "margin 0.0141 = 2 sd" in verdict.reason and "paired by seed, from 3 repeated pairs" in verdict.reason
 
 
 class Unaudited(SyntheticRunner):
@@ -681,7 +709,7 @@ def test_every_rule_keeps_what_it_should_whatever_ends_first(study, stock, keep,
     assert resumed == trials and not again.requests and not runner.requests
     trained = [(trial.candidate.source, trial.candidate.replicate) for trial in trials if trial.candidate]
     assert len(set(trained)) == len(trained)
-    assert any(replicate > 0 for _, replicate in trained) == (keep == "replicate")
+    assert any(replicate > 0 for _, replicate in trained) == (keep != "greedy")
 
 
 def test_every_playbook_edit_does_what_it_says(configure):
