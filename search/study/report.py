@@ -11,7 +11,7 @@ from dataclasses import asdict
 from statistics import mean
 from typing import Any
 
-from search.study import source
+from search.study import facts, source
 from search.study.budget import dollars, known_total, train_hours
 from search.study.contract import NoiseFloor
 from search.study.schedule import Entry
@@ -37,7 +37,8 @@ def report_of(
     in the blocks of a confirmation, by a program's hash."""
     config = header["config"]
     scores = {entry.number: entry.trial.val_bpb for entry in entries}
-    ideas = [_idea(entry, scores) for entry in entries if entry.origin is Origin.STRATEGY and not _repeats(entry)]
+    kept = {entry.trial.candidate.source: entry for entry in entries if entry.kept and entry.trial.candidate is not None}
+    ideas = [_idea(entry, scores, kept) for entry in entries if entry.origin is Origin.STRATEGY and not _repeats(entry)]
     return {
         "schema": SCHEMA,
         "study": header["identity"],
@@ -60,22 +61,23 @@ def report_of(
     }
 
 
-def _idea(entry: Entry, scores: Mapping[int, float | None]) -> dict[str, Any]:
-    """`difference`: of val_bpb to the program that was edited; negative is better."""
-    trial, parent = entry.trial, entry.trial.candidate.parent if entry.trial.candidate is not None else None
-    before = None if parent is None else scores.get(parent)
-    expected = trial.answer.facts.get("expected")
+def _idea(entry: Entry, scores: Mapping[int, float | None], kept: Mapping[str, Entry]) -> dict[str, Any]:
+    """`difference`: of val_bpb to the program that was edited; negative is better. `kept`: by program, the trial with
+    which it was kept, which may be a later training run of it."""
+    trial, candidate = entry.trial, entry.trial.candidate
+    before = None if candidate is None or candidate.parent is None else scores.get(candidate.parent)
+    by = None if candidate is None else kept.get(candidate.source)
     return {
         "trial": entry.number,
-        "parent": parent,
+        "parent": None if candidate is None else candidate.parent,
         "note": trial.answer.note,
         "hypothesis": trial.answer.facts.get("hypothesis", ""),
         "status": str(trial.status),
         "val_bpb": trial.val_bpb,
         "difference": None if before is None or trial.val_bpb is None else trial.val_bpb - before,
-        "expected": None if expected is None else float(expected),
-        "kept": entry.kept,
-        "reason": entry.verdict.reason,
+        "expected": facts.number(trial.answer.facts.get("expected")),
+        "kept": by is not None,
+        "reason": (by or entry).verdict.reason,
     }
 
 
@@ -101,13 +103,13 @@ def _spent(entries: Sequence[Entry]) -> dict[str, Any]:
     }
 
 
-def _by_role(facts: Iterable[Mapping[str, str]]) -> dict[str, float | None]:
+def _by_role(told: Iterable[Mapping[str, str]]) -> dict[str, float | None]:
     """Dollars of each LLM, where a strategy asks several; None if they are not known."""
     found: dict[str, list[float | None]] = {}
-    for trial in facts:
+    for trial in told:
         for name, value in trial.items():
             if name.startswith(USD):
-                found.setdefault(name.removeprefix(USD), []).append(None if value == "unknown" else float(value))
+                found.setdefault(name.removeprefix(USD), []).append(facts.number(value))
     return {role: known_total(values) for role, values in sorted(found.items())}
 
 
@@ -134,10 +136,10 @@ def _winner(
 
 def _directions(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """Of a planned study: each direction with its trials and its planner's report, empty if none was written."""
-    facts = [(entry.number, entry.trial.answer.facts) for entry in entries]
-    reports = {name.removeprefix(REPORT): text for _, trial in facts for name, text in _written(trial)}
+    told = [(entry.number, entry.trial.answer.facts) for entry in entries]
+    reports = {name.removeprefix(REPORT): text for _, trial in told for name, text in _written(trial)}
     trials: dict[str, list[int]] = {}
-    for number, trial in facts:
+    for number, trial in told:
         if DIRECTION in trial:
             trials.setdefault(trial[DIRECTION], []).append(number)
     return [
@@ -146,8 +148,8 @@ def _directions(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     ]
 
 
-def _written(facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    return ((name, text) for name, text in facts.items() if name.startswith(REPORT))
+def _written(told: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    return ((name, text) for name, text in told.items() if name.startswith(REPORT))
 
 
 def _expectations(ideas: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -124,6 +124,20 @@ def test_reliability_by_hand():
     assert reliability_of(experiment, "optuna-tpe").llm_seconds is None
 
 
+def test_a_program_that_another_training_run_confirmed_was_kept():
+    experiment = simulate(0, SMALL)[0]
+    study = experiment.of("agent-playbook")[0]
+    stock, claim, again, other = study.rows
+    rows = (
+        stock,
+        replace(claim, kind="code", kept=False),
+        replace(again, kind="none", kept=True, source=claim.source),
+        replace(other, kind="code", kept=False),
+    )
+    found = reliability_of(replace(experiment, studies=(replace(study, rows=rows),)), "agent-playbook")
+    assert (found.tried, found.kept) == ({"code": 2}, {"code": 1})
+
+
 # ---- MLflow ----
 
 

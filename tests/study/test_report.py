@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -14,8 +15,9 @@ from search.console.study_report import write_report
 from search.study.identity import Opening, Stock, open_study
 from search.study.journal import Journal
 from search.study.reads import Reads
+from search.study.report import report_of
 from search.study.report_file import read_report
-from search.study.trial import Status
+from search.study.trial import Status, Verdict
 from search.testing.subject import constants_only
 from search.testing.synthetic import FailsOn, run_study
 
@@ -53,6 +55,22 @@ def test_a_report_says_what_was_tried_kept_and_spent(reported):
     assert "## Dead ends" in (reported / "report.md").read_text()
 
 
+def test_an_idea_that_another_training_run_confirmed_is_a_finding_and_odd_facts_end_no_report(reported):
+    with Journal(reported, lambda text: None) as journal:
+        header, entries = journal.header, list(journal.entries)
+    first = next(entry for entry in entries if entry.number == 1)
+    odd = replace(first.trial.candidate, facts={"expected": "a lot"})
+    claimed = replace(first, trial=replace(first.trial, answer=odd), verdict=Verdict(False, "a claim"))
+    confirmed = replace(
+        first, trial=replace(first.trial, number=9, answer=replace(odd, replicate=1)), verdict=Verdict(True, "it is")
+    )
+    others = [entry for entry in entries if entry.number != 1]
+    for trials, kept, reason in (([claimed], False, "a claim"), ([claimed, confirmed], True, "it is")):
+        report = report_of(header, [*others, *trials])
+        (idea,) = (idea for idea in (*report["findings"], *report["dead_ends"]) if idea["trial"] == 1)
+        assert (idea["kept"], idea["reason"], idea["expected"]) == (kept, reason, None)
+
+
 def test_reports_of_a_study_a_file_or_a_folder_are_read_and_go_on_record(reported, tmp_path, make_task):
     reads = Reads(tmp_path / "studies", "e/smoke/planner/0")
     report = json.loads((reported / "report.json").read_text())
@@ -71,8 +89,6 @@ def test_reports_of_a_study_a_file_or_a_folder_are_read_and_go_on_record(reporte
 
 @pytest.fixture
 def make_task(configure, tmp_path):
-    from dataclasses import replace
-
     from search.testing.subject import Subject
 
     return lambda reads: replace(Subject(lambda task, seed: None).task(tmp_path), reports=reads.reports)

@@ -67,9 +67,9 @@ class StudyFacts:
 class Reliability:
     """How one strategy's trials went, all its studies together, anchors left out.
 
-    `statuses`: trials by how they ended. `seconds`: by phase of a trial. `tried`, `kept`: by kind of change against the
-    parent. `llm_*`: None where no LLM was asked or where it is unknown. `about`: the remark on its LLM, or on what answered
-    in its place.
+    `statuses`: trials by how they ended. `seconds`: by phase of a trial. `tried`, `kept`: programs, by kind of change
+    against the parent. `llm_*`: None where no LLM was asked or where it is unknown. `about`: the remark on its LLM, or on
+    what answered in its place.
     """
 
     strategy: str
@@ -126,7 +126,7 @@ def reliability_of(experiment: Experiment, strategy: str) -> Reliability:
     for row in rows:
         seconds.update(row.seconds)
     asked = [row for row in rows if row.asked_llm]
-    proposed = [row for row in rows if row.origin == Origin.STRATEGY and row.kind not in (None, "none")]
+    kept = [row for study in studies for row in _kept(study)]
     return Reliability(
         strategy=strategy,
         role=experiment.role_of(strategy),
@@ -139,11 +139,22 @@ def reliability_of(experiment: Experiment, strategy: str) -> Reliability:
         llm_seconds=sum(row.llm_seconds for row in asked) if asked else None,
         llm_usd=dollars(asked) if asked else None,
         llm_calls=sum(row.llm_calls for row in asked) if asked else None,
-        tried=dict(Counter(str(row.kind) for row in proposed)),
-        kept=dict(Counter(str(row.kind) for row in proposed if row.kept)),
+        tried=_kinds(rows),
+        kept=_kinds(kept),
         flags=dict(Counter(flag for row in rows for flag in (*row.flags, *row.doubts))),
         about=studies[0].about,
     )
+
+
+def _kept(study: StudyTable) -> list[TrialRow]:
+    """The trials of programs that were kept, be it by another training run of theirs."""
+    sources = {row.source for row in study.trials if row.kept}
+    return [row for row in study.trials if row.source in sources]
+
+
+def _kinds(rows: Sequence[TrialRow]) -> dict[str, int]:
+    """Proposals by kind of change. Another training run of a program has none."""
+    return dict(Counter(str(row.kind) for row in rows if row.origin == Origin.STRATEGY and row.kind not in (None, "none")))
 
 
 def dollars(rows: Sequence[TrialRow]) -> float | None:

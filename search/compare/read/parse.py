@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from search.compare.read import facts
 from search.compare.read.tables import (
     Arm,
     ConfirmationPlan,
@@ -19,6 +18,7 @@ from search.compare.read.tables import (
     TrialRow,
 )
 from search.config.messages import UserError, command
+from search.study import facts
 from search.study.identity import flat
 
 Json = Mapping[str, Any]

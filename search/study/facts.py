@@ -13,19 +13,19 @@ def whole(fact: str | None) -> int | None:
 
 def repeats(proposed: Sequence[int] | None, facts: Mapping[str, str]) -> int | None:
     """Counts the proposals that the study answered from its record, and the replies that the strategy sent back itself."""
-    return None if proposed is None else len(proposed) + int(_number(facts.get("repeats")) or 0)
+    return None if proposed is None else len(proposed) + int(number(facts.get("repeats")) or 0)
 
 
 def expected(facts: Mapping[str, str]) -> float | None:
     """Reads the expected gain. A strategy records the change of val_bpb, in which negative is better."""
-    change = _number(facts.get("expected"))
+    change = number(facts.get("expected"))
     return None if change is None else -change
 
 
-def _number(fact: str | None) -> float | None:
+def number(fact: str | None) -> float | None:
     """Reads a finite number; None for anything else, since a strategy may write what it likes."""
     try:
-        number = math.nan if fact is None else float(fact)
+        value = math.nan if fact is None else float(fact)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return value if math.isfinite(value) else None
