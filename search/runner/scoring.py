@@ -30,6 +30,7 @@ from search.task.protocol import ANSWER, LATE_MODULES, SOURCE, WEIGHTS, Message,
 # with one another. So no batch may take much longer than the median one, and nor may the warm-up.
 WARM_UPS = 2  # batches of random tokens, at most
 BATCH_FACTOR, BATCH_SECONDS = 3.0, 0.5
+LATE_SECONDS = 6.0  # for what PyTorch imports late; 1.2 to 2.5 s of processor time
 FLOAT_BYTES = np.dtype(np.float32).itemsize
 
 
@@ -172,6 +173,7 @@ class _Session:
             self.ready = self._meter.read() - began
         self.late = _names(said)
         if not set(self.late) <= set(settings["late"]):
+            self._hold_preparation_against_the_stock()
             return
         with ExitStack() as files:
             # It has run the candidate's code: what lies there need not be a file.
@@ -215,6 +217,14 @@ class _Session:
             self._fail(Status.TIMED_OUT, f"{reason} (task.allowances.ready)")
         elif answers is not None and all_batches > answers:
             self._fail(Status.TIMED_OUT, f"scoring took {all_batches:.1f} s (task.allowances.answers)")
+
+    def _hold_preparation_against_the_stock(self) -> None:
+        """Of a process that is ended before it gets a row. Its successor could find out by timing what it has looked up, so
+        there must be little that it could tell."""
+        ready = self._task.allowances.ready.most((self._stock or {}).get("ready"))
+        if ready is not None and self.ready > ready + LATE_SECONDS:
+            reason = f"{self.ready:.1f} s, but {ready + LATE_SECONDS:.1f} s were allowed with what PyTorch imports late"
+            self._fail(Status.TIMED_OUT, f"loading and warming up took {reason} (task.allowances.ready)")
 
     def _fail(self, status: Status, reason: str) -> None:
         self.failure = status, reason

@@ -207,7 +207,10 @@ WALLS = {
         setting(scoring_seconds=60.0, weights_gb=1.0, source_kb=1000.0),
         ("thinks_for_too_long", "hoards_the_training_text", "hides_data_in_its_source"),
     ),
-    "ready": Wall(nothing_is_held_against("ready"), ("trains_a_table_while_scored", "trains_a_table_in_the_warm_up")),
+    "ready": Wall(
+        nothing_is_held_against("ready"),
+        ("trains_a_table_while_scored", "trains_a_table_in_the_warm_up", "works_before_it_imports_late"),
+    ),
     "batches": Wall(batches_take_any_time, ("trains_a_table_at_the_first_row", "trains_a_table_at_every_row")),
     "weights": Wall(
         setting(weights_factor=math.inf), ("hoards_text_beyond_the_stock", "hoards_text_in_rows_that_never_come")
