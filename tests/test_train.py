@@ -54,48 +54,6 @@ def test_windows_follow_the_pattern_and_the_last_layer_sees_everything():
     assert torch.allclose(model(tokens), exact, atol=1e-4)
 
 
-def published_step(weights, gradients, momentum_before, second_before, rate, momentum, decay):
-    """One step of Muon for one matrix, by the published description (https://github.com/karpathy/autoresearch), in its own
-    order: Nesterov momentum, Polar Express, the variance of each row (of each column of a wide matrix), cautious decay."""
-    buffer = momentum * momentum_before + (1 - momentum) * gradients
-    update = (1 - momentum) * gradients + momentum * buffer
-    x = update / (1.02 * torch.linalg.matrix_norm(update) + 1e-6)
-    x = x.T if len(x) > x.shape[1] else x
-    for a, b, c in train.POLAR_EXPRESS:
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    update = x.T if len(update) > update.shape[1] else x
-    rows, columns = update.shape
-    across = 1 if rows >= columns else 0
-    second = 0.95 * second_before + 0.05 * (update**2).mean(dim=across, keepdim=True)
-    scaled = update / second.clamp_min(1e-10).sqrt()
-    update = scaled * torch.linalg.matrix_norm(update) / torch.linalg.matrix_norm(scaled)
-    rate = rate * max(1.0, rows / columns) ** 0.5
-    agrees = (update * weights >= 0).to(weights.dtype)
-    return weights - rate * update - rate * decay * weights * agrees, buffer, second
-
-
-@pytest.mark.parametrize("shape", [(12, 12), (24, 6), (6, 24)], ids=["square", "tall", "wide"])
-def test_a_step_of_the_stock_is_the_published_one(shape):
-    generator = torch.Generator().manual_seed(1)
-    weights = torch.randn(shape, generator=generator)
-    parameter = nn.Parameter(weights.clone())
-    optimizer = train.Muon([parameter], lr=0.05, momentum=0.9, weight_decay=0.2)
-    buffer, second = torch.zeros(shape), torch.zeros(1)
-    for _ in range(3):
-        parameter.grad = torch.randn(shape, generator=generator)
-        weights, buffer, second = published_step(weights, parameter.grad, buffer, second, 0.05, 0.9, 0.2)
-        optimizer.step()
-        assert torch.allclose(parameter, weights, atol=1e-5)
-
-
-def test_decay_acts_where_the_update_is_nothing():
-    parameter = nn.Parameter(torch.ones(4, 4))
-    parameter.grad = torch.zeros(4, 4)
-    train.Muon([parameter], lr=0.05, momentum=0.9, weight_decay=0.2).step()
-    assert torch.allclose(parameter, torch.full((4, 4), 0.99))
-
-
 def test_logits_never_look_ahead_and_stay_within_the_cap():
     model, _ = trained(train.Trainer(RUN))
     tokens, _ = batch()
