@@ -8,6 +8,7 @@ from __future__ import annotations
 from search.agent import prompt
 from search.agent.follow import on_offer
 from search.agent.modes import next_mode
+from search.agent.turns import MOST_TURNS, Turns
 from search.config.places import ROOT
 from search.runner.stock import stock_of
 from search.testing.subject import task_config
@@ -43,10 +44,12 @@ def _short(title: str) -> str:
     return "train.py" if title.startswith("train.py") else title.partition(" (")[0]
 
 
-def main() -> None:
+def page() -> str:
+    """The whole page, which is the same each time."""
     stock = stock_of(task_config()).text
+    turns = "\n\n".join(f"# {title}\n\n{text}" for title, text in Turns(MOST_TURNS, str).section().items())
     whole = "\n\n".join(f"# {title}\n\n{text}" for title, text in parts(SHOWN, stock).items())
-    text = f"""# The agent's prompt, measured and whole
+    return f"""# The agent's prompt, measured and whole
 
 Made by `python -m tests.prompts`, for a made-up history of `task=cpu`. What the sections are for stands in
 [agent.md](agent.md).
@@ -58,9 +61,17 @@ The whole prompt after {SHOWN} trials:
 ````text
 {whole}
 ````
+
+With `strategy.turns={MOST_TURNS}` it ends with one part more:
+
+````text
+{turns}
+````
 """
-    PAGE.write_text(text, encoding="utf-8")
-    print(table(stock))
+
+
+def main() -> None:
+    PAGE.write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

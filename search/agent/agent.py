@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from search.agent import others
@@ -16,6 +17,7 @@ from search.agent.memory import Memory
 from search.agent.modes import next_mode
 from search.agent.reply import Edit, read
 from search.agent.tuning import Tuning
+from search.agent.turns import MOST_TURNS, Turns
 from search.config.schema import LLM_KEYS, build, settings_of
 from search.llm.edit_error import EditError
 from search.llm.patience import PatientClient
@@ -43,7 +45,8 @@ class Agent:
     reply is sent back with the reason. `keep`: greedy, margin or replicate. `margin`: of the latter two, in standard
     deviations. `follow`: how often in a row a code change that failed narrowly may be tried again from its own program.
     `tune`, `space`, `tuning`: see Tuning. `of`: another study, whose winner is tried first. `reads`: studies whose
-    reports are in its prompt, by name or path.
+    reports are in its prompt, by name or path. `turns`: how many replies of a proposal may ask to see a log or a diff, or
+    to have a draft checked.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Agent:
         tuning: Mapping[str, Any] | None = None,
         of: str | None = None,
         reads: Sequence[str] = (),
+        turns: int = 0,
     ) -> None:
         for name, value in (("repairs", repairs), ("follow", follow)):
             if value < 0:
@@ -73,7 +77,8 @@ class Agent:
         client: Client = build({"_target_": llm["_target_"], **settings_of(dict(llm), LLM_KEYS)})
         self.client = PatientClient(client, task.say, task.stop)
         self.recorder = Recorder(self.client, task.folder, task.begun)
-        self.author = Author(self.recorder, program, repairs)
+        self.turns = _turns(task, turns)
+        self.author = Author(self.recorder, program, repairs, self.turns)
         self.tuning = Tuning(task, seed, tune, space or {}, tuning or {})
         self.start = None if of is None else task.read(of).start
         self.notes = ""
@@ -146,7 +151,8 @@ class Agent:
 
     def _talk(self, number: int, memory: Memory) -> Conversation:
         """What is asked for as trial `number`."""
-        return Conversation(next(self._asks), next_mode(memory), on_offer(memory, self.follow))
+        talk = Conversation(next(self._asks), next_mode(memory), on_offer(memory, self.follow))
+        return talk if self.turns is None else replace(talk, more=self.turns.section(), turns=self.turns.most)
 
     def _root(self, number: int | None) -> int | None:
         """The program that was built on, from which a followed-up idea came."""
@@ -168,3 +174,14 @@ class Agent:
     def _proposal(self, talk: Conversation, number: int, edited: Edit | None) -> Candidate | Unusable:
         self.notes = self.notes if talk.notes is None else talk.notes
         return self.author.proposal(talk, number, edited, self.price)
+
+
+def _turns(task: TaskFacts, most: int) -> Turns | None:
+    """Answers up to so many replies of a proposal; None for 0. Raises UserError."""
+    if not 0 <= most <= MOST_TURNS:
+        raise UserError(f"strategy.turns={most}: must be 0 to {MOST_TURNS}")
+    if most == 0:
+        return None
+    if task.check is None:
+        raise UserError(f"strategy.turns={most}: drafts cannot be checked here; use strategy.turns=0")
+    return Turns(most, task.check)

@@ -8,6 +8,7 @@ from search.agent import prompt
 from search.agent.conversation import Conversation
 from search.agent.memory import Memory
 from search.agent.reply import Edit, read
+from search.agent.turns import Turns
 from search.config.files import read_edited
 from search.config.messages import many
 from search.config.places import resolve
@@ -31,20 +32,24 @@ def tried_before(known: Mapping[str, int], pending: Mapping[int, Candidate]) -> 
 
 
 class Author:
-    """`program`: the human's Markdown file, read at each proposal. `repairs`: how often an unusable reply is sent back."""
+    """`program`: the human's Markdown file, read at each proposal. `repairs`: how often an unusable reply is sent back.
+    `turns`: answers replies that ask for something; None where none may."""
 
-    def __init__(self, recorder: Recorder, program: str, repairs: int) -> None:
+    def __init__(self, recorder: Recorder, program: str, repairs: int, turns: Turns | None = None) -> None:
         self.recorder = recorder
         self.program = program
         self.repairs = repairs
+        self.turns = turns
 
     def converse(self, talk: Conversation, number: int, memory: Memory, bases: Bases, tried: Tried) -> Edit | None:
-        """Ask until a reply is a program that is worth training, the repairs are used up, or no more replies come.
+        """Ask until a reply is a program that is worth training, the repairs are used up, or no more replies come. Replies
+        that ask for something are no repairs.
         Raises Exhausted if there was no reply at all.
 
         A call that is on record is not made again, and its prompt is not composed again either.
         """
-        for _ in range(self.repairs + 1):
+        left = self.repairs + 1
+        while left > 0:
             try:
                 made = self.recorder.recorded(number, len(talk.calls)) or self._call(talk, number, memory)
             except Exhausted:
@@ -52,6 +57,10 @@ class Author:
                     raise
                 return None
             talk.calls.append(made)
+            if told := self._told(talk, number, memory, bases, tried):
+                talk.tell(told)
+                continue
+            left -= 1
             try:
                 return read(made.reply, bases, tried)
             except EditError as error:
@@ -59,14 +68,25 @@ class Author:
                 talk.repeats += str(error) in tried.values()
         return None
 
+    def _told(self, talk: Conversation, number: int, memory: Memory, bases: Bases, tried: Tried) -> str | None:
+        """What the last reply is told if it asks for something. It is recorded before it is sent, and not made again: what a
+        check prints may differ the next time."""
+        reply, place = talk.calls[-1].reply, len(talk.calls) - 1
+        asked = None if self.turns is None else self.turns.asked(talk, reply)
+        if self.turns is None or asked is None:
+            return None
+        told = self.recorder.told(number, place)
+        return told or self.recorder.tell(number, place, self.turns.answer(talk, asked, reply, memory, bases, tried))
+
     def _call(self, talk: Conversation, number: int, memory: Memory) -> Call:
         """Ask for the proposal, or for a repair with what was said before. If a server refuses the conversation
         (perhaps because it has become too long), it is asked for a new proposal. Raises as Client.complete."""
         program, call = self.read_program(), len(talk.calls)
         first = prompt.compose(program, memory, talk.mode, talk.offer, talk.more, talk.direction)
         messages: Messages = first
-        for reply, problem in talk.unusable:
-            messages = prompt.repair(messages, "" if is_cut_off(reply) else answer(reply.text), problem)
+        for reply, problem, told in talk.unusable:
+            said = "" if is_cut_off(reply) else answer(reply.text)
+            messages = prompt.repair(messages, said, problem) if told is None else prompt.follow(messages, said, told)
         try:
             return self.recorder.complete(number, messages, program, talk.ask, call)
         except Refused:

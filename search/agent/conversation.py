@@ -13,13 +13,16 @@ from search.llm.reply import Call, Reply
 from search.strategy import Cost, Trial
 from search.study.flags import flags
 
+ASKED = "the reply asks for something, and holds no edit"
+
 
 @dataclass
 class Conversation:
     """The calls of one proposal. `ask`: its number among the proposals. `mode`: what was asked for. `offer`: the failed
     idea that it may follow up. `direction`: of a plan, which it is to carry out. `anew`: how many calls were made
     before it had to start over. `more`: further sections of the prompt, by their titles. `stale`: what was done because
-    the program that it edits was replaced meanwhile. `repeats`: how many replies were programs that had been tried."""
+    the program that it edits was replaced meanwhile. `repeats`: how many replies were programs that had been tried.
+    `turns`: how many replies may ask for something before the edit."""
 
     ask: int
     mode: Mode
@@ -27,10 +30,12 @@ class Conversation:
     direction: str = ""
     calls: list[Call] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  # of each reply that could not be used
+    told: dict[int, str] = field(default_factory=dict)  # to those that asked for something, by their place
     anew: int = 0
     more: Mapping[str, str] = field(default_factory=dict)
     stale: str = ""
     repeats: int = 0
+    turns: int = 0
 
     @property
     def problem(self) -> str:
@@ -38,9 +43,21 @@ class Conversation:
         return self.problems[-1] if self.problems else ""
 
     @property
-    def unusable(self) -> list[tuple[Reply, str]]:
-        """The replies that a repair is asked for, with what was wrong with each."""
-        return [(call.reply, problem) for call, problem in zip(self.calls, self.problems, strict=True)][self.anew :]
+    def unusable(self) -> list[tuple[Reply, str, str | None]]:
+        """The replies that another one is asked for after, with what was wrong with each, and what it was told if it asked
+        for something."""
+        replies = zip(self.calls, self.problems, strict=True)
+        return [(call.reply, problem, self.told.get(place)) for place, (call, problem) in enumerate(replies)][self.anew :]
+
+    @property
+    def turns_left(self) -> int:
+        """How many replies may still ask for something."""
+        return self.turns - sum(place >= self.anew for place in self.told)
+
+    def tell(self, text: str) -> None:
+        """The last reply asks for something, and this is what it is told."""
+        self.told[len(self.problems)] = text
+        self.problems.append(ASKED)
 
     @property
     def notes(self) -> str | None:
@@ -63,6 +80,8 @@ class Conversation:
         }
         if expected is not None:
             facts["expected"] = f"{expected:+.6g}"
+        if self.turns:
+            facts["turns"] = str(len(self.told))
         if self.repeats:
             facts["repeats"] = str(self.repeats)
         if self.stale:

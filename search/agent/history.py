@@ -29,7 +29,7 @@ def every_trial(memory: Memory) -> str:
 
 def last_trials(memory: Memory) -> str:
     """The last trials with their hypotheses, whole, and all that was measured of them."""
-    return "\n\n".join(_detailed(trial, memory) for trial in memory.edits[-DETAILED:])
+    return "\n\n".join(detailed(trial, memory) for trial in memory.edits[-DETAILED:])
 
 
 def in_full(trials: Sequence[Trial], memory: Memory) -> str:
@@ -37,7 +37,7 @@ def in_full(trials: Sequence[Trial], memory: Memory) -> str:
     parts = []
     for trial in trials:
         parent = memory.parent(trial)
-        parts.append(_detailed(trial, memory) + ("" if parent is None else f"\n{_cut(diff_lines(parent, trial))}"))
+        parts.append(detailed(trial, memory) + ("" if parent is None else f"\n{_cut(diff_lines(parent, trial))}"))
     return "\n\n".join(parts)
 
 
@@ -73,7 +73,7 @@ def diffs(memory: Memory, beside: Trial | None) -> str:
     for trial in shown:
         parent = memory.parent(trial)
         if trial is not beside and parent is not None:
-            parts.append(f"{_title(trial, memory)}\n{_cut(diff_lines(parent, trial))}")
+            parts.append(f"{title(trial, memory)}\n{_cut(diff_lines(parent, trial))}")
     return "\n\n".join(parts)
 
 
@@ -128,16 +128,18 @@ def _condensed(older: Sequence[Trial], memory: Memory) -> list[str]:
     ]
 
 
-def _title(trial: Trial, memory: Memory) -> str:
+def title(trial: Trial, memory: Memory) -> str:
+    """A trial in one line."""
     return _line(trial, memory).removeprefix("- ").strip().replace(f"{trial.number}:", f"Trial {trial.number}:", 1)
 
 
-def _detailed(trial: Trial, memory: Memory) -> str:
+def detailed(trial: Trial, memory: Memory) -> str:
+    """A trial with its hypothesis and all that was measured of it."""
     facts, verdict = trial.answer.facts, memory.verdicts.get(trial.number)
     kept = "Kept" if trial.number in memory.kept else "Not kept"
     expected = f" You expected {float(facts['expected']):+.4f}." if "expected" in facts else ""
     lines = [
-        f"{_title(trial, memory)}.{expected}",
+        f"{title(trial, memory)}.{expected}",
         f"Hypothesis: {facts['hypothesis']}" if facts.get("hypothesis") else "",
         failure(trial) if trial.val_bpb is None else measurements(trial, memory),
         reading(trial, memory),

@@ -103,5 +103,10 @@ def failed_to_train(trial: Trial) -> bool:
     return trial.status in (Status.CRASHED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED)
 
 
+def training_log(trial: Trial) -> str:
+    """The end of what training printed, of a trial that has a score or broke. Of others an LLM learns only the status."""
+    return trial.outcome.log_tail if failed_to_train(trial) or trial.val_bpb is not None else ""
+
+
 def _is_replicate(trial: Trial) -> bool:
     return trial.candidate is not None and trial.candidate.replicate > 0

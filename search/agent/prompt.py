@@ -69,9 +69,13 @@ def sections(program: str, memory: Memory, mode: Mode, offer: Trial | None, dire
 
 
 def repair(messages: Sequence[Mapping[str, str]], reply: str, problem: str) -> list[dict[str, str]]:
-    """The messages that follow an unusable reply. `reply`: the answer in it; empty if it was cut off or had none. Roles
-    must alternate, so in that case the reason is added to the question."""
-    request = f"Nothing was trained: {problem}\n\nReply again, in full, with the corrected edit."
+    """The messages that follow an unusable reply. `reply`: the answer in it; empty if it was cut off or had none."""
+    return follow(messages, reply, f"Nothing was trained: {problem}\n\nReply again, in full, with the corrected edit.")
+
+
+def follow(messages: Sequence[Mapping[str, str]], reply: str, request: str) -> list[dict[str, str]]:
+    """The messages with a reply and what is asked next. Roles must alternate, so without a reply the request is added to
+    the question."""
     said = [dict(message) for message in messages]
     if reply.strip():
         return [*said, {"role": "assistant", "content": reply}, {"role": "user", "content": request}]

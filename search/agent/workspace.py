@@ -13,7 +13,7 @@ from pathlib import Path
 
 from search.agent import history, prompt
 from search.agent.measured import failure, measurements, reading
-from search.agent.memory import Memory, failed_to_train
+from search.agent.memory import Memory, training_log
 from search.config.files import remove_tree, unwritable
 from search.config.places import ROOT
 from search.strategy import Trial, source
@@ -116,8 +116,8 @@ def _trial(trial: Trial, memory: Memory) -> Mapping[str, str]:
         if parent is not None and parent.candidate is not None and parent is not trial:
             names = f"trial {parent.number}", f"trial {trial.number}"
             files["change.diff"] = _diff(parent.candidate.source, trial.candidate.source, *names)
-    if (failed_to_train(trial) or trial.val_bpb is not None) and trial.outcome.log_tail.strip():
-        files["log.txt"] = trial.outcome.log_tail
+    if training_log(trial).strip():
+        files["log.txt"] = training_log(trial)
     return files
 
 

@@ -22,6 +22,7 @@ from search.console.study_table import row_of
 from search.data.tokens import Prepared, prepare_data
 from search.executor.drive import Display, drive
 from search.executor.place import Place
+from search.runner.drafts import Drafts
 from search.runner.external.programs import ExternalPrograms
 from search.runner.process import sandbox
 from search.runner.stock import set_by_task, stock_of
@@ -38,6 +39,7 @@ from search.study.study import Study
 from search.tracking.publisher import MlflowPublisher
 from search.tracking.store import check_store
 
+DRAFTS = "drafts"  # of a study's folder: where a check of one has its files
 UNPROTECTED = " (candidates can read and write whatever you can, including the scored text)"
 
 
@@ -95,6 +97,7 @@ def make_strategy(
         read=nothing_to_read if reads is None else reads.study,
         reports=nothing_to_read if reads is None else reads.reports,
         programs=ExternalPrograms(),
+        check=Drafts(task, config.sandbox, folder / DRAFTS, say, stop).check,
         **text_facts(config, prepared),
     )
     settings = {"_target_": config.strategy["_target_"], **config.strategy_settings}

@@ -12,6 +12,7 @@ HUNK = re.compile(r"@@.*")
 OLD, NEW = re.compile(r"--- \S.*"), re.compile(r"\+\+\+ (\S+).*")
 PATCH = re.compile(r"\*\*\* (?:Begin Patch|End Patch|End of File|(?:Update|Add|Delete) File: *(\S+))\s*")
 GIT = re.compile(r"(diff --git |index |new file mode |similarity index ).*")
+BEGINS = re.compile(rf"{HUNK.pattern}|{NEW.pattern}|{PATCH.pattern}")  # a diff, as far as one line shows
 PROGRAM = "train.py"
 
 

@@ -35,6 +35,13 @@ def new_program(text: str, shown: str, edit_only: bool = False) -> str:
     return program
 
 
+def is_meant(text: str) -> bool:
+    """Whether an answer holds something that is meant as an edit, be it a good one or not."""
+    lines = text.replace("\r", "\n").split("\n")
+    marked = any(blocks.OPENS.fullmatch(line) or diffs.BEGINS.fullmatch(line) for line in lines)
+    return marked or any(line.startswith(f"def {REQUIRED[0]}") for line in lines)
+
+
 def check(program: str) -> None:
     """Raise EditError for a text that the harness could not even start."""
     if problem := unreadable(program):

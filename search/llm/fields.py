@@ -43,7 +43,7 @@ def base(text: str) -> int | None:
 
 def notes(text: str) -> str | None:
     """The author's notebook, from its label to the end of the reply; None if the reply has none."""
-    lines = _beside_blocks(text)
+    lines = beside_blocks(text)
     for number in range(len(lines) - 1, -1, -1):
         found = LABEL.match(lines[number])
         if found and found.group(1).upper() == "NOTES":
@@ -54,7 +54,7 @@ def notes(text: str) -> str | None:
 
 def _part(text: str, label: str) -> str:
     """What follows the first line with a label, up to the next label or edit."""
-    lines = _beside_blocks(text)
+    lines = beside_blocks(text)
     for number, line in enumerate(lines):
         found = LABEL.match(line)
         if found and found.group(1).upper() == label:
@@ -67,7 +67,7 @@ def _ends(line: str) -> bool:
     return bool(LABEL.match(line) or EDIT.match(line)) or line == blocks.PLACE
 
 
-def _beside_blocks(text: str) -> list[str]:
+def beside_blocks(text: str) -> list[str]:
     """The lines of a reply, with one mark in place of each SEARCH/REPLACE block, and of a whole file: code has comments
     too, which may look like labels."""
     lines: list[str] = []

@@ -12,6 +12,7 @@ from search.config.messages import UserError, printable
 from search.llm.reply import Call, Client, Messages, Reply
 
 CALL = "call-"  # recorded calls are call-1.json, call-2.json, ...
+ANSWER = "answer-"  # what the harness told about the reply of that number, where it asked for something
 PROPOSAL = "proposal.json"  # how their conversation ended
 
 
@@ -20,7 +21,8 @@ class Recorder:
     twice.
 
     A trial's calls lie in `folder / "0007"`, as `call-1.json` (all of it), `prompt-1.md` and `reply-1.md` (to read), with
-    `proposal.json` for how the conversation ended. Everything here raises UserError where the disk does not take it.
+    `answer-1.json` for what the harness told about a reply that asked for something, and `proposal.json` for how the
+    conversation ended. Everything here raises UserError where the disk does not take it.
     """
 
     def __init__(self, client: Client, folder: Path, begun: int = 0, role: str = "") -> None:
@@ -69,6 +71,24 @@ class Recorder:
             _write(self.folder / f"program-{program_md}.md", program)
         self._keep(number, f"{CALL}{call + 1}.json", json.dumps(whole, indent=1))  # last: what it says is then complete
         return Call(reply, program_md)
+
+    def told(self, number: int, call: int) -> str | None:
+        """What the harness told about the reply to a call, as the next call quotes it. Raises UserError if there is such a
+        call, but this record of it cannot be read."""
+        path = self._place(number) / f"{ANSWER}{call + 1}.json"
+        if not path.is_file():
+            if (self._place(number) / f"{CALL}{call + 2}.json").is_file():
+                raise lost(path, number, "it is missing")
+            return None
+        try:
+            return str(json.loads(path.read_text(encoding="utf-8"))["text"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise lost(path, number, f"{type(error).__name__}: {error}") from error
+
+    def tell(self, number: int, call: int, text: str) -> str:
+        """Record what the reply to a call is told before anybody else reads it, and return it."""
+        self._keep(number, f"{ANSWER}{call + 1}.json", json.dumps({"call": call, "text": text}, indent=1))
+        return text
 
     def end(self, number: int, ask: int, calls: int, problem: str) -> None:
         """Note how a conversation ended; `problem` is empty if it made a program."""

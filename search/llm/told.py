@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from search.config.messages import many
 from search.strategy import Outcome, TaskFacts
@@ -32,11 +33,11 @@ def standing(ended: int, left: int | None) -> str:
     return f"{many(ended, 'trial')} ended since the stock{of}."
 
 
-def loss_curve(outcome: Outcome) -> str:
-    """Training loss in nats per token at the quarters of what was trained, such as `5.307 / 4.603 / 4.391 / 4.328`; empty
+def loss_curve(outcome: Outcome, shares: Sequence[float] = QUARTERS) -> str:
+    """Training loss in nats per token at some shares of what was trained, such as `5.307 / 4.603 / 4.391 / 4.328`; empty
     if none was reported."""
     last = outcome.losses[-1].tokens if outcome.losses else 0
-    places = [loss_at(outcome.losses, share * last) for share in QUARTERS]
+    places = [loss_at(outcome.losses, share * last) for share in shares]
     return " / ".join("?" if place is None else f"{place.loss:.3f}" for place in places) if any(places) else ""
 
 

@@ -35,7 +35,9 @@ class TaskFacts:
     of the harness. `study`: what the study may spend; it may be extended later, so nothing but words to an LLM may
     depend on it. `read`: another study, by its name (see `search.study.reads.Reads.study`); for the factory only, since
     what was read is recorded as the study begins. `reports`: likewise the reports that a name or a path means (see
-    `Reads.reports`). `programs`: runs external programs; None if nothing does.
+    `Reads.reports`). `programs`: runs external programs; None if nothing does. `check`: builds the model of a program
+    and takes a step on synthetic tokens on the CPU, and returns why that fails, in words with the end of what the
+    program printed; empty if it works; None if nothing checks programs.
     """
 
     name: str
@@ -59,6 +61,7 @@ class TaskFacts:
     read: Callable[[str], Past] = nothing_to_read
     reports: Callable[[str], Sequence[Mapping[str, Any]]] = nothing_to_read
     programs: Programs | None = None
+    check: Callable[[str], str] | None = None
 
 
 FEWEST = 5  # scores that a noise floor needs: with 2 it was 18 times too small in a study that began with its control

@@ -131,7 +131,8 @@ def _refuse_differences(
         if may_differ or key.partition(".")[0] in (*UNCOMPARED, *allowed):
             continue
         before, after = then_values.get(key), now_values.get(key)
-        if before != after:
+        is_new_and_off = key.startswith("config.strategy.") and key not in then_values and after == 0  # of a later version
+        if before != after and not is_new_and_off:
             _refuse_other_memory(key, folder, batch_of(then), batch)
             back = f"sandbox={before}" if key == "sandbox" else "that"
             raise UserError(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Span, TraceInfo
 
 PREVIEW = 1000  # characters of a prompt or reply in a list of traces
+REPAIRED = "a repair was asked for: the next call says why"
 UNKNOWN = (404, 405, 501)  # HTTP statuses of a server that knows no traces
 
 
@@ -87,7 +88,7 @@ def recorded(conversation: Path, entry: Entry) -> list[Recorded]:
             call = json.loads(path.read_text(encoding="utf-8"))
             reply, shared = call["reply"], cost.usd if cost is not None and len(paths) == 1 else None
             usd = reply["usd"] if reply.get("usd") is not None else shared
-            problem = _problem(path.parent) if last else "a repair was asked for: the next call says why"
+            problem = _problem(path.parent) if last else "" if _was_told(path) else REPAIRED
             messages = [{name: printable(text) for name, text in message.items()} for message in call["messages"]]
             texts = {name: printable(reply[name]) for name in ("text", "reasoning", "refusal", "tools")}
             role = path.relative_to(conversation).parent.as_posix().lstrip(".")
@@ -98,6 +99,11 @@ def recorded(conversation: Path, entry: Entry) -> list[Recorded]:
 def _place(path: Path) -> tuple[str, int]:
     """Conversation by conversation: each role's of a trial has a folder of its own."""
     return path.parent.as_posix(), int(path.stem.partition("-")[2])
+
+
+def _was_told(path: Path) -> bool:
+    """Whether a call's reply asked for something, which the harness answered."""
+    return path.with_name(path.name.replace("call-", "answer-")).is_file()
 
 
 def _problem(conversation: Path) -> str:

@@ -20,6 +20,7 @@ from search.strategy import Candidate, Origin, Outcome, Status, Trial, Verdict
 from search.study.budget import trials_left
 from search.testing.subject import task_config
 from tests.agent.histories import RELU, memory
+from tests.prompts import PAGE, page
 
 LITTLE = f"MATRIX_LR = 0.013\nASPECT_RATIO = 64\ndown({RELU})\noutput(mixed.reshape(batch, length, width))\n"
 # Of time as a budget, or of speed. "One at a time" and "the next time" are neither.
@@ -84,6 +85,10 @@ def test_under_a_budget_of_tokens_nothing_speaks_of_time_as_what_counts(stock):
         text = PROGRAMS.sub("", said).replace(known.task.limits, "").replace(known.task.api, "")
         assert not CLOCK.findall(text) and "Only tokens are counted" in text
     assert CLOCK.search(text_of(memory(6, stock)))
+
+
+def test_the_page_that_shows_the_prompt_is_current():
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tests.prompts"
 
 
 def test_scoring_output_is_never_told():

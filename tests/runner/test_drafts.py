@@ -1,0 +1,61 @@
+"""The check of a draft: what it finds, and that it ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from search.runner import drafts
+from search.runner.drafts import Drafts
+from search.runner.stock import stock_of
+from tests.sandboxes import WARM_BOX
+
+STEP = "    run = task.join()\n"
+
+
+@pytest.fixture
+def check(configure, warm, tmp_path, monkeypatch):
+    """Check the stock of `task=smoke` with further lines in its `main`."""
+    config = configure("task=smoke")
+    stock = stock_of(config).text
+
+    def run(lines="", stop=lambda: False, seconds=60.0):
+        monkeypatch.setattr(drafts, "SECONDS", seconds)
+        assert STEP in stock
+        with warm.serving():
+            said = Drafts(config.task, WARM_BOX, tmp_path / "drafts", print, stop).check(stock.replace(STEP, STEP + lines))
+        assert not list((tmp_path / "drafts").iterdir())
+        return said
+
+    return run
+
+
+def test_a_program_that_takes_a_step_is_fine(check):
+    assert check() == ""
+
+
+def test_one_that_breaks_says_where(check):
+    why, _, printed = check("    raise ValueError('\\x1b' + str(run.vocab_size))\n").partition("\n")
+    assert why == "the program ended with exit code 1"
+    assert 'File "train.py", line ' in printed and printed.endswith("ValueError: \\x1b512")
+
+
+def test_one_that_ends_early_is_not_fine(check):
+    assert check("    print('fine: 1'), print('x'), sys.exit(0)\n".replace("sys", "__import__('sys')")).startswith(
+        "it ended before it had handed in a model"
+    )
+
+
+def test_one_that_does_not_end_is_ended(check):
+    assert check("    __import__('time').sleep(600)\n", seconds=1.5).startswith(drafts.ENDED)
+
+
+def test_a_request_to_stop_ends_it(check):
+    with pytest.raises(KeyboardInterrupt):
+        check("    __import__('time').sleep(600)\n", stop=lambda: True)
+
+
+@pytest.mark.skipif(WARM_BOX == "none", reason="needs Landlock")
+def test_it_has_the_walls_of_a_trial(check):
+    for line in ("open('/etc/passwd')", "__import__('socket').create_connection(('127.0.0.1', 9))"):
+        said = check(f"    {line}\n")
+        assert "PermissionError" in said or "OSError" in said, said
