@@ -13,13 +13,12 @@ STEP = "    run = task.join()\n"
 
 
 @pytest.fixture
-def check(configure, warm, tmp_path, monkeypatch):
+def check(configure, warm, tmp_path):
     """Check the stock of `task=smoke` with further lines in its `main`."""
     config = configure("task=smoke")
     stock = stock_of(config).text
 
-    def run(lines="", stop=lambda: False, seconds=60.0):
-        monkeypatch.setattr(drafts, "SECONDS", seconds)
+    def run(lines="", stop=lambda: False):
         assert STEP in stock
         with warm.serving():
             said = Drafts(config.task, WARM_BOX, tmp_path / "drafts", print, stop).check(stock.replace(STEP, STEP + lines))
@@ -40,13 +39,14 @@ def test_one_that_breaks_says_where(check):
 
 
 def test_one_that_ends_early_is_not_fine(check):
-    assert check("    print('fine: 1'), print('x'), sys.exit(0)\n".replace("sys", "__import__('sys')")).startswith(
-        "it ended before it had handed in a model"
-    )
+    said = check("    print('fine: 1'), print('x'), __import__('sys').exit(0)\n")
+    assert said.startswith("it ended before it had handed in a model")
 
 
-def test_one_that_does_not_end_is_ended(check):
-    assert check("    __import__('time').sleep(600)\n", seconds=1.5).startswith(drafts.ENDED)
+@pytest.mark.parametrize("line", ["__import__('time').sleep(600)", "while True: pass"])
+def test_one_that_does_not_end_is_ended(check, monkeypatch, line):
+    monkeypatch.setattr(drafts, "CPU_SECONDS" if "while" in line else "SECONDS", 1.5)
+    assert check(f"    {line}\n").startswith(drafts.ENDED)
 
 
 def test_a_request_to_stop_ends_it(check):
