@@ -40,7 +40,7 @@ def measurements(trial: Trial, memory: Memory) -> str:
 def reading(trial: Trial, memory: Memory) -> str:
     """Whether it was its speed or what it learned that made the difference to the program that it edited."""
     parent = memory.parent(trial)
-    if parent is None or trial.val_bpb is None or not trial.outcome.losses or not parent.outcome.losses:
+    if parent is None or parent is trial or trial.val_bpb is None or not trial.outcome.losses or not parent.outcome.losses:
         return ""
     here, there = trial.outcome, parent.outcome
     speeds = here.tokens_per_second, there.tokens_per_second

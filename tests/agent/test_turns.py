@@ -21,7 +21,7 @@ from search.study.identity import Opening, header_of, open_study
 from search.study.journal import Journal
 from search.study.trial import LossPoint
 from search.testing.subject import constants_only
-from search.testing.synthetic import Dies, SyntheticRunner, run_study
+from search.testing.synthetic import ONE, Dies, Several, SyntheticRunner, run_study
 from tests.agent.histories import memory
 from tests.agent.test_prompt import CLOCK, LITTLE
 from tests.servers.llm import Answer, FakeClock, serve
@@ -47,6 +47,13 @@ class Prints(SyntheticRunner):
 
 class PrintsMuch(Prints):
     log = "x" * 50_000 + "\n" + "a line of it\n" * 5_000
+
+
+class Improves(Prints):
+    """Each training run scores better than the last one."""
+
+    def run(self, request, observe):
+        return replace(super().run(request, observe), val_bpb=2.5 - 0.1 * len(self.requests))
 
 
 def edit(stock, name, value, note="an edit"):
@@ -93,7 +100,7 @@ def configured(configure):
 def study(configured, stock, tmp_path):
     """Run an agent's study with synthetic scores, against a server or what `llm` names."""
 
-    def run(server, trials, *overrides, runner=None, name="study", llm=None):
+    def run(server, trials, *overrides, runner=None, name="study", llm=None, several=ONE):
         config = configured("strategy.turns=8", *(llm or LOCAL), *overrides)
         if server is not None:
             config.strategy["llm"]["base_url"] = server.url
@@ -101,7 +108,7 @@ def study(configured, stock, tmp_path):
             begun = journal.schedule.next
         strategy = make_strategy(config, stock, tmp_path / name, lambda text: None, begun=begun)
         strategy.client.clock = FakeClock()
-        return run_study(tmp_path / name, strategy, runner or Prints(), stock, trials)[1]
+        return run_study(tmp_path / name, strategy, runner or Prints(), stock, trials, several=several)[1]
 
     return run
 
@@ -179,6 +186,19 @@ def test_a_reply_is_not_paid_again_where_the_check_of_its_draft_was_cut_off(stud
         trials = study(server, 3)
         assert len(server.requests) == 3 and len(seen) == 2 and "exit code 1" in server.prompts[2]
         assert study(server, 3) == trials and len(server.requests) == 3 and len(seen) == 2
+
+
+def test_a_proposal_that_is_asked_for_anew_has_all_its_turns_again(study, stock, drafts):
+    ahead = ["SHOW: trial 0 log", edit(stock, "MATRIX_LR", 0.12)]  # which does not fit trial 1
+    anew = ["SHOW: trial 1 diff", edit(stock, "WEIGHT_DECAY", 0.3)]
+    for start in ("begun", "resumed"):
+        with serve(*map(Answer, [edit(stock, "MATRIX_LR", 0.11), *ahead, *anew])) as server:
+            trials = study(server, 3, "strategy.turns=1", runner=Improves(), several=Several(ahead=1))
+        made = trials[2].candidate
+        assert (made.parent, made.facts["turns"], made.cost.calls) == (1, "2", 4)
+        if start == "begun":
+            assert len(server.requests[-1]["messages"]) == 4 and "+MATRIX_LR = 0.11" in server.prompts[-1]
+    assert not server.requests
 
 
 def test_an_answer_that_is_lost_is_named(study, stock, drafts, tmp_path):

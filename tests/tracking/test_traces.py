@@ -62,6 +62,12 @@ def test_a_trial_has_a_trace_for_each_call(asked):
     assert seen["trial 2, call 1"].data.spans[0].status.description == "block 1 matches nothing"
 
 
+def test_a_reply_that_was_told_what_it_asked_for_is_no_failure(asked):
+    conversation = asked.folder / "study" / "seeds" / "attachments" / "0001"
+    (conversation / "answer-1.json").write_text('{"call": 0, "text": "the end of a log"}')
+    assert not asked(3).behind and str(found(asked)["trial 1, call 1"].info.state) == "OK"
+
+
 def test_publishing_twice_or_after_a_lost_answer_doubles_no_trace(asked, monkeypatch):
     lost, start_trace = [], TracingClient.start_trace
 
