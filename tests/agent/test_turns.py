@@ -46,7 +46,7 @@ class Prints(SyntheticRunner):
 
 
 class PrintsMuch(Prints):
-    log = "x" * 50_000 + "\n" + "a line of it\n" * 5_000
+    log = "x" * 5_000 + "\n" + "a line of it\n" * 500
 
 
 class Improves(Prints):
@@ -100,8 +100,9 @@ def configured(configure):
 def study(configured, stock, tmp_path):
     """Run an agent's study with synthetic scores, against a server or what `llm` names."""
 
-    def run(server, trials, *overrides, runner=None, name="study", llm=None, several=ONE):
-        config = configured("strategy.turns=8", *(llm or LOCAL), *overrides)
+    def run(server, trials, runner=None, name="study", llm=None, several=ONE, **settings):
+        config = configured(*(llm or LOCAL))
+        config.strategy |= {"turns": 8, **settings}
         if server is not None:
             config.strategy["llm"]["base_url"] = server.url
         with Journal(tmp_path / name, print) as journal:
@@ -193,7 +194,7 @@ def test_a_proposal_that_is_asked_for_anew_has_all_its_turns_again(study, stock,
     anew = ["SHOW: trial 1 diff", edit(stock, "WEIGHT_DECAY", 0.3)]
     for start in ("begun", "resumed"):
         with serve(*map(Answer, [edit(stock, "MATRIX_LR", 0.11), *ahead, *anew])) as server:
-            trials = study(server, 3, "strategy.turns=1", runner=Improves(), several=Several(ahead=1))
+            trials = study(server, 3, turns=1, runner=Improves(), several=Several(ahead=1))
         made = trials[2].candidate
         assert (made.parent, made.facts["turns"], made.cost.calls) == (1, "2", 4)
         if start == "begun":
@@ -213,7 +214,7 @@ def test_an_answer_that_is_lost_is_named(study, stock, drafts, tmp_path):
 
 def test_a_reply_that_never_edits_is_unusable_after_its_turns(study, drafts):
     with serve(Answer("SHOW: trial 0 log")) as server:
-        trials = study(server, 2, "strategy.turns=2", "strategy.repairs=1")
+        trials = study(server, 2, turns=2, repairs=1)
     assert trials[1].status is Status.UNUSABLE and len(server.requests) == 4
     assert "after 4 replies: the reply holds no edit" in trials[1].outcome.reason
     assert server.prompts[1].endswith("Ask, or reply in full with the edit.")
@@ -225,7 +226,7 @@ def test_a_draft_is_the_proposal_where_no_further_reply_may_ask(study, stock, dr
     said, seen = drafts
     said += [BREAKS]
     with serve(Answer("CHECK:\n" + edit(stock, "WEIGHT_DECAY", 0.5))) as server:
-        trials = study(server, 2, "strategy.turns=1")
+        trials = study(server, 2, turns=1)
     assert len(seen) == 1 and source.constants(trials[1].candidate.source)["WEIGHT_DECAY"] == 0.5
 
 
@@ -241,7 +242,7 @@ def test_a_draft_that_cannot_be_read_is_not_built(study, stock, drafts):
 def test_every_answer_is_bounded(study, stock, drafts):
     said, _ = drafts
     said += ["breaks\n" + PrintsMuch.log]
-    large = edit(stock, "MATRIX_LR", 0.1).replace(">>>>>>> REPLACE", "A = 1  # x\n" * 3_000 + ">>>>>>> REPLACE")
+    large = edit(stock, "MATRIX_LR", 0.1).replace(">>>>>>> REPLACE", "# a remark of some length\n" * 200 + ">>>>>>> REPLACE")
     looks = "\n".join(f"SHOW: trial {number} {what}" for number in (1, 0, 1, 2, 3, 4) for what in ("log", "diff"))
     draft = "CHECK:\n" + edit(stock, "WEIGHT_DECAY", 0.5)
     replies = (large, looks, draft, edit(stock, "WEIGHT_DECAY", 0.5))
@@ -257,7 +258,7 @@ def test_without_turns_no_byte_of_a_prompt_changes_and_nothing_is_answered(study
     prompts = {}
     for turns in (0, 8):
         with serve(Answer("SHOW: trial 0 log"), Answer(edit(stock, "MATRIX_LR", 0.1))) as server:
-            trials = study(server, 2, f"strategy.turns={turns}", name=f"turns-{turns}")
+            trials = study(server, 2, turns=turns, name=f"turns-{turns}")
         prompts[turns] = server.requests[0]["messages"]
         assert ("turns" in trials[1].candidate.facts) == (turns > 0)
         assert ("Nothing was trained: the reply holds no edit" in server.prompts[1]) == (turns == 0)
@@ -303,7 +304,7 @@ def test_a_study_is_named_by_its_turns_and_one_without_goes_on(configure, tmp_pa
 @pytest.mark.parametrize("turns", [-1, 9])
 def test_turns_that_make_no_sense_are_refused(study, turns):
     with pytest.raises(UserError, match=rf"strategy\.turns={turns}: must be 0 to 8"):
-        study(None, 2, f"strategy.turns={turns}", llm=["llm=playbook"])
+        study(None, 2, turns=turns, llm=["llm=playbook"])
 
 
 BLOCK = "<<<<<<< SEARCH\nSHOW: trial 1 log\n=======\nCHECK:\n>>>>>>> REPLACE"
