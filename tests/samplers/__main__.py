@@ -1,8 +1,11 @@
 """Samplers of conf/sampler on the surrogate: `python -m tests.samplers [SAMPLER ...] [--seeds 20] [--trials 100]`.
 
+`--settings sampler.failure=worst` changes the configuration of every sampler that runs.
+
 `--regression smooth` or `steps` uses one half of the surrogate: whose place depends on it has not been shown to have it.
-Prints a table in Markdown: the best program after 10, 30 and 100 trials, the share of failures, and what an ask costs. The
-best is chosen by scores with noise, as a study does, and shown without it.
+Prints a table in Markdown: the best program after 10, 30 and 100 trials, how the last of these differs from the first
+sampler's on equal search seeds (standard error), the share of failures, and what an ask costs. The best is chosen by scores
+with noise, as a study does, and shown without it.
 """
 
 from __future__ import annotations
@@ -33,16 +36,25 @@ def main(arguments: Sequence[str]) -> None:
     seeds, trials, names = options.seeds, options.trials, options.samplers
     surrogate = Surrogate(configure(), options.regression)
     moments = [moment for moment in MOMENTS if moment <= trials]
-    titles = [f"best at {moment}" for moment in moments] + ["failures"] + [f"ask at {told:,}" for told in HISTORY]
+    titles = [f"best at {moment}" for moment in moments] + [f"difference to {names[0]}", "failures"]
+    titles += [f"ask at {told:,}" for told in HISTORY]
     print("\n".join(["| sampler | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]))
+    first: np.ndarray | None = None
     for name in names:
-        config = configure(f"sampler={name}")
+        config = configure(f"sampler={name}", *options.settings)
         runs = [study(surrogate, config, seed, trials) for seed in range(seeds)]
         best = np.array([[best_at(run, moment) for moment in moments] for run in runs])
         failed = np.mean([[scored is None for scored in run] for run in runs])
+        first = best if first is None else first
         cells = [f"{mean:.3f} +- {sd:.3f}" for mean, sd in zip(best.mean(axis=0), best.std(axis=0, ddof=1), strict=True)]
+        cells.append(_difference(best[:, -1] - first[:, -1]))
         asks = [f"{seconds:.3g} s" for seconds in ask_seconds(config)]
         print(f"| {name} | " + " | ".join([*cells, f"{failed:.0%}", *asks]) + " |", flush=True)
+
+
+def _difference(differences: np.ndarray) -> str:
+    """Their mean and its standard error: of pairs of equal search seeds."""
+    return f"{differences.mean():+.3f} +- {differences.std(ddof=1) / len(differences) ** 0.5:.3f}"
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -51,6 +63,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("samplers", nargs="*", default=samplers)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--trials", type=int, default=max(MOMENTS))
+    parser.add_argument("--settings", nargs="*", default=[], help="of every sampler, such as sampler.failure=worst")
     parser.add_argument("--regression", nargs=1, choices=REGRESSIONS, default=REGRESSIONS)
     return parser.parse_args(arguments)
 
