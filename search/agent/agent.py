@@ -161,8 +161,9 @@ class Agent:
         return number
 
     def _memory(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Memory:
-        floor, kept = self.noise_floor, tuple(self.judge.kept)
-        return Memory(self.task, history, self.judge.verdicts, self.incumbent, pending, kept, floor, self.notes, self.others)
+        floor, kept, rule = self.noise_floor, tuple(self.judge.kept), self.judge.rule.words
+        verdicts = self.judge.verdicts
+        return Memory(self.task, history, verdicts, self.incumbent, pending, kept, floor, self.notes, self.others, rule)
 
     def _converse(self, talk: Conversation, number: int, memory: Memory) -> Edit | None:
         return self.author.converse(talk, number, memory, self._bases(talk), tried_before(self.judge.known, memory.pending))

@@ -106,8 +106,8 @@ class Coder:
 
     def _memory(self, history: Sequence[Trial], pending: Mapping[int, Candidate]) -> Memory:
         judge = self.judge
-        kept, noise = tuple(judge.kept), self.noise_floor
-        return Memory(self.task, history, judge.verdicts, judge.incumbent, pending, kept, noise, self.notes)
+        kept, noise, rule = tuple(judge.kept), self.noise_floor, judge.rule.words
+        return Memory(self.task, history, judge.verdicts, judge.incumbent, pending, kept, noise, self.notes, rule=rule)
 
     def _proposal(self, call: Call, work: Work, problem: str) -> Candidate | Unusable:
         cost, note = cost_of([call.reply], self.coder.price), _note(call.reply.text)

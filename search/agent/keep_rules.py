@@ -15,6 +15,11 @@ from search.study.winner import compared
 class KeepRule(Protocol):
     """Trials may be judged in any order of finishing."""
 
+    @property
+    def words(self) -> str:
+        """What is kept, as an LLM is told."""
+        ...
+
     def judge(self, trial: Trial, incumbent: Program, noise: NoiseFloor | None) -> tuple[Verdict, Program]:
         """Judge a scored trial, and decide which program is the incumbent from now on. `noise`: as last told."""
         ...
@@ -30,6 +35,8 @@ class KeepRule(Protocol):
 
 class Greedy:
     """Keep any improvement of a single trial, as autoresearch does it. One within the noise floor is kept too, and said."""
+
+    words = "an edit whose score is better than that of the current program, by however little"
 
     def judge(self, trial: Trial, incumbent: Program, noise: NoiseFloor | None) -> tuple[Verdict, Program]:
         rival = _program(trial)
@@ -74,6 +81,13 @@ class Replicate:
         self._replicate = 1
         self._claim: Claim | None = None
         self._rivals: list[Program] = []  # that wait
+
+    @property
+    def words(self) -> str:
+        return (
+            "an edit that scores better is trained again under another seed, and so is the current program; it is kept if "
+            f"their means differ by more than {self.margin:g} standard deviations of such a difference"
+        )
 
     def judge(self, trial: Trial, incumbent: Program, noise: NoiseFloor | None) -> tuple[Verdict, Program]:
         candidate, score = trial.candidate, trial.val_bpb
@@ -140,6 +154,13 @@ class Margin(Replicate):
     difference is to the best program that was kept so far. Compared with ever shorter incumbents, any loss could add up
     within the noise.
     """
+
+    @property
+    def words(self) -> str:
+        return (
+            f"an edit that is better than the best by more than {self.margin:g} standard deviations of a difference, or a "
+            f"shorter program within that. The first {FEWEST_PAIRS} that score better are trained again, to learn that noise"
+        )
 
     def judge(self, trial: Trial, incumbent: Program, noise: NoiseFloor | None) -> tuple[Verdict, Program]:
         rival = _program(trial)

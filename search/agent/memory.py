@@ -17,7 +17,7 @@ CODE = ("code", "both")  # kinds of change that are more than constants
 class Memory:
     """`history`: in the order of telling. `verdicts`, `pending`: by trial number. `kept`: the trials whose programs
     were built on, in that order. `notes`: the agent's own notebook. `others`: what the prompt says about other
-    studies."""
+    studies. `rule`: which edits are kept, in words."""
 
     task: TaskFacts
     history: Sequence[Trial]
@@ -28,6 +28,7 @@ class Memory:
     noise: NoiseFloor | None = None
     notes: str = ""
     others: str = ""
+    rule: str = ""
 
     @functools.cached_property
     def trials(self) -> Mapping[int, Trial]:

@@ -83,7 +83,7 @@ def follow(messages: Sequence[Mapping[str, str]], reply: str, request: str) -> l
 
 
 def about_task(memory: Memory) -> str:
-    """The text, the budget, the limits, the noise, and what is flagged."""
+    """The text, the budget, the limits, the noise, what is kept, and what is flagged."""
     task, noise = memory.task, memory.noise
     floor = f"not measured yet (that takes {FEWEST} trials of the control). Small differences are luck"
     if noise is not None:
@@ -99,6 +99,7 @@ def about_task(memory: Memory) -> str:
         f"vocabulary {task.vocab_size}.",
         f"- Limits: {task.limits}.",
         f"- Noise of val_bpb: {floor}.",
+        f"- What is kept: {memory.rule}." if memory.rule else "",
         "- The harness sets the training seeds; a program that sets seeds is flagged, and confirmed under other seeds. "
         "Programs that use what training does not need (processes, threads, network, clocks, files, patched modules, parts "
         "of `search` other than `task`) are flagged too, and gain nothing: scores are audited.",

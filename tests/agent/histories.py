@@ -65,7 +65,7 @@ def memory(count: int, stock: str, seconds: bool = True, study: StudyConfig | No
             kept.append(incumbent.trial)
         told.append(trial)
     task = facts(study or StudyConfig(trials=max(100, count + 100)), stock, seconds)
-    return Memory(task, told, verdicts, incumbent, {}, tuple(kept), NOISE, notes)
+    return Memory(task, told, verdicts, incumbent, {}, tuple(kept), NOISE, notes, rule=Greedy.words)
 
 
 def outcome(score: float, speed: float = 1.0, learns: float = 0.0, parameters: float = 330_000) -> Outcome:
