@@ -10,7 +10,7 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from search.runner.device.leases import Device
 from search.runner.meter import Meter
 from search.runner.process.candidate_process import CandidateProcess, Ended
 from search.runner.process.lookups import Lookups
-from search.runner.process.sandbox import Sandbox
+from search.runner.process.sandbox import Sandbox, gpu_devices
 from search.runner.process.watchdog import LimitExceeded, Limits
 from search.runner.training import device_of
 from search.study.trial import Status
@@ -28,7 +28,7 @@ from search.task.protocol import ANSWER, LATE_MODULES, SOURCE, WEIGHTS, Message,
 
 # A model that learns from what it has in its weights has to do so before its first answer, or its answers would not agree
 # with one another. So no batch may take much longer than the median one, and nor may the warm-up.
-WARM_UPS = 2  # batches of random tokens, at most
+WARM_UPS = 3  # batches of random tokens, at most
 BATCH_FACTOR, BATCH_SECONDS = 3.0, 0.5
 LATE_SECONDS = 6.0  # for what PyTorch imports late; 1.2 to 2.5 s of processor time
 FLOAT_BYTES = np.dtype(np.float32).itemsize
@@ -105,9 +105,9 @@ def _run_scorer(
     (folder / SOURCE).write_text(submission.source, encoding="utf-8")
     shutil.copyfile(submission.weights, folder / WEIGHTS)
     limits = Limits(task.memory_gb, task.disk_gb, task.most_processes, task.vram_gb)
-    with CandidateProcess("search.task.scorer", folder, device, sandbox, limits, expects_file=True) as process:
+    with CandidateProcess("search.task.scorer", folder, device, sandbox, limits, supervised=True) as process:
         try:
-            session = _Session(process, Meter(process, device), task, stock)
+            session = _Session(process, device, task, stock)
             session.run(_settings(task, mode, shape[0], submission.late), inputs, folder / ANSWER, shape)
             status, reason = session.failure or (None, "")
         except Ended as end:
@@ -148,9 +148,13 @@ class _Session:
     """One scoring process: the messages it gets, its answers, and the time it spends. `failure`: how it failed, or
     None. `late`: of LATE_MODULES, what it says it has imported."""
 
-    def __init__(self, process: CandidateProcess, meter: Meter, task: TaskConfig, stock: Mapping[str, float] | None) -> None:
-        self._process, self._meter, self._task, self._stock = process, meter, task, stock
+    def __init__(
+        self, process: CandidateProcess, device: Device, task: TaskConfig, stock: Mapping[str, float] | None
+    ) -> None:
+        self._process, self._device, self._task, self._stock = process, device, task, stock
+        self._meter = Meter(process, device)
         self._deadline = time.monotonic() + task.scoring_seconds
+        self._has_rows = False
         self.failure: tuple[Status, str] | None = None
         self.ready = 0.0
         self.late: tuple[str, ...] = ()
@@ -162,7 +166,8 @@ class _Session:
         if self._next("joined") is None:
             return
         listener = self._process.channel.take_file()
-        with nullcontext() if listener is None else Lookups(listener):
+        with ExitStack() as held:
+            lookups = None if listener is None else held.enter_context(Lookups(listener, gpu_devices(self._device)))
             self._process.channel.send(settings)
             if self._next("prepared") is None:
                 return
@@ -171,21 +176,27 @@ class _Session:
             if said is None:
                 return
             self.ready = self._meter.read() - began
-        self.late = _names(said)
-        if not set(self.late) <= set(settings["late"]):
-            self._hold_preparation_against_the_stock()
-            return
-        with ExitStack() as files:
+            self.late = _names(said)
+            if not set(self.late) <= set(settings["late"]):
+                self._hold_preparation_against_the_stock()
+                return
             # It has run the candidate's code: what lies there need not be a file.
             answers = os.open(output, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            files.callback(os.close, answers)
-            opened = [files.enter_context(path.open("rb")) for path in inputs]
-            with nullcontext(True) if listener is None else self._process.paused(self._deadline) as stands:
-                if not stands:
-                    self._fail(Status.TIMED_OUT, "the scoring process could not be paused before it got the rows")
-                    return
-                self._process.channel.send({"event": "rows"}, [file.fileno() for file in opened])
-            self._follow(answers, shape)
+            held.callback(os.close, answers)
+            if lookups is not None:
+                lookups.end()
+            if self._show([held.enter_context(path.open("rb")) for path in inputs], lookups is not None):
+                self._follow(answers, shape)
+
+    def _show(self, inputs: Sequence[BinaryIO], pausing: bool) -> bool:
+        """Let it have the rows, while nothing of it runs if it is `pausing`; False if it cannot be paused."""
+        with self._process.paused(self._deadline) if pausing else nullcontext(True) as stands:
+            if not stands:
+                self._fail(Status.TIMED_OUT, "the scoring process could not be paused before it got the rows")
+                return False
+            self._process.channel.send({"event": "rows"}, [file.fileno() for file in inputs])
+            self._has_rows = True
+        return True
 
     def _follow(self, answers: int, shape: tuple[int, int]) -> None:
         """Take each batch's answers and its time. Answers must exist when they are announced, or a model could announce
@@ -226,6 +237,11 @@ class _Session:
             reason = f"{self.ready:.1f} s, but {ready + LATE_SECONDS:.1f} s were allowed with what PyTorch imports late"
             self._fail(Status.TIMED_OUT, f"loading and warming up took {reason} (task.allowances.ready)")
 
+    def _what_failed(self) -> str:
+        if self._has_rows:
+            return "the trained model failed on the rows that are scored, where it can open no file and import nothing more"
+        return "the trained model could not be scored"
+
     def _fail(self, status: Status, reason: str) -> None:
         self.failure = status, reason
 
@@ -237,9 +253,7 @@ class _Session:
             if message["event"] == "failed":
                 self._process.linger()
                 out_of_memory = message.get("kind") == Status.OUT_OF_MEMORY
-                self._fail(
-                    Status.OUT_OF_MEMORY if out_of_memory else Status.CRASHED, "the trained model could not be scored"
-                )
+                self._fail(Status.OUT_OF_MEMORY if out_of_memory else Status.CRASHED, self._what_failed())
                 return None
         self._fail(Status.TIMED_OUT, f"scoring took more than task.scoring_seconds={self._task.scoring_seconds:g}")
         return None

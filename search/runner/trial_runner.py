@@ -23,6 +23,7 @@ from search.runner.process.compile_cache import CompileCache
 from search.runner.process.frozen import frozen_files
 from search.runner.process.sandbox import Sandbox
 from search.runner.process.token_files import TokenFiles
+from search.runner.rehearsal import rehearse
 from search.runner.scoring import Submission
 from search.runner.training import train
 from search.runner.training_record import Training
@@ -130,6 +131,8 @@ class TrialRunner:
             remove_tree(work)
 
     def _run_in(self, work: Path, device: Device, request: TrialRequest, observe: Observer) -> Outcome:
+        if request.is_stock and device.kind in VARIABLES:
+            rehearse(self.task, work / "rehearsal", device, self.sandbox, request.logs.with_suffix(".rehearsal.txt"))
         folder = work / "train"
         folder.mkdir()
         (folder / SOURCE).write_text(request.source, encoding="utf-8")

@@ -145,8 +145,8 @@ class Run:
         """Hand in the trained weights, or others that fit `build_model`, such as an average. They are scored by a process
         that never ran the training; this one ends."""
         self._synchronize()
-        # A compiled module calls its parameters otherwise; build_model makes one that is not compiled.
-        weights = {name.removeprefix("_orig_mod."): value for name, value in model.state_dict().items()}
+        # A compiled module calls its parameters otherwise, and so does each compiled part; scored models are not compiled.
+        weights = {name.replace("_orig_mod.", ""): value for name, value in model.state_dict().items()}
         torch.save(weights, WEIGHTS)
         self._channel.send({"event": "submitted", "dropped_share": self._dropped_share, **self._facts()})
 

@@ -16,7 +16,7 @@ class Policy(Enum):
     REFUSED = auto()  # not permitted
     MISSING = auto()  # there is no such call: libraries then make an older one, which the filter can look into
     SKIPPED = auto()  # nothing is done, and success is said: for advice, and for what libraries do in passing
-    LOCAL = auto()  # as REFUSED, but under Landlock only, where other programs' files are in reach
+    UNHEARD = auto()  # as where nobody listens; under Landlock only, where other programs' files are in reach
     LOCAL_SKIPPED = auto()  # as SKIPPED, but under Landlock only
     SENDING = auto()  # as REFUSED, once the harness has been sent what it needs
 
@@ -25,7 +25,8 @@ class Policy(Enum):
 class Call:
     """Numbers of asm/unistd.h, None if there is no such call. `argument`: the policy concerns calls whose argument of
     that index has one of these `values` in the bits of `mask`, or none of them where they are `allowed` ones. `looks_up`: it
-    follows a path or lists a folder, which a scoring process may not do once it has seen what is scored."""
+    follows a path or lists a folder, which a scoring process may not do once it has seen what is scored; or it asks for
+    figures of the machine, which the harness then gives."""
 
     name: str
     x86_64: int | None
@@ -52,7 +53,7 @@ NEW_NAMESPACES, CLONE_PIDFD = 0x7E020000, 0x1000
 # of a number says whose it is: those of ext4 and of all, XFS, versions, btrfs, F2FS, namespaces.
 FILE_SYSTEMS = (ord("f") << 8, ord("X") << 8, ord("v") << 8, 0x9400, 0xF500, 0xB700)
 
-REFUSED, MISSING, SKIPPED, LOCAL, LOCAL_SKIPPED, SENDING = Policy
+REFUSED, MISSING, SKIPPED, UNHEARD, LOCAL_SKIPPED, SENDING = Policy
 
 OTHER_PROCESSES = (
     Call("ptrace", 101, 117, REFUSED),
@@ -66,14 +67,14 @@ OTHER_PROCESSES = (
     Call("kcmp", 312, 272, REFUSED),
     Call("move_pages", 279, 239, REFUSED),
     Call("migrate_pages", 256, 238, REFUSED),
-    Call("mbind", 237, 235, REFUSED),  # moves pages of files, which stay where they are then
+    Call("mbind", 237, 235, SKIPPED),  # moves pages of files, which stay where they are then; elsewhere it is advice
     Call("prlimit64", 302, 261, REFUSED, argument=0, values=(0,), allowed=True),  # its own limits only
-    Call("setpriority", 141, 140, REFUSED),
-    Call("ioprio_set", 251, 30, REFUSED),
-    Call("sched_setaffinity", 203, 122, REFUSED),  # more cores than were leased
-    Call("sched_setparam", 142, 118, REFUSED),
-    Call("sched_setscheduler", 144, 119, REFUSED),
-    Call("sched_setattr", 314, 274, REFUSED),
+    Call("setpriority", 141, 140, SKIPPED),
+    Call("ioprio_set", 251, 30, SKIPPED),
+    Call("sched_setaffinity", 203, 122, SKIPPED),  # more cores than were leased
+    Call("sched_setparam", 142, 118, SKIPPED),
+    Call("sched_setscheduler", 144, 119, SKIPPED),
+    Call("sched_setattr", 314, 274, SKIPPED),
 )
 # What outlives the process that makes it.
 LEFT_BEHIND = (
@@ -92,7 +93,9 @@ LEFT_BEHIND = (
 COUNTERS = (
     Call("pidfd_open", 434, 434, REFUSED),  # its inode counts all processes
     Call("getsockopt", 55, 209, REFUSED, argument=2, values=(57, 71, 77)),  # cookies, a process: asm-generic/socket.h
-    Call("setsockopt", 54, 208, REFUSED, argument=2, values=(76,)),  # to be sent a descriptor of the process
+    # To be sent credentials, a label, a descriptor of the process. The first gives a socket a name, and old kernels (5.15)
+    # count those names. CUDA's driver asks for it before it looks for a server that is not there.
+    Call("setsockopt", 54, 208, SKIPPED, argument=2, values=(16, 34, 76)),
     Call("setsid", 112, 157, SKIPPED),  # /proc/self/autogroup counts sessions; and one that leaves its group lives on
 )
 FREE_SPACE = (  # on a disk that others write to; some file systems free what was removed only later
@@ -100,10 +103,11 @@ FREE_SPACE = (  # on a disk that others write to; some file systems free what wa
     Call("fstatfs", 138, 44, REFUSED),
     Call("ustat", 136, None, REFUSED),
 )
+FIGURES = (Call("sysinfo", 99, 179, looks_up=True),)  # loads and free memory, which outlast who caused them
 # What of a file is in memory tells what an earlier process has read.
 PAGE_CACHE = (
     Call("cachestat", 451, 451, REFUSED),
-    Call("preadv2", 327, 286, REFUSED),
+    Call("preadv2", 327, 286, MISSING),
     Call("mincore", 27, 232, SKIPPED),
     Call("fadvise64", 221, 223, SKIPPED),
     Call("readahead", 187, 213, SKIPPED),
@@ -142,7 +146,9 @@ WAYS_AROUND = (
 )
 NETWORK = (
     Call("socket", 41, 198, REFUSED, argument=0, values=(AF_UNIX,), allowed=True),
-    Call("connect", 42, 203, LOCAL, looks_up=True),  # other programs' sockets in the file system
+    # Other programs' sockets in the file system. NVIDIA's libraries ask for servers that need not be there, and fail if told
+    # that they may not (https://github.com/NVIDIA/OpenShell/pull/710).
+    Call("connect", 42, 203, UNHEARD, looks_up=True),
     Call("bind", 49, 200, looks_up=True),
     # These two may name a socket in the file system, and send open files: what is on its way is in no process's figures.
     Call("sendmsg", 46, 211, SENDING),
@@ -231,6 +237,7 @@ CALLS = (
     *LEFT_BEHIND,
     *COUNTERS,
     *FREE_SPACE,
+    *FIGURES,
     *PAGE_CACHE,
     *WAYS_AROUND,
     *NETWORK,

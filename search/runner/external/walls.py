@@ -84,8 +84,9 @@ def wrapped(program: Program, room: Path, device: Device | None = None) -> tuple
     inside = [*sandbox.namespaces(sandbox.knows_sizes()), "--uid", NUMBER, "--gid", NUMBER]
     inside += [*sized, "--tmpfs", home]  # first: the interpreter may lie below it
     inside += sandbox.mounts([*sandbox.installed(), *_shown(program)])
-    inside += [] if device is None else sandbox.device_mounts(device)
-    inside += proc.hidden()
+    if device is not None and device.kind in sandbox.GPU_DEVICES:
+        inside += ["--ro-bind", "/sys", "/sys", *sandbox.device_mounts(device)]
+    inside += proc.hidden(supervised=False)
     for name in ("passwd", "group", "hosts"):
         inside += ["--ro-bind", str(room / name), f"/etc/{name}"]
     relay, proxied = _way_out() if program.hosts else ([], {})

@@ -78,20 +78,21 @@ class CandidateProcess:
     """
 
     def __init__(
-        self, module: str, folder: Path, device: Device, sandbox: Sandbox, limits: Limits, expects_file: bool = False
+        self, module: str, folder: Path, device: Device, sandbox: Sandbox, limits: Limits, supervised: bool = False
     ) -> None:
-        """`expects_file`: take an open file that comes with the first message, for `channel.take_file`."""
+        """`supervised`: the caller will answer its calls (`search.runner.process.lookups`). An open file for that comes with
+        the first message: `channel.take_file`."""
         self._device, self._limits, self._watched = device, limits, 0.0
         self.peak_memory_mb = 0.0  # of the machine's, at any look
         self.telemetry: Telemetry | None = None  # is told about each look
         ours, theirs = socket.socketpair()
-        self.channel = Channel(ours, expects_file)
+        self.channel = Channel(ours, expects_file=supervised)
         self._events: deque[Message] = deque()
         self._head, self._tail, self._skipped, self._output_ended = bytearray(), bytearray(), 0, False
         self.spawned = time.monotonic()
         with theirs, on_cores(device.cores):
             self._process = subprocess.Popen(
-                sandbox.wrap([sys.executable, "-m", module], folder, device),
+                sandbox.wrap([sys.executable, "-m", module], folder, device, supervised),
                 cwd=folder,
                 env=_environment(folder, device, theirs.fileno(), limits),
                 pass_fds=[theirs.fileno()],

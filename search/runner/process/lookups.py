@@ -1,29 +1,29 @@
 """Lets a scoring process follow paths until it gets the rows, and never again. Lookups of one process leave traces in
 the kernel's memory that another can find by timing: missing names are remembered, and pages that were read are kept. A
 process that cannot look up anything leaves no traces. So the kernel asks the harness about each call that follows a
-path (seccomp's user notification, Linux 5.7), and the harness lets it go on. Once the harness has closed its end such
-calls fail, whatever the process does.
+path (seccomp's user notification, Linux 5.7), and the harness lets it go on. Once the process is to have the rows such
+calls fail, whatever it does.
+
+A few files the harness opens itself and hands over, and a few figures it gives itself (`search.runner.process.own_files`).
+It looks up names of its own then, so the process looks up nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import os
 import select
-import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
+from pathlib import Path
 
 from search.config.messages import UserError
 from search.config.places import ROOT
-
-RECEIVE, SEND = 0xC0502100, 0xC0182101  # ioctls of linux/seccomp.h
-NOTICE_BYTES = 80  # struct seccomp_notif; its first 8 bytes are the call's id
-GO_ON = 1  # SECCOMP_USER_NOTIF_FLAG_CONTINUE
-
+from search.runner.process.notices import Notice
+from search.runner.process.own_files import OwnFiles, sysinfo
 
 SUPERVISED = "import os; from search.task import seccomp; seccomp.supervise(); os._exit(0)"
 
@@ -42,33 +42,40 @@ def check_works() -> None:
 class Lookups:
     """Answers for the file descriptor that `search.task.seccomp.supervise` returned, on a thread of its own.
 
-    Use as a context manager: leaving it ends all following of paths, too.
+    Use as a context manager. `devices`: the files of a GPU, which are handed over whenever they are opened.
     """
 
-    def __init__(self, listener: int) -> None:
+    def __init__(self, listener: int, devices: Iterable[Path] = ()) -> None:
         self._listener = listener
-        self._wake, self._woken = os.pipe()
-        self._thread = threading.Thread(target=self._answer, name="lookups", daemon=True)
-        self._open = True
+        self._own = OwnFiles(devices)
+        self._ended = False
 
     def __enter__(self) -> Lookups:
-        self._thread.start()
+        self._start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.end()
+        self._stop()
+        os.close(self._listener)
 
     def end(self) -> None:
-        """From here on the process follows no path."""
-        if not self._open:
-            return
-        self._open = False
+        """From here on the process follows no path: it gets what the harness hands over, and nothing else."""
+        self._stop()
+        self._ended = True
+        self._start()
+
+    def _start(self) -> None:
+        self._wake, self._woken = os.pipe()
+        self._thread = threading.Thread(target=self._follow, name="lookups", daemon=True)
+        self._thread.start()
+
+    def _stop(self) -> None:
+        """Once this returns, no call is on its way that was let go."""
         os.close(self._woken)
         self._thread.join()
-        os.close(self._listener)
         os.close(self._wake)
 
-    def _answer(self) -> None:
+    def _follow(self) -> None:
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         poll.register(self._listener, select.POLLIN)
@@ -77,13 +84,23 @@ class Lookups:
             if self._wake in ready:
                 return
             if ready[self._listener] & select.POLLIN:
-                self._let_go_on()
+                with contextlib.suppress(FileNotFoundError):
+                    self._answer(Notice(self._listener))
             else:  # nobody is left who could ask
                 poll.unregister(self._listener)
 
-    def _let_go_on(self) -> None:
-        notice = bytearray(NOTICE_BYTES)
-        with contextlib.suppress(FileNotFoundError):  # who asked has been killed
-            fcntl.ioctl(self._listener, RECEIVE, notice)
-            (call,) = struct.unpack_from("Q", notice)
-            fcntl.ioctl(self._listener, SEND, struct.pack("QqiI", call, 0, 0, GO_ON))
+    def _answer(self, notice: Notice) -> None:
+        if notice.name == "sysinfo":
+            notice.write(sysinfo())
+            return
+        opened = notice.opened()
+        own = None if opened is None else self._own.opened(*opened)
+        if own is not None:
+            try:
+                notice.hand_over(own)
+            finally:
+                os.close(own)
+        elif self._ended:
+            notice.refuse()
+        else:
+            notice.go_on()

@@ -18,7 +18,7 @@ from typing import Protocol
 from search.config.messages import UserError
 from search.config.places import ROOT
 from search.runner.device.leases import Device
-from search.runner.process import landlock, proc
+from search.runner.process import landlock, proc, sysfs
 
 # Distributions that training imports, where they are installed; what they require comes along.
 NEEDED = ("torch", "numpy", "flash-attn-3")
@@ -28,13 +28,15 @@ SYSTEM = (
     *("/usr/bin", "/usr/sbin", "/usr/include", "/usr/lib32", "/usr/lib64", "/usr/libexec/gcc"),
     *("/usr/local/bin", "/usr/local/include", "/usr/local/lib"),
 )
-LIBRARIES = ("*-linux-gnu*", "*.so*", "gcc*", "python3*", "locale", "wsl", "nvidia*", "cuda*")  # in /usr/lib
-TOOLKITS = ("/usr/local/cuda*", "/opt/rocm*")  # links to the folder of a version, and that folder
+LIBRARIES = ("*-linux-gnu*", "*.so*", "gcc*", "python3*", "locale", "nvidia*", "cuda*")  # in /usr/lib
+# Links to the folder of a version, and that folder. Kubernetes puts the driver's libraries into /usr/local/nvidia. In WSL
+# they lie among all drivers of Windows.
+TOOLKITS = ("/usr/local/cuda*", "/usr/local/nvidia", "/opt/rocm*", "/usr/lib/wsl/lib", "/usr/lib/wsl/drivers/nv*")
 # Python packages of the system: not needed, and they may hold text that is scored.
 HIDDEN_NAMES = ("site-packages", "dist-packages")
 UNUSED = ("test", "idlelib", "turtledemo")  # beside them: parts of the interpreter that are mostly text
 DEVICE_FILES = Path("/dev")
-GPU_DEVICES = {"cuda": ("nvidia*", "dri"), "rocm": ("kfd", "dri")}  # device files by kind of device
+GPU_DEVICES = {"cuda": ("nvidia*", "dxg", "dri"), "rocm": ("kfd", "dri")}  # device files by kind of device
 WORKING_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 TEMPORARY_BYTES, SHARED_BYTES = 64 * 2**20, 2**28  # of /tmp and /dev/shm, which bubblewrap makes in memory
 
@@ -42,8 +44,10 @@ TEMPORARY_BYTES, SHARED_BYTES = 64 * 2**20, 2**28  # of /tmp and /dev/shm, which
 class Sandbox(Protocol):
     name: str
 
-    def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
-        """The command that runs `command` with `folder` as the only place it may write to."""
+    def wrap(self, command: list[str], folder: Path, device: Device, supervised: bool = True) -> list[str]:
+        """The command that runs `command` with `folder` as the only place it may write to. `supervised`: the harness answers
+        its calls (`search.runner.process.lookups`). Otherwise, with a GPU, it may write what the kernel shows of itself in
+        /proc: CUDA's driver names its threads there, or fails."""
         ...
 
 
@@ -52,13 +56,17 @@ class Bubblewrap:
 
     name = "bubblewrap"
 
-    def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
-        wrapped = [*namespaces(knows_sizes()), *mounts(visible()), *device_mounts(device), *proc.hidden()]
+    def wrap(self, command: list[str], folder: Path, device: Device, supervised: bool = True) -> list[str]:
+        machine = sysfs.shown(device.kind in GPU_DEVICES)
+        wrapped = [*namespaces(knows_sizes()), *mounts(visible()), *mounts(machine), *device_mounts(device)]
+        wrapped += proc.hidden(supervised)
         if elsewhere := packages_elsewhere():
             wrapped += ["--setenv", "PYTHONPATH", ":".join([str(ROOT), *elsewhere])]
         # Last: the root, which bwrap makes in memory, is writable until then. In /proc a process could write what the kernel
         # has noted about pages that it shares with others.
-        wrapped += ["--bind", str(folder), str(folder), "--remount-ro", "/", "--remount-ro", "/proc", "--chdir", str(folder)]
+        wrapped += ["--bind", str(folder), str(folder), "--remount-ro", "/", "--chdir", str(folder)]
+        if supervised or device.kind not in GPU_DEVICES:
+            wrapped += ["--remount-ro", "/proc"]
         return [*wrapped, "--", *command]
 
     def read_only(self, command: list[str], paths: Sequence[Path]) -> list[str]:
@@ -74,11 +82,12 @@ class Landlock:
 
     name = "landlock"
 
-    def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
+    def wrap(self, command: list[str], folder: Path, device: Device, supervised: bool = True) -> list[str]:
         # A rule holds for what a link leads to: /lib would give all of /usr/lib.
         read = [path for path in visible() if not path.is_symlink() or path in _shown()]
-        read += [*proc.shown(), *([Path("/sys")] if device.kind in GPU_DEVICES else [])]
+        read += [*proc.shown(supervised), *sysfs.shown(device.kind in GPU_DEVICES)]
         write = [folder, *map(Path, WORKING_DEVICES), *gpu_devices(device)]
+        write += [] if supervised or device.kind not in GPU_DEVICES else [proc.PROC / "self"]
         arguments = [f"r{path}" for path in read] + [f"w{path}" for path in write]
         # The names of hidden packages can be listed, and importing one is then an error that nobody expects. So
         # site-packages is left out (-S), and folders of links to what is shown take its place.
@@ -99,7 +108,7 @@ class Unprotected:
 
     name = "none"
 
-    def wrap(self, command: list[str], folder: Path, device: Device) -> list[str]:
+    def wrap(self, command: list[str], folder: Path, device: Device, supervised: bool = True) -> list[str]:
         if sys.platform != "linux":
             return command
         return [sys.executable, "-S", "-m", "search.runner.process.keeper", str(os.getpid()), *command]
@@ -162,9 +171,7 @@ def mounts(paths: Iterable[Path]) -> Iterator[str]:
 
 
 def device_mounts(device: Device) -> Iterator[str]:
-    """What makes a GPU usable inside; nothing for a CPU."""
-    if device.kind in GPU_DEVICES:
-        yield from ("--ro-bind", "/sys", "/sys")
+    """The device files that make a GPU usable inside; nothing for a CPU."""
     for path in gpu_devices(device):
         yield from ("--dev-bind", str(path), str(path))
 

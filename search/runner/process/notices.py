@@ -1,0 +1,93 @@
+"""A system call that the kernel asks about (seccomp's user notification), and what can be answered."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import functools
+import os
+import platform
+import struct
+
+from search.task.system_calls import CALLS
+
+# ioctls of linux/seccomp.h
+RECEIVE, SEND, STILL_VALID, ADD_FILE = 0xC0502100, 0xC0182101, 0x40082102, 0x40182103
+NOTICE_BYTES = 80  # struct seccomp_notif
+GO_ON = 1  # SECCOMP_USER_NOTIF_FLAG_CONTINUE
+PATH_ARGUMENT = {"open": 0, "openat": 1}  # flags follow it
+LONGEST_PATH = 256  # of those that are told
+
+
+class Notice:
+    """The next call that waits at `listener`. All methods raise FileNotFoundError if it waits no longer: who asked has been
+    killed, or is paused and will ask again."""
+
+    def __init__(self, listener: int) -> None:
+        self._listener = listener
+        notice = bytearray(NOTICE_BYTES)
+        fcntl.ioctl(listener, RECEIVE, notice)
+        self._call, self._thread, _, self._number, _, _, *self._arguments = struct.unpack("QIIiIQ6Q", notice)
+
+    @property
+    def name(self) -> str | None:
+        return _names().get(self._number)
+
+    def opened(self) -> tuple[str, bool] | None:
+        """The path that is to be opened, and whether for writing; None for other calls."""
+        at = PATH_ARGUMENT.get(self.name or "")
+        if at is None or self._arguments[at] >> 63:
+            return None
+        try:
+            memory = os.open(f"/proc/{self._thread}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # it has ended
+            return None
+        try:
+            text, end, _ = os.pread(memory, LONGEST_PATH, self._arguments[at]).partition(b"\0")
+        except OSError:  # that is no address
+            return None
+        finally:
+            os.close(memory)
+        return (os.fsdecode(text), self._arguments[at + 1] & os.O_ACCMODE != os.O_RDONLY) if end else None
+
+    def go_on(self) -> None:
+        """The kernel is to do as it was told."""
+        self._reply(flags=GO_ON)
+
+    def refuse(self) -> None:
+        self._reply(error=-errno.EACCES)
+
+    def hand_over(self, file: int) -> None:
+        """Answer with a copy of an open file. Needs Linux 5.9."""
+        added = bytearray(struct.pack("QIIII", self._call, 0, file, 0, os.O_CLOEXEC))
+        try:
+            number = fcntl.ioctl(self._listener, ADD_FILE, added)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            self.refuse()  # Linux 5.8 or older
+            return
+        self._reply(value=number)
+
+    def write(self, data: bytes) -> None:
+        """Answer by writing to where the first argument points, which is the caller's own memory."""
+        memory = os.open(f"/proc/{self._thread}/mem", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            fcntl.ioctl(self._listener, STILL_VALID, struct.pack("Q", self._call))  # or it could be another's by now
+            os.pwrite(memory, data, self._arguments[0] & ~(1 << 63))
+        except OSError as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            self.refuse()  # that is no address
+            return
+        finally:
+            os.close(memory)
+        self._reply()
+
+    def _reply(self, value: int = 0, error: int = 0, flags: int = 0) -> None:
+        fcntl.ioctl(self._listener, SEND, struct.pack("QqiI", self._call, value, error, flags))
+
+
+@functools.cache
+def _names() -> dict[int | None, str]:
+    return {call.number(platform.machine()): call.name for call in CALLS if call.looks_up}
