@@ -19,7 +19,7 @@ from search.config.schema import GB, AllowanceConfig, TaskConfig
 from search.data.tokens import Prepared
 from search.runner import challenge
 from search.runner.device.leases import Device
-from search.runner.process.residency import bring_into_memory
+from search.runner.process.residency import bring_back, bring_into_memory
 from search.runner.process.sandbox import Sandbox, visible
 from search.runner.process.scatter import scatter
 from search.runner.scoring import ScoringFailed, Submission, ask_scorer
@@ -51,6 +51,10 @@ class Score:
     def fail(self, status: Status, reason: str) -> None:
         self.status, self.reason = status, reason
         self.val_bpb = self.val_nats = self.confirmation_bpb = self.field_bpb = None
+
+    def lacks_memory(self, missing: int) -> None:
+        """`missing`: bytes that candidates can read and that did not fit into memory."""
+        self.spent["not_in_memory_mb"] = max(missing / MB, self.spent.get("not_in_memory_mb", 0.0))
 
 
 class Auditor:
@@ -117,7 +121,7 @@ class Auditor:
         observe(Progress("score"))
         targets = self.rows[:, 1:]
         with _timed(score, "score"):
-            score.spent["not_in_memory_mb"] = bring_into_memory(visible()) / MB
+            score.lacks_memory(bring_into_memory(visible()))
             rows_file = _write(work / "rows.bin", self.rows)
             answers = ask_scorer(
                 self.task,
@@ -144,6 +148,7 @@ class Auditor:
         if wins or request.is_stock or request.audit_anyway:
             observe(Progress("audit"))
             with _timed(score, "audit"):
+                score.lacks_memory(bring_back(visible()))
                 finding = self._challenge(claimed, request, submission, work, device)
             score.audit_sd, score.audit_max = finding.sd, finding.largest
             if finding.reason is not None:

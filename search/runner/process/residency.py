@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 CACHESTAT = 451  # the same number on every machine; since Linux 6.5
 WHOLE = bytes(16)  # struct cachestat_range: from 0 to the end
@@ -26,29 +27,47 @@ READINGS = 3
 READ_BYTES = 2**30
 VMSTAT = Path("/proc/vmstat")
 DEMOTED = ("pgrefill", "pgdeactivate")  # counters of /proc/vmstat: of pages for which it may have taken that back
+TAKEN = "pgsteal_"  # how names of counters begin: of pages that it has put out of memory, by why it did
 # Linux keeps the time of the last reading where the one it knows is older than a day, or than the last change (relatime).
 RECENT_SECONDS = 20 * 3600.0
 
 
 def bring_into_memory(paths: Iterable[Path]) -> int:
     """Read whatever is not in memory of these files, and of those below these folders. Returns the bytes that still are
-    not, because the machine has too little memory. Does nothing except on Linux."""
+    not, because the machine has too little memory; 0 before Linux 6.5, which does not tell. Does nothing except on Linux."""
     if sys.platform != "linux":
         return 0
-    places, demoted = tuple(paths), _demoted()
-    again = _demoted_then.get(places) != demoted
+    places, before = tuple(paths), _reclaim()
+    again = places not in _reclaim_then or _reclaim_then[places].demoted != before.demoted
     missing = sum(_bring(path, again) for path in _files(places))
-    _demoted_then[places] = demoted
+    _reclaim_then[places] = before
     return missing
 
 
-# What `_demoted` said before all of that was last read, by this process.
-_demoted_then: dict[tuple[Path, ...], int] = {}
+def bring_back(paths: Iterable[Path]) -> int:
+    """The same, at once where the kernel has taken nothing out of memory since. A process can make it do so, by taking much
+    memory itself, and choose what stays by using that."""
+    if sys.platform != "linux" or _reclaim_then.get(tuple(paths)) == _reclaim():
+        return 0
+    return bring_into_memory(paths)
 
 
-def _demoted() -> int:
-    lines = (line.split() for line in VMSTAT.read_text().splitlines())
-    return sum(int(value) for name, value in lines if name in DEMOTED)
+class Reclaim(NamedTuple):
+    """Pages for which the kernel may have taken back that they were read again, and pages that it has put out of memory;
+    since the machine started."""
+
+    demoted: int
+    taken: int
+
+
+# Before all of that was last read, by this process.
+_reclaim_then: dict[tuple[Path, ...], Reclaim] = {}
+
+
+def _reclaim() -> Reclaim:
+    counters = dict(line.split() for line in VMSTAT.read_text().splitlines())
+    taken = sum(int(value) for name, value in counters.items() if name.startswith(TAKEN))
+    return Reclaim(sum(int(counters.get(name, 0)) for name in DEMOTED), taken)
 
 
 @functools.cache
@@ -85,10 +104,10 @@ def _bring(path: str, again: bool) -> int:
                 with os.scandir(file) as entries:
                     list(entries)
             return 0
-        missing = _missing(file, facts.st_size)
+        missing = _missing(file, facts.st_size, untold=facts.st_size)
         if missing or stale or again:
             _read(file)
-            missing = _missing(file, facts.st_size) if missing else 0
+            missing = _missing(file, facts.st_size, untold=0) if missing else 0
         return missing
     finally:
         os.close(file)
@@ -107,11 +126,11 @@ def _nowhere() -> int:
     return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
 
-def _missing(file: int, size: int) -> int:
-    """Bytes of an open file that are not in memory; all of them where the kernel does not tell."""
+def _missing(file: int, size: int, untold: int) -> int:
+    """Bytes of an open file that are not in memory. `untold`: what to say where the kernel does not tell."""
     counts = ctypes.create_string_buffer(40)  # struct cachestat: five counts of pages, the first of those in memory
     if _system_call()(CACHESTAT, file, WHOLE, counts, 0) != 0:
-        return size
+        return untold
     (there,) = struct.unpack_from("Q", counts)
     return max(0, -(-size // PAGE) - there) * PAGE
 
