@@ -27,6 +27,9 @@ from search.task.system_calls import Policy
 
 Model = Callable[[torch.Tensor], torch.Tensor]
 READ_BYTES = 2**24
+# Scores are of the eager model: compiling it would take longer than getting ready may. The second spares torch.compile, which
+# FlexAttention calls for each batch if nobody has compiled it, a look into its cache (torch/_inductor/compiler_bisector.py).
+NOT_COMPILED = {"TORCHDYNAMO_DISABLE": "1", "TORCH_BISECT_BACKEND": "eager"}
 
 
 def load_model(channel: Channel, request: dict[str, Any]) -> torch.nn.Module:
@@ -127,8 +130,7 @@ def begin(channel: Channel) -> dict[str, Any]:
         os.close(listener)  # or the candidate's code could answer for itself
     seccomp.apply([Policy.SENDING])
     request, _ = channel.receive()
-    # Scores are of the eager model. Compiling it would take longer than getting ready may, and give other numbers elsewhere.
-    os.environ["TORCHDYNAMO_DISABLE"] = "1"
+    os.environ |= NOT_COMPILED
     for name in request["late"]:
         importlib.import_module(name)
     channel.send({"event": "prepared"})  # from here on its time counts

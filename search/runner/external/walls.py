@@ -86,7 +86,7 @@ def wrapped(program: Program, room: Path, device: Device | None = None) -> tuple
     inside += sandbox.mounts([*sandbox.installed(), *_shown(program)])
     if device is not None and device.kind in sandbox.GPU_DEVICES:
         inside += ["--ro-bind", "/sys", "/sys", *sandbox.device_mounts(device)]
-    inside += proc.hidden(supervised=False)
+    inside += proc.hidden(proc.USUAL)
     for name in ("passwd", "group", "hosts"):
         inside += ["--ro-bind", str(room / name), f"/etc/{name}"]
     relay, proxied = _way_out() if program.hosts else ([], {})

@@ -59,7 +59,7 @@ class Bubblewrap:
     def wrap(self, command: list[str], folder: Path, device: Device, supervised: bool = True) -> list[str]:
         machine = sysfs.shown(device.kind in GPU_DEVICES)
         wrapped = [*namespaces(knows_sizes()), *mounts(visible()), *mounts(machine), *device_mounts(device)]
-        wrapped += proc.hidden(supervised)
+        wrapped += proc.hidden(proc.names(supervised))
         if elsewhere := packages_elsewhere():
             wrapped += ["--setenv", "PYTHONPATH", ":".join([str(ROOT), *elsewhere])]
         # Last: the root, which bwrap makes in memory, is writable until then. In /proc a process could write what the kernel
@@ -85,7 +85,7 @@ class Landlock:
     def wrap(self, command: list[str], folder: Path, device: Device, supervised: bool = True) -> list[str]:
         # A rule holds for what a link leads to: /lib would give all of /usr/lib.
         read = [path for path in visible() if not path.is_symlink() or path in _shown()]
-        read += [*proc.shown(supervised), *sysfs.shown(device.kind in GPU_DEVICES)]
+        read += [*(proc.PROC / name for name in proc.names(supervised)), *sysfs.shown(device.kind in GPU_DEVICES)]
         write = [folder, *map(Path, WORKING_DEVICES), *gpu_devices(device)]
         write += [] if supervised or device.kind not in GPU_DEVICES else [proc.PROC / "self"]
         arguments = [f"r{path}" for path in read] + [f"w{path}" for path in write]
