@@ -197,6 +197,8 @@ def join() -> Run:
     if channel is None:
         program = str(Path(sys.argv[0]).resolve()).replace("\\", "\\\\").replace("'", "\\'")
         os.execv(sys.executable, [sys.executable, "-m", "search.once", f"start='{program}'", *sys.argv[1:]])
+    if sys.platform == "linux":  # tensors of loaders' worker processes come by name: open files cannot be sent
+        torch.multiprocessing.set_sharing_strategy("file_system")
     channel.send({"event": "joined"})
     settings, _ = channel.receive()
     if settings["device"] == "cpu":

@@ -3,7 +3,8 @@
 A cheat says its trick, the wall that stops it (a name in `walls.py`, or `none` where nothing has to), and how it ends: names
 of statuses, and besides `honest` (completed, with exactly the score of `honest/plain.py`), `worse` (completed, with a worse
 score than that) or `own` (completed, with whatever its weights deserve), separated by `|`. `settings` change the task;
-`allowances.startup` is the seconds of that allowance.
+`allowances.startup` is the seconds of that allowance. An honest program may say what it `needs`: `a compiler`, which takes
+long, or `processes`, which Landlock lets it have none of.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def test_there_are_many_programs_and_all_have_their_headers():
         assert {"trick", "wall", "ends"} <= set(cheat.facts) <= {"trick", "wall", "ends", "settings"}, cheat.name
         assert set(cheat.ends) <= {*Status, "honest", "worse", "own"}, cheat.name
         cheat.settings()  # raises where a value is no number
-    assert all(set(program.facts) == {"unusual"} for program in HONEST.values())
+    assert all({"unusual"} <= set(program.facts) <= {"unusual", "settings", "needs"} for program in HONEST.values())
 
 
 @pytest.mark.zoo
@@ -128,7 +128,12 @@ def test_a_cheat_ends_as_it_deserves(run, zoo, cheat, box):
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=unless(name in FEW_HONEST)) for name in HONEST])
 def test_an_honest_program_gets_its_score(run, name):
-    for box in BOXES if FULL else [WARM_BOX]:
+    needs, boxes = HONEST[name].facts.get("needs"), BOXES if FULL else [WARM_BOX]
+    if needs == "a compiler" and not FULL:
+        pytest.skip("compiling takes half a minute of processor time")
+    if needs == "processes":
+        boxes = [box for box in BOXES if box != "landlock"]
+    for box in boxes:
         outcome = run(HONEST[name], box, cold=FULL or name in COLD).outcome
         assert (outcome.status, outcome.audited, outcome.reason) == (Status.COMPLETED, True, "")
 
