@@ -28,8 +28,7 @@ PRINTED = "metric printed by the program"
 KINDS = ("cuda", "rocm", "cpu")  # of devices, the first that is there
 MOST_PROCESSES = 2048  # and threads, as conf/task/gpu.yaml has it
 PYTHONS = ("python", "python3")
-# In the run's own folder. PyTorch puts headers of over 64 MB, which is what /tmp has, where temporary files go.
-CACHES = {"TORCHINDUCTOR_CACHE_DIR": ".cache/inductor", "TRITON_CACHE_DIR": ".cache/triton", "TMPDIR": ".cache/tmp"}
+CACHES = {"TORCHINDUCTOR_CACHE_DIR": ".cache/inductor", "TRITON_CACHE_DIR": ".cache/triton"}  # in the run's own folder
 ASK = "import json, sys; print(json.dumps([sys.prefix, sys.base_prefix, *sys.path]))"
 OFTEN_SHARED = (Path("/"), Path("/usr"), Path("/usr/local"))  # prefixes where more lies than an interpreter
 
@@ -121,7 +120,6 @@ def run(folder: Path, way: Way, metric: Metric, seconds: float, waiting: Callabl
 
 
 def _program(folder: Path, way: Way, device: Device, seconds: float) -> Program:
-    (folder / CACHES["TMPDIR"]).mkdir(parents=True, exist_ok=True)
     cores = {"OMP_NUM_THREADS": str(len(device.cores)), "MKL_NUM_THREADS": str(len(device.cores))} if device.cores else {}
     return Program(
         words=(way.first, *way.words[1:]),

@@ -18,9 +18,16 @@ subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "{token}
 print("val_bpb: 0.5")
 """
 TRAINS = "import prepare\nprint('val_bpb: 2.5')\nprint(f'val_bpb:   {prepare.SCORE}')\nprint('peak: 3')"
+# As psutil does, and as a compiler that precompiles PyTorch's headers (149 MB) needs.
+ASKS = """import os, shutil
+assert os.getloadavg() and open("/proc/stat").read() and open("/proc/meminfo").read()
+assert shutil.disk_usage("/tmp").total > 2**28
+print("val_bpb: 0.5")
+"""
 SLEEPS = "import time\nprint('val_bpb: 0.5', flush=True)\ntime.sleep(600)"
 PROGRAMS = {
     "trains": (TRAINS, End.SCORED, ""),
+    "asks about the machine": (ASKS, End.SCORED, ""),
     "leaves a child": (CHILD, End.SCORED, ""),
     "sleeps": (SLEEPS, End.TIMED_OUT, "still running after 2 seconds"),
     "prints nothing": ("loss = 0.5", End.SILENT, "no line of its output is val_bpb: NUMBER"),

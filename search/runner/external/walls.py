@@ -14,7 +14,7 @@ from search.runner.process import proc, sandbox
 from search.study.external import BUBBLEWRAP, UNPROTECTED, Program
 
 USER, NUMBER, HOME = "coder", "1000", "/home/coder"  # some command lines refuse to work for root
-HOME_BYTES = 2**29  # in memory, and gone with the program
+HOME_BYTES = 2**29  # of its home and of /tmp: in memory, and gone with the program
 PORT = 3128  # of the relay, in a network of its own
 RELAY = Path(__file__).with_name("relay.py")
 RELAY_INSIDE, SOCKET_INSIDE = "/run/relay.py", "/run/proxy"
@@ -82,7 +82,7 @@ def wrapped(program: Program, room: Path, device: Device | None = None) -> tuple
     (room / "hosts").write_text("127.0.0.1 localhost\n")
     sized = ["--size", str(HOME_BYTES)] if sandbox.knows_sizes() else []
     inside = [*sandbox.namespaces(sandbox.knows_sizes()), "--uid", NUMBER, "--gid", NUMBER]
-    inside += [*sized, "--tmpfs", home]  # first: the interpreter may lie below it
+    inside += [*sized, "--tmpfs", home, *sized, "--tmpfs", "/tmp"]  # first: the interpreter may lie below the home
     inside += sandbox.mounts([*sandbox.installed(), *_shown(program)])
     if device is not None and device.kind in sandbox.GPU_DEVICES:
         inside += ["--ro-bind", "/sys", "/sys", *sandbox.device_mounts(device)]
