@@ -27,8 +27,8 @@ from search.task.system_calls import Policy
 
 Model = Callable[[torch.Tensor], torch.Tensor]
 READ_BYTES = 2**24
-# Scores are of the eager model: compiling it would take longer than getting ready may. The second spares torch.compile a look
-# into its cache (torch/_inductor/compiler_bisector.py): FlexAttention calls it for each batch if nobody has compiled it.
+# Scores are of the eager model: compiling it would take longer than getting ready may. The second spares torch.compile a
+# look into its cache (torch/_inductor/compiler_bisector.py): FlexAttention calls it for each batch if nobody has compiled it.
 NOT_COMPILED = {"TORCHDYNAMO_DISABLE": "1", "TORCH_BISECT_BACKEND": "eager"}
 
 

@@ -44,7 +44,7 @@ UNSCORED = OF_SANDBOXES - {"fresh process"} | {
 
 # What the default suite tries: of each wall the first cheat that it alone stops, and of honest programs the least alike.
 FIRST = {wall.cheats[0] for wall in WALLS.values()}
-COLD = {"computes_activations_twice"}  # needs a module that torch imports late, and that a warm process has
+COLD = {"computes_activations_twice", "attends_flexibly"}  # need what torch imports late, and a warm process has already
 FEW_HONEST = {"plain", "mixes_experts", "is_recurrent", "prepares_batches_in_a_thread"}
 
 # What is known to get through: the cheat, in which sandbox (None: each), why, and whether it does so on every machine.

@@ -16,10 +16,10 @@ FIGURES = "/proc/meminfo"
 
 
 class OwnFiles:
-    """`devices`: the files of a GPU."""
+    """`devices`: the files of a GPU, and folders of them."""
 
     def __init__(self, devices: Iterable[Path]) -> None:
-        self._devices = {str(path) for path in devices}
+        self._devices = {str(found) for path in devices for found in (path, *path.rglob("*"))}
 
     def opened(self, path: str, for_writing: bool) -> int | None:
         """An open file to hand over for that path, or None.
