@@ -28,7 +28,7 @@ from search.task.system_calls import Policy
 Model = Callable[[torch.Tensor], torch.Tensor]
 READ_BYTES = 2**24
 # Scores are of the eager model: compiling it would take longer than getting ready may. The second spares torch.compile a
-# look into its cache (torch/_inductor/compiler_bisector.py): FlexAttention calls it for each batch if nobody has compiled it.
+# look into its cache (torch/_inductor/compiler_bisector.py): FlexAttention calls it for each batch if it is not compiled.
 NOT_COMPILED = {"TORCHDYNAMO_DISABLE": "1", "TORCH_BISECT_BACKEND": "eager"}
 
 
