@@ -62,7 +62,7 @@ class Bubblewrap:
         wrapped += proc.hidden(proc.names(supervised))
         if elsewhere := packages_elsewhere():
             wrapped += ["--setenv", "PYTHONPATH", ":".join([str(ROOT), *elsewhere])]
-        # Temporary files lie in its folder, by a short name: PyTorch makes sockets there, whose names have 107 bytes at most.
+        # Temporary files lie in its folder, by a short name: PyTorch makes sockets there, and names of those are short.
         wrapped += ["--symlink", str(folder), "/tmp/own", "--setenv", "TMPDIR", "/tmp/own"]
         # Last: the root, which bwrap makes in memory, is writable until then. In /proc a process could write what the kernel
         # has noted about pages that it shares with others.
