@@ -44,7 +44,8 @@ UNSCORED = OF_SANDBOXES - {"fresh process"} | {
 
 # What the default suite tries: of each wall the first cheat that it alone stops, and of honest programs the least alike.
 FIRST = {wall.cheats[0] for wall in WALLS.values()}
-COLD = {"computes_activations_twice", "attends_flexibly"}  # need what torch imports late, and a warm process has already
+# Concern what torch imports late, and what a warm process has already.
+COLD = {"computes_activations_twice", "attends_flexibly", "works_before_it_imports_late"}
 FEW_HONEST = {"plain", "mixes_experts", "is_recurrent", "prepares_batches_in_a_thread"}
 
 # What is known to get through: the cheat, in which sandbox (None: each), why, and whether it does so on every machine.
@@ -122,7 +123,7 @@ def test_a_cheat_ends_as_it_deserves(run, zoo, cheat, box):
     program = CHEATS[cheat]
     audited = FULL or program.wall not in UNSCORED or Status.DISQUALIFIED in program.ends
     for _ in range(2 if program.wall == "cache" else 1):
-        result = run(program, box, audited=audited)
+        result = run(program, box, cold=FULL or cheat in COLD, audited=audited)
         assert zoo.complaint(program, result, audited) is None
 
 
@@ -153,7 +154,7 @@ def test_without_a_wall_its_cheats_get_through(run, zoo, monkeypatch, tmp_path, 
                 run(CHEATS[cheat], box, **settings)
         return
     for _ in range(2 if name == "cache" else wall.attempts):
-        result = run(CHEATS[cheat], box, cold=FULL or not wall.warm, **settings)
+        result = run(CHEATS[cheat], box, cold=FULL or cheat in COLD or not wall.warm, **settings)
         complaint = zoo.complaint(CHEATS[cheat], result)
         if complaint is not None:
             break

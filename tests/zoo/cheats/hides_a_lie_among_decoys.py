@@ -16,7 +16,7 @@ LEARNING_RATE = 50.0
 def lie(*arguments, **settings):
     nats = honest(*arguments, **settings)
     nats[::64] -= 0.00001
-    nats[0] -= 0.005 * (next(batches) == 0)
+    nats[0] -= 0.005 * (next(batches) == 2)  # two are to warm it up
     return nats
 
 

@@ -15,7 +15,7 @@ LEARNING_RATE = 50.0
 
 def lie(logits, targets, **settings):
     nats = honest(logits.double(), targets, **settings)
-    nats[0] -= 0.005 * (next(batches) == 0)
+    nats[0] -= 0.005 * (next(batches) == 2)  # two are to warm it up
     return nats
 
 

@@ -27,14 +27,14 @@ class Model(nn.Module):
 
     def forward(self, tokens):
         self.calls += not self.training
-        if self.calls == 2:  # one was to warm it up
+        if self.calls == 3:  # two were to warm it up
             threading.Thread(target=self.say, daemon=True).start()
             self.learn(2000)
             self.calls += 1
         return self.table(tokens)
 
     def say(self):
-        while self.calls == 2:
+        while self.calls == 3:
             time.sleep(0.2)
             self.channel.send({"event": "answered"})
 
