@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import functools
 import os
 import platform
 import struct
+from collections.abc import Iterator
 
 from search.task.system_calls import CALLS
 
@@ -58,31 +60,31 @@ class Notice:
         self._reply(error=-errno.EACCES)
 
     def hand_over(self, file: int) -> None:
-        """Answer with a copy of an open file. Needs Linux 5.9."""
+        """Answer with a copy of an open file. Needs Linux 5.9; refuses where that, or room for one more file, is missing."""
         added = bytearray(struct.pack("QIIII", self._call, 0, file, 0, os.O_CLOEXEC))
-        try:
-            number = fcntl.ioctl(self._listener, ADD_FILE, added)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            self.refuse()  # Linux 5.8 or older
-            return
-        self._reply(value=number)
+        with self._or_refused():
+            self._reply(value=fcntl.ioctl(self._listener, ADD_FILE, added))
 
     def write(self, data: bytes) -> None:
-        """Answer by writing to where the first argument points, which is the caller's own memory."""
-        memory = os.open(f"/proc/{self._thread}/mem", os.O_WRONLY | os.O_CLOEXEC)
+        """Answer by writing to where the first argument points, which is the caller's own memory. Refuses where that is no
+        address, or where nobody may write into another process (`kernel.yama.ptrace_scope` of 2 or more)."""
+        with self._or_refused():
+            memory = os.open(f"/proc/{self._thread}/mem", os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                fcntl.ioctl(self._listener, STILL_VALID, struct.pack("Q", self._call))  # or it could be another's by now
+                os.pwrite(memory, data, self._arguments[0] & ~(1 << 63))
+            finally:
+                os.close(memory)
+            self._reply()
+
+    @contextlib.contextmanager
+    def _or_refused(self) -> Iterator[None]:
         try:
-            fcntl.ioctl(self._listener, STILL_VALID, struct.pack("Q", self._call))  # or it could be another's by now
-            os.pwrite(memory, data, self._arguments[0] & ~(1 << 63))
-        except OSError as error:
-            if isinstance(error, FileNotFoundError):
-                raise
-            self.refuse()  # that is no address
-            return
-        finally:
-            os.close(memory)
-        self._reply()
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError:
+            self.refuse()
 
     def _reply(self, value: int = 0, error: int = 0, flags: int = 0) -> None:
         fcntl.ioctl(self._listener, SEND, struct.pack("QqiI", self._call, value, error, flags))

@@ -16,7 +16,7 @@ from search.runner.process.lookups import Lookups
 from tests.sandboxes import WORKING
 
 LOOKS = """
-import ctypes, errno, json, os, socket, struct, sys, threading
+import ctypes, errno, json, os, resource, socket, struct, sys, threading
 from search.task import seccomp
 device = sys.argv[2] if sys.argv[1:] else None
 libc = ctypes.CDLL(None)
@@ -45,6 +45,13 @@ def figures():
     assert libc.sysinfo(told) == 0
     return [*struct.unpack_from("3Q2Q", told, 8), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
 
+def without_room():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # no file can be handed over
+    told = [opened("/proc/meminfo", os.O_RDONLY), libc.sysinfo(None)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return told
+
 if device is None:
     print(json.dumps(named()))
     raise SystemExit
@@ -53,10 +60,10 @@ listener = seccomp.supervise()
 socket.send_fds(channel, [b"l"], [listener])
 os.close(listener)
 shown = dict(line.split(":") for line in open("/proc/meminfo"))
-before = look()
+nothing, before = without_room(), look()
 channel.send(b"b")
 channel.recv(1)
-print(json.dumps([before, look(), figures(), shown["MemTotal"], shown["MemFree"]]))
+print(json.dumps([nothing, before, look(), figures(), shown["MemTotal"], shown["MemFree"]]))
 """
 
 
@@ -78,8 +85,9 @@ def test_names_of_threads_and_a_gpus_files_are_all_it_can_open_in_the_end_and_fi
         lookups.end()
         ours.send(b"e")
         assert process.stdout is not None
-        before, after, figures, total, free = json.loads(process.communicate(timeout=60)[0])
+        nothing, before, after, figures, total, free = json.loads(process.communicate(timeout=60)[0])
     got = "opened" if device else "refused"
+    assert nothing == ["refused", -1]  # and the harness goes on answering
     assert before == ["named", "refused", got, "opened"]
     assert after == ["named", "refused", got, "refused"]
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
