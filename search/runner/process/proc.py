@@ -30,6 +30,15 @@ def hidden(allowed: Collection[str]) -> Iterator[str]:
             yield from ("--ro-bind", "/dev/null", str(path))
 
 
+def own_only() -> Iterator[str]:
+    """What makes bwrap leave /proc writable for the candidate's own processes alone. Root could change the machine without
+    any capability; and bwrap's own first process, whose memory could be written, is under no filter."""
+    for name in ("driver", "sys/vm"):
+        if (PROC / name).is_dir():
+            yield from ("--ro-bind", str(PROC / name), str(PROC / name))
+    yield from ("--tmpfs", str(PROC / "1"), "--remount-ro", str(PROC / "1"))
+
+
 def _others(folder: Path, allowed: Collection[str]) -> Iterator[Path]:
     """What is not on the list, beside what is. Processes are only those of the sandbox; links lead to something else."""
     kept = {path for name in allowed for path in (PROC / name, *(PROC / name).parents)}

@@ -67,8 +67,8 @@ class Bubblewrap:
         # Last: the root, which bwrap makes in memory, is writable until then. In /proc a process could write what the kernel
         # has noted about pages that it shares with others.
         wrapped += ["--bind", str(folder), str(folder), "--remount-ro", "/", "--chdir", str(folder)]
-        if supervised or device.kind not in GPU_DEVICES:
-            wrapped += ["--remount-ro", "/proc"]
+        writes = not supervised and device.kind in GPU_DEVICES
+        wrapped += proc.own_only() if writes else ["--remount-ro", "/proc"]
         return [*wrapped, "--", *command]
 
     def read_only(self, command: list[str], paths: Sequence[Path]) -> list[str]:
