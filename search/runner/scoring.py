@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from search.config.files import remove_tree
 from search.config.schema import TaskConfig
 from search.runner.device.leases import Device
 from search.runner.meter import Meter
@@ -100,7 +101,7 @@ def _run_scorer(
     stock: Mapping[str, float] | None,
 ) -> _Session:
     """One process from its start to its end. Raises ScoringFailed."""
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)  # of a process that was ended: it may have locked what it left
     folder.mkdir(parents=True)
     (folder / SOURCE).write_text(submission.source, encoding="utf-8")
     shutil.copyfile(submission.weights, folder / WEIGHTS)

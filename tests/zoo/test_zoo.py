@@ -45,7 +45,12 @@ UNSCORED = OF_SANDBOXES - {"fresh process"} | {
 # What the default suite tries: of each wall the first cheat that it alone stops, and of honest programs the least alike.
 FIRST = {wall.cheats[0] for wall in WALLS.values()}
 # Concern what torch imports late, and what a warm process has already.
-COLD = {"computes_activations_twice", "attends_flexibly", "works_before_it_imports_late"}
+COLD = {
+    "attends_flexibly",
+    "buries_its_successor_in_folders",
+    "computes_activations_twice",
+    "works_before_it_imports_late",
+}
 FEW_HONEST = {"plain", "mixes_experts", "is_recurrent", "prepares_batches_in_a_thread"}
 
 # What is known to get through: the cheat, in which sandbox (None: each), why, and whether it does so on every machine.
