@@ -9,6 +9,7 @@ import pytest
 from search.config.messages import UserError
 from search.executor.local import make_runner
 from search.runner import rehearsal, scoring, trial_runner
+from search.runner.process import sandbox
 from search.study.request import TrialRequest
 from search.study.trial import Status
 from tests.programs import program
@@ -37,7 +38,8 @@ def test_what_can_be_scored_is_not_mentioned_and_what_cannot_is_told_with_its_ca
     config, prepared = quick
     (tmp_path / "card").touch()
     monkeypatch.setattr(trial_runner, "VARIABLES", {"cpu": ""})  # as if the processor were a GPU
-    monkeypatch.setattr(scoring, "gpu_devices", lambda device: [tmp_path / "card"])
+    for module in (sandbox, scoring):
+        monkeypatch.setattr(module, "gpu_devices", lambda device: [tmp_path / "card"])
     monkeypatch.setattr(rehearsal, "PROGRAM", rehearsal.PROGRAM + DRIVER.replace("CARD", str(tmp_path / "card")))
     runner = make_runner(config, prepared, tmp_path)
     asked = TrialRequest(program(), 1, tmp_path / "logs" / "trial", is_stock=True)

@@ -42,7 +42,7 @@ def check_works() -> None:
 class Lookups:
     """Answers for the file descriptor that `search.task.seccomp.supervise` returned, on a thread of its own.
 
-    Use as a context manager. `devices`: the files of a GPU, which are handed over whenever they are opened.
+    Use as a context manager. `devices`: the files of a GPU, which are handed over once it can open nothing itself.
     """
 
     def __init__(self, listener: int, devices: Iterable[Path] = ()) -> None:
@@ -51,11 +51,13 @@ class Lookups:
         self._ended = False
 
     def __enter__(self) -> Lookups:
+        self._own.__enter__()
         self._start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop()
+        self._own.__exit__()
         os.close(self._listener)
 
     def end(self) -> None:
@@ -94,7 +96,7 @@ class Lookups:
             notice.write(sysinfo())
             return
         opened = notice.opened()
-        own = None if opened is None else self._own.opened(*opened)
+        own = None if opened is None else self._own.opened(*opened, self._ended)
         if own is not None:
             try:
                 notice.hand_over(own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -13,6 +14,7 @@ import pytest
 from search.config.places import ROOT
 from search.runner.device.leases import Device
 from search.runner.process.lookups import Lookups
+from search.runner.process.own_files import OwnFiles
 from tests.sandboxes import WORKING
 
 LOOKS = """
@@ -88,7 +90,7 @@ def test_names_of_threads_and_a_gpus_files_are_all_it_can_open_in_the_end_and_fi
         nothing, before, after, figures, total, free = json.loads(process.communicate(timeout=60)[0])
     got = "opened" if device else "refused"
     assert nothing == ["refused", -1]  # and the harness goes on answering
-    assert before == ["named", "refused", got, "opened"]
+    assert before == ["named", "refused", "refused", "opened"]  # what it opens itself, it has no path to
     assert after == ["named", "refused", got, "refused"]
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert figures == [0, 0, 0, memory, memory, memory]  # no loads, and nothing of the memory is in use
@@ -109,3 +111,53 @@ def test_a_training_process_with_a_gpu_can_name_its_threads(box, tmp_path):
         said[kind, supervised] = json.loads(done.stdout)
     assert said.pop(("cuda", False)) == "named"
     assert "named" not in said.values()  # the probe sees what it probes
+
+
+def test_figures_are_one_file_that_nobody_can_change_each_time_read_from_its_beginning(tmp_path):
+    with OwnFiles([]) as own:
+        first, second = (own.opened("/proc/meminfo", for_writing=False, ended=True) for _ in range(2))
+        assert first is not None and second is not None
+        # A new file each time would have a number that one process can move on, and the next one read.
+        assert os.fstat(first).st_ino == os.fstat(second).st_ino
+        assert os.read(first, 9) == os.read(second, 9) == b"MemTotal:"
+        again = os.open(f"/proc/self/fd/{first}", os.O_RDWR)
+        with pytest.raises(PermissionError):
+            os.write(again, b"note")
+        for file in (first, second, again):
+            os.close(file)
+
+
+def test_a_gpus_files_are_handed_over_only_in_the_end_and_not_where_the_driver_knows_who_opened_them(tmp_path, monkeypatch):
+    def nothing_more(*_):
+        raise OSError(errno.EMFILE, "too many open files")
+
+    for name in ("nvidia0", "kfd", "dxg"):
+        (tmp_path / name).touch()
+    with OwnFiles([tmp_path]) as own:
+        opened = {name: own.opened(str(tmp_path / name), True, ended=True) for name in ("nvidia0", "kfd", "dxg")}
+        assert own.opened(str(tmp_path / "nvidia0"), True, ended=False) is None
+        file = opened.pop("nvidia0")
+        assert file is not None and set(opened.values()) == {None}
+        os.close(file)
+        monkeypatch.setattr(os, "open", nothing_more)
+        assert own.opened("/proc/self/task/1/comm", True, ended=True) is None  # and the harness goes on answering
+
+
+WRITES = """
+import os
+for path in ("/proc/1/mem", "/proc/sys/vm/swappiness"):
+    try:
+        os.close(os.open(path, os.O_RDWR))
+        print(path)
+    except OSError:
+        pass
+"""
+
+
+@pytest.mark.parametrize("box", WORKING, ids=lambda box: box.name)
+def test_a_training_process_with_a_gpu_can_write_neither_into_the_sandbox_nor_settings_of_the_machine(box, tmp_path):
+    (tmp_path / "probe.py").write_text(WRITES)
+    command = box.wrap([sys.executable, "probe.py"], tmp_path, Device("cuda", "cuda"), supervised=False)
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
