@@ -70,7 +70,8 @@ class Drafts:
         deadline = process.spawned + SECONDS
         try:
             while (now := time.monotonic()) < deadline and process.cpu_seconds() < CPU_SECONDS:
-                process.next_event(min(deadline, now + LOOK_SECONDS))  # what it says is not listened to
+                while process.next_event(min(deadline, now + LOOK_SECONDS)) is not None:
+                    pass  # what it says is not listened to
         except Ended as end:
             return "" if end.returncode == 0 else f"the program {end}"
         except LimitExceeded as excess:

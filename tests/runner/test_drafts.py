@@ -6,6 +6,7 @@ import pytest
 
 from search.runner import drafts
 from search.runner.drafts import Drafts
+from search.runner.process.candidate_process import CandidateProcess
 from search.runner.stock import stock_of
 from tests.sandboxes import WARM_BOX
 
@@ -52,6 +53,14 @@ def test_one_that_does_not_end_is_ended(check, monkeypatch, line):
 def test_a_request_to_stop_ends_it(check):
     with pytest.raises(KeyboardInterrupt):
         check("    __import__('time').sleep(600)\n", stop=lambda: True)
+
+
+def test_one_that_talks_much_is_watched_all_the_same(check, monkeypatch):
+    looks = []
+    monkeypatch.setattr(CandidateProcess, "cpu_seconds", lambda process: looks.append(process) or 0.0)
+    send = "__import__('os').write(int(__import__('os').environ['FAIRTRIAL_CHANNEL']), b'{\"event\": \"\"}\\n' * 4_000)"
+    assert check(f"    {send}\n") == ""
+    assert len(looks) < 100  # each takes milliseconds, in which nothing else of it is seen
 
 
 @pytest.mark.skipif(WARM_BOX == "none", reason="needs Landlock")
