@@ -28,7 +28,7 @@ def confine() -> None:
     largest = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     _keep_orphans()
-    seccomp.apply(seccomp.EVERYWHERE)
+    seccomp.apply(seccomp.FOR_ROOT if os.getuid() == 0 else seccomp.EVERYWHERE)
     if sys.platform == "linux":
         _drop_capabilities()
 

@@ -34,6 +34,7 @@ ANSWERS = {
     Policy.SENDING: NOT_PERMITTED,
 }
 EVERYWHERE = (Policy.REFUSED, Policy.MISSING, Policy.SKIPPED)
+FOR_ROOT = (*EVERYWHERE, Policy.LOCAL_SKIPPED)
 UNDER_LANDLOCK = (*EVERYWHERE, Policy.UNHEARD, Policy.LOCAL_SKIPPED)
 
 Line = tuple[int, int, int, int]

@@ -17,7 +17,7 @@ class Policy(Enum):
     MISSING = auto()  # there is no such call: libraries then make an older one, which the filter can look into
     SKIPPED = auto()  # nothing is done, and success is said: for advice, and for what libraries do in passing
     UNHEARD = auto()  # as where nobody listens; under Landlock only, where other programs' files are in reach
-    LOCAL_SKIPPED = auto()  # as SKIPPED, but under Landlock only
+    LOCAL_SKIPPED = auto()  # as SKIPPED, but under Landlock only, and for root, to whom the machine's device files belong
     SENDING = auto()  # as REFUSED, once the harness has been sent what it needs
 
 

@@ -86,7 +86,7 @@ class Lookups:
             if self._wake in ready:
                 return
             if ready[self._listener] & select.POLLIN:
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(FileNotFoundError, InterruptedError):
                     self._answer(Notice(self._listener))
             else:  # nobody is left who could ask
                 poll.unregister(self._listener)

@@ -23,7 +23,7 @@ LONGEST_PATH = 256  # of those that are told
 
 class Notice:
     """The next call that waits at `listener`. All methods raise FileNotFoundError if it waits no longer: who asked has been
-    killed, or is paused and will ask again."""
+    killed, or is paused and will ask again. So does the constructor, and InterruptedError after a signal."""
 
     def __init__(self, listener: int) -> None:
         self._listener = listener
@@ -57,13 +57,15 @@ class Notice:
         self._reply(flags=GO_ON)
 
     def refuse(self) -> None:
-        self._reply(error=-errno.EACCES)
+        """As if nobody listened, or as if that were not permitted. NVIDIA's libraries fail where they may not ask for a
+        server (https://github.com/NVIDIA/OpenShell/pull/710)."""
+        self._reply(error=-(errno.ECONNREFUSED if self.name == "connect" else errno.EACCES))
 
     def hand_over(self, file: int) -> None:
         """Answer with a copy of an open file. Needs Linux 5.9; refuses where that, or room for one more file, is missing."""
         added = bytearray(struct.pack("QIIII", self._call, 0, file, 0, os.O_CLOEXEC))
         with self._or_refused():
-            self._reply(value=fcntl.ioctl(self._listener, ADD_FILE, added))
+            self._reply(value=self._tell(ADD_FILE, added))
 
     def write(self, data: bytes) -> None:
         """Answer by writing to where the first argument points, which is the caller's own memory. Refuses where that is no
@@ -87,7 +89,13 @@ class Notice:
             self.refuse()
 
     def _reply(self, value: int = 0, error: int = 0, flags: int = 0) -> None:
-        fcntl.ioctl(self._listener, SEND, struct.pack("QqiI", self._call, value, error, flags))
+        self._tell(SEND, bytearray(struct.pack("QqiI", self._call, value, error, flags)))
+
+    def _tell(self, request: int, data: bytearray) -> int:
+        """Again after a signal to the harness, such as Ctrl-C: Python does not repeat this call by itself."""
+        while True:
+            with contextlib.suppress(InterruptedError):
+                return fcntl.ioctl(self._listener, request, data)
 
 
 @functools.cache
