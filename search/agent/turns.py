@@ -46,16 +46,16 @@ requests. Your proposal is the first edit that comes without CHECK:; send it in 
 
 @dataclass(frozen=True)
 class Turns:
-    """`most`: replies of a proposal that may ask for something. `check`: see TaskFacts."""
+    """`most`: replies of a proposal that may ask for something, at least one. `check`: see TaskFacts."""
 
     most: int
     check: Callable[[str], str]
 
     def section(self) -> dict[str, str]:
-        """What the prompt says of it, by its title; nothing where no reply may ask."""
+        """What the prompt says of it, by its title."""
         turns = many(self.most, "reply", "replies")
         text = SECTION.format(characters=MOST_CHARACTERS, shown=MOST_SHOWN, turns=f"At most {turns}")
-        return {"Before you propose": text} if self.most else {}
+        return {"Before you propose": text}
 
     def asked(self, talk: Conversation, reply: Reply) -> Requests | None:
         """What the reply asks for; None if it is to be read as a proposal."""
